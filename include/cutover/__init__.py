@@ -1,0 +1,1 @@
+"""Database migrations that prove what they did."""
