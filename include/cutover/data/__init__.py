@@ -1,0 +1,1 @@
+"""How rows travel from source to target."""

@@ -1,0 +1,93 @@
+"""How one table travels: what is read, what each value becomes, where it lands."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+Scalar = str | bool | int | float | None
+
+
+@dataclass(frozen=True)
+class ColumnRoute:
+    """The way of one column.
+
+    Attributes:
+        source: column name in the source.
+        source_type: type in the source, as the server spells it.
+        read: SQL expression that the source evaluates to read it, in the source's dialect.
+        wire: Arrow type of the value as read (a key of :data:`cutover.data.types.ARROW`).
+        target: column name in the target.
+        target_type: PostgreSQL type.
+        arrow: Arrow type that COPY writes for ``target_type``.
+        nullable: whether the target column accepts NULL from the beginning of the load.
+        may_lose: whether ``read`` turns values PostgreSQL cannot hold (zero dates) into NULL.
+        values: source value to target value, in order; empty where values pass unchanged.
+        default: what NULL becomes, or None where NULL stays.
+        email: whether the value must be a valid e-mail address.
+    """
+
+    source: str
+    source_type: str
+    read: str
+    wire: str
+    target: str
+    target_type: str
+    arrow: str
+    nullable: bool = True
+    may_lose: bool = False
+    values: tuple[tuple[str, Scalar], ...] = ()
+    default: Scalar = None
+    email: bool = False
+
+
+@dataclass(frozen=True)
+class TableRoute:
+    """The way of one table.
+
+    Attributes:
+        source: table name in the source.
+        target: table name in the target.
+        columns: the columns that travel, in the order of the source.
+        key: target names of the primary key's columns; empty where the table has none.
+        ranged: whether ``key`` is a single integer, so that it can be cut into ranges and both
+            servers sort it the same way.
+        where: row filter in the source's dialect, already parsed and printed again.
+        duplicates: target columns each of which may hold a value only once.
+        keep_last: whether the last of a set of duplicates is kept, in key order, not the first.
+    """
+
+    source: str
+    target: str
+    columns: tuple[ColumnRoute, ...]
+    key: tuple[str, ...] = ()
+    ranged: bool = False
+    where: str | None = None
+    duplicates: tuple[str, ...] = ()
+    keep_last: bool = False
+
+    def column(self, target: str) -> ColumnRoute:
+        """Return the route of the target column ``target``; raise KeyError where there is none."""
+        for column in self.columns:
+            if column.target == target:
+                return column
+        raise KeyError(target)
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """A piece of a table that is loaded, marked and verified as one.
+
+    Holds the keys ``lower <= key < upper``; None is open. A table without a ranged key is one chunk.
+    """
+
+    table: str
+    number: int
+    lower: int | None = None
+    upper: int | None = None
+    rows: int = 0
+    bytes: int = 0
+
+    @property
+    def name(self) -> str:
+        """A name that is unique in the plan and safe in a file name."""
+        return f"{self.table}-{self.number:05d}"

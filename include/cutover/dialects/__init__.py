@@ -1,0 +1,1 @@
+"""The databases Cutover speaks to, one module each."""

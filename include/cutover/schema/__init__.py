@@ -1,0 +1,1 @@
+"""What a database looks like, and how one becomes the other."""

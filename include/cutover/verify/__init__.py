@@ -1,0 +1,1 @@
+"""Proof that what arrived is what was there."""
