@@ -1,0 +1,156 @@
+"""MySQL and MariaDB: connecting, and reading rows as Arrow batches.
+
+Two readers give the same values. connectorx is several times faster, but knows no way to verify
+a server's certificate; where the endpoint asks for that, the C client reads instead.
+"""
+
+from __future__ import annotations
+
+import re
+import ssl
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from typing import Any
+from urllib.parse import quote
+
+import pyarrow as pa
+import sqlalchemy as sa
+from sqlalchemy.dialects import mysql
+
+from cutover.dialects.endpoint import Endpoint
+from cutover.errors import PreflightError, TransientError
+
+# named: the C client's own style doubles every % in the statement.
+_DIALECT = mysql.dialect(paramstyle="named")
+# Rows must not depend on the server's settings. ANSI_QUOTES stays off: filters are MySQL's own words.
+SESSION = ("SET time_zone = '+00:00'", "SET sql_mode = 'NO_ENGINE_SUBSTITUTION'")
+_ERROR_CODE = re.compile(r"ERROR (\d{4})|\((\d{4}),")
+# Client errors 2002 to 2055 and these server errors end with the connection or the lock wait.
+_TRANSIENT_CODES = {1040, 1053, 1203, 1205, 1213, 1927}
+
+
+def quoted(name: str) -> str:
+    """Return the identifier in backquotes."""
+    return _DIALECT.identifier_preparer.quote_identifier(name)
+
+
+def engine(endpoint: Endpoint) -> sa.Engine:
+    """Return an SQLAlchemy engine whose sessions run in UTC."""
+    url = sa.URL.create(
+        "mysql+mysqldb", endpoint.user, endpoint.password or None, endpoint.host, endpoint.port, endpoint.database
+    )
+    made = sa.create_engine(url, connect_args=_client_options(endpoint), poolclass=sa.NullPool)
+
+    @sa.event.listens_for(made, "connect")
+    def _prepare(connection: Any, _record: object) -> None:
+        with closing(connection.cursor()) as cursor:
+            for statement in SESSION:
+                cursor.execute(statement)
+
+    return made
+
+
+def _client_options(endpoint: Endpoint) -> dict[str, Any]:
+    options: dict[str, Any] = {"charset": "utf8mb4", "connect_timeout": 10}
+    if endpoint.verify_tls:
+        options["ssl_mode"] = "VERIFY_IDENTITY"
+        options["ssl"] = {"ca": endpoint.tls_ca or ssl.get_default_verify_paths().cafile or ""}
+    return options
+
+
+def select(
+    table: str,
+    columns: Sequence[tuple[str, str]],
+    where: str | None = None,
+    key: str | None = None,
+    lower: int | None = None,
+    upper: int | None = None,
+) -> str:
+    """Return the SELECT of ``columns`` (expression, alias), limited to ``lower <= key < upper``.
+
+    Ordered by ``key`` where one is given. ``where`` is SQL that a parser has printed.
+    """
+    chosen = [sa.literal_column(expression).label(alias) for expression, alias in columns]
+    statement = sa.select(*chosen).select_from(sa.table(table))
+    if where is not None:
+        statement = statement.where(sa.literal_column(f"({where})"))
+    if key is not None:
+        column: sa.ColumnElement[int] = sa.column(key, sa.BigInteger)
+        if lower is not None:
+            statement = statement.where(column >= lower)
+        if upper is not None:
+            statement = statement.where(column < upper)
+        statement = statement.order_by(column)
+    return str(statement.compile(dialect=_DIALECT, compile_kwargs={"literal_binds": True}))
+
+
+def read(endpoint: Endpoint, statement: str, batch_rows: int) -> Iterator[pa.RecordBatch]:
+    """Stream a SELECT's rows as record batches of at most ``batch_rows`` rows.
+
+    Raises:
+        TransientError: the connection failed or was lost.
+        PreflightError: the server refused the statement.
+    """
+    reader = _read_with_client if endpoint.verify_tls else _read_with_connectorx
+    return reader(endpoint, statement, batch_rows)
+
+
+def _read_with_connectorx(endpoint: Endpoint, statement: str, batch_rows: int) -> Iterator[pa.RecordBatch]:
+    import connectorx
+
+    login = quote(endpoint.user, safe="")
+    if endpoint.password:
+        login += ":" + quote(endpoint.password, safe="")
+    url = f"mysql://{login}@{endpoint.host}:{endpoint.port}/{quote(endpoint.database, safe='')}"
+    try:
+        yield from connectorx.read_sql(
+            url,
+            statement,
+            return_type="arrow_stream",
+            batch_size=batch_rows,
+            pre_execution_query=list(SESSION),
+        )
+    except (GeneratorExit, KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:  # a Rust panic is no Exception
+        raise _explained(endpoint, error) from None
+
+
+def _read_with_client(endpoint: Endpoint, statement: str, batch_rows: int) -> Iterator[pa.RecordBatch]:
+    import MySQLdb.cursors
+
+    try:
+        with closing(
+            MySQLdb.connect(
+                host=endpoint.host,
+                port=endpoint.port,
+                user=endpoint.user,
+                passwd=endpoint.password,
+                db=endpoint.database,
+                cursorclass=MySQLdb.cursors.SSCursor,
+                **_client_options(endpoint),
+            )
+        ) as connection, closing(connection.cursor()) as cursor:
+            for prepare in SESSION:
+                cursor.execute(prepare)
+            cursor.execute(statement)
+            names = [entry[0] for entry in cursor.description]
+            while rows := cursor.fetchmany(batch_rows):
+                columns = [pa.array(values) for values in zip(*rows, strict=True)]
+                yield pa.RecordBatch.from_arrays(columns, names=names)
+    except MySQLdb.Error as error:
+        raise _explained(endpoint, error) from None
+
+
+def _explained(endpoint: Endpoint, error: BaseException) -> Exception:
+    text = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    code = _ERROR_CODE.search(text)
+    number = int(code[1] or code[2]) if code else 0
+    if number in _TRANSIENT_CODES or 2000 <= number < 2100 or (not number and _lost(text)):
+        return TransientError(f"reading from {endpoint}: {text}")
+    return PreflightError([f"reading from {endpoint}: {text}"])
+
+
+def _lost(text: str) -> bool:
+    lowered = text.lower()
+    return any(word in lowered for word in ("connection", "i/o", "ioerror", "timed out", "disconnect", "broken pipe"))

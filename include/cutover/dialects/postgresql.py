@@ -1,0 +1,173 @@
+"""PostgreSQL: connecting, reading and writing rows as Arrow batches, dumping."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
+
+from cutover.dialects.endpoint import Endpoint
+from cutover.errors import PreflightError, TransientError
+
+_DIALECT = postgresql.dialect(paramstyle="named")
+# Class 08 is connection loss, 40 serialisation and deadlock, 53 out of resources, 55P03 lock
+# timeout, 57 operator intervention (PostgreSQL manual, appendix A).
+_TRANSIENT_CLASSES = ("08", "40", "53", "57")
+_TRANSIENT_STATES = ("55P03",)
+
+
+def quoted(*names: str) -> str:
+    """Return the dotted identifier, each part in double quotes."""
+    return ".".join(_DIALECT.identifier_preparer.quote_identifier(name) for name in names)
+
+
+def transient(sqlstate: str | None) -> bool:
+    """Whether an error of this SQLSTATE may pass when the same call is made again."""
+    return sqlstate is None or sqlstate[:2] in _TRANSIENT_CLASSES or sqlstate in _TRANSIENT_STATES
+
+
+def engine(endpoint: Endpoint, driver: str = "psycopg") -> sa.Engine:
+    """Return an SQLAlchemy engine whose sessions run in UTC."""
+    made = sa.create_engine(url(endpoint, driver), connect_args=_options(endpoint), poolclass=sa.NullPool)
+
+    @sa.event.listens_for(made, "connect")
+    def _prepare(connection: Any, _record: object) -> None:
+        with closing(connection.cursor()) as cursor:
+            cursor.execute("SET timezone TO 'UTC'")
+        connection.commit()
+
+    return made
+
+
+def url(endpoint: Endpoint, driver: str | None = "psycopg") -> sa.URL:
+    """Return the connection URL; without a driver it is libpq's."""
+    return sa.URL.create(
+        f"postgresql+{driver}" if driver else "postgresql",
+        endpoint.user,
+        endpoint.password or None,
+        endpoint.host,
+        endpoint.port,
+        endpoint.database,
+        query=_options(endpoint) if driver is None else {},
+    )
+
+
+def _options(endpoint: Endpoint) -> dict[str, str]:
+    options = {"connect_timeout": "10", "application_name": "cutover"}
+    if endpoint.verify_tls:
+        options |= {"sslmode": "verify-full", "sslrootcert": endpoint.tls_ca or "system"}
+    return options
+
+
+@contextmanager
+def arrow_connection(endpoint: Endpoint) -> Iterator[Any]:
+    """Open an ADBC connection; what is not committed when the block ends is rolled back.
+
+    Raises:
+        TransientError: the server could not be reached, or the connection was lost.
+    """
+    from adbc_driver_postgresql import dbapi
+
+    uri = url(endpoint, driver=None).render_as_string(hide_password=False)
+    try:
+        connection = dbapi.connect(uri)
+    except dbapi.Error as error:
+        raise TransientError(f"connecting to {endpoint}: {_first_line(error)}") from None
+    try:
+        yield connection
+    finally:
+        connection.close()
+
+
+@contextmanager
+def explained(endpoint: Endpoint, doing: str) -> Iterator[None]:
+    """Turn ADBC errors into ours.
+
+    Raises:
+        TransientError: trying again may help.
+        PreflightError: it cannot.
+    """
+    from adbc_driver_postgresql import dbapi
+
+    try:
+        yield
+    except dbapi.Error as error:
+        text = f"{doing} on {endpoint}: {_first_line(error)}"
+        if transient(error.sqlstate):
+            raise TransientError(text) from None
+        raise PreflightError([text]) from None
+
+
+def _first_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:500]
+
+
+def select(
+    schema: str,
+    table: str,
+    columns: Sequence[tuple[str, str]],
+    key: str | None = None,
+    lower: int | None = None,
+    upper: int | None = None,
+) -> str:
+    """Return the SELECT of ``columns`` (expression, alias), limited to ``lower <= key < upper``, in key order."""
+    chosen = [sa.literal_column(expression).label(alias) for expression, alias in columns]
+    statement = sa.select(*chosen).select_from(sa.table(table, schema=schema))
+    if key is not None:
+        column: sa.ColumnElement[int] = sa.column(key, sa.BigInteger)
+        if lower is not None:
+            statement = statement.where(column >= lower)
+        if upper is not None:
+            statement = statement.where(column < upper)
+        statement = statement.order_by(column)
+    return str(statement.compile(dialect=_DIALECT, compile_kwargs={"literal_binds": True}))
+
+
+def read(endpoint: Endpoint, statement: str) -> Iterator[pa.RecordBatch]:
+    """Stream a SELECT's rows as record batches (binary COPY underneath)."""
+    with (
+        arrow_connection(endpoint) as connection,
+        explained(endpoint, "reading"),
+        closing(connection.cursor()) as cursor,
+    ):
+        cursor.execute(statement)
+        yield from cursor.fetch_record_batch()
+
+
+def program(name: str) -> str:
+    """Return the path of a PostgreSQL client program.
+
+    Raises:
+        PreflightError: it is not installed.
+    """
+    found = shutil.which(name)
+    if found is None:
+        raise PreflightError([f"{name} is not installed; install the package postgresql-client"])
+    return found
+
+
+def dump(endpoint: Endpoint, schemas: Sequence[str], into: Path) -> None:
+    """Dump whole schemas into a directory that pg_restore reads; the password travels in the environment.
+
+    Raises:
+        PreflightError: pg_dump is missing or failed; its own words are in the message.
+    """
+    command = [program("pg_dump"), "--format=directory", "--jobs=2", "--compress=1", "--file", str(into)]
+    command += ["--host", endpoint.host, "--port", str(endpoint.port), "--username", endpoint.user]
+    # The pattern is quoted: an unquoted name would be folded, and * would match more.
+    command += [f"--schema={quoted(schema)}" for schema in schemas]
+    command += ["--no-password", endpoint.database]
+    options = {"PGPASSWORD": endpoint.password}
+    if endpoint.verify_tls:
+        options |= {"PGSSLMODE": "verify-full", "PGSSLROOTCERT": endpoint.tls_ca or "system"}
+    done = subprocess.run(command, env=os.environ | options, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise PreflightError([f"pg_dump of {endpoint} failed: {done.stderr.strip()}"])

@@ -1,0 +1,1 @@
+"""What runs on the operator's own machine: private servers, sample data, demo and benchmark."""

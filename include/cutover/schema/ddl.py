@@ -1,0 +1,155 @@
+"""PostgreSQL statements for translated tables, in the order in which they run.
+
+No statement names a schema: they run with ``search_path`` set, so that the script a DBA reads in
+the dry run is the one that runs, wherever it runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.schema import (
+    AddConstraint,
+    CheckConstraint,
+    CreateColumn,
+    CreateIndex,
+    CreateTable,
+    DropTable,
+    SetColumnComment,
+)
+from sqlalchemy.types import UserDefinedType
+
+from cutover.schema.model import ForeignKey
+from cutover.schema.translate import TargetTable
+
+_DIALECT = postgresql.dialect(paramstyle="named")
+
+
+@dataclass(frozen=True)
+class Statement:
+    """One statement, what it does in words, and the table it belongs to."""
+
+    table: str
+    what: str
+    sql: str
+
+
+class _Verbatim(UserDefinedType[object]):
+    """A column type that compiles to the text it was given."""
+
+    cache_ok = True
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def get_col_spec(self, **_: object) -> str:
+        return self.text
+
+
+def _sql(element: sa.schema.ExecutableDDLElement | CreateColumn) -> str:
+    return str(element.compile(dialect=_DIALECT)).strip()
+
+
+def _built(table: TargetTable, metadata: sa.MetaData) -> sa.Table:
+    defaults = dict(table.defaults)
+    columns: list[sa.Column[object]] = []
+    for route in table.route.columns:
+        extra: list[sa.schema.SchemaItem] = []
+        if route.target == table.identity:
+            extra.append(sa.Identity(always=False))
+        columns.append(
+            sa.Column(
+                route.target,
+                _Verbatim(route.target_type),
+                *extra,
+                nullable=route.nullable and route.target not in table.route.key,
+                server_default=sa.text(defaults[route.target].replace(":", r"\:")) if route.target in defaults else None,
+            )
+        )
+    return sa.Table(table.name, metadata, *columns)
+
+
+def create_tables(tables: tuple[TargetTable, ...]) -> Iterator[Statement]:
+    """Yield CREATE TABLE without keys or indexes: the load is several times faster into bare tables."""
+    for table in tables:
+        yield Statement(table.name, f"create table {table.name}", _sql(CreateTable(_built(table, sa.MetaData()))))
+
+
+def drop_tables(tables: tuple[TargetTable, ...]) -> Iterator[Statement]:
+    """Yield the way back of :func:`create_tables`, children first."""
+    for table in reversed(tables):
+        yield Statement(
+            table.name, f"drop table {table.name}", _sql(DropTable(_built(table, sa.MetaData()), if_exists=True))
+        )
+
+
+def keys_and_indexes(table: TargetTable) -> Iterator[Statement]:
+    """Yield the primary key, unique keys and indexes of one table; each stands alone."""
+    built = _built(table, sa.MetaData())
+    if table.route.key:
+        key = sa.PrimaryKeyConstraint(*(built.c[name] for name in table.route.key), name=f"{table.name}_pkey"[:63])
+        yield Statement(table.name, f"primary key of {table.name}", _sql(AddConstraint(key)))
+    for index in table.indexes:
+        made = sa.Index(index.name, *(built.c[name] for name in index.columns), unique=index.unique)
+        kind = "unique index" if index.unique else "index"
+        yield Statement(table.name, f"{kind} {index.name} on {table.name}", _sql(CreateIndex(made)))
+
+
+def finishing(table: TargetTable) -> Iterator[Statement]:
+    """Yield CHECK constraints and comments of one table."""
+    built = _built(table, sa.MetaData())
+    for name, column, labels in table.checks:
+        check = CheckConstraint(built.c[column].in_([sa.literal(label, sa.Text) for label in labels]), name=name[:63])
+        built.append_constraint(check)
+        yield Statement(table.name, f"check {name}", _sql(AddConstraint(check)))
+    for column, comment in table.comments:
+        built.c[column].comment = comment
+        yield Statement(table.name, f"comment on {table.name}.{column}", _sql(SetColumnComment(built.c[column])))
+
+
+def set_not_null(table: TargetTable, column: str) -> Statement:
+    """Return the statement that forbids NULL in a column after the load."""
+    prepare = _DIALECT.identifier_preparer
+    return Statement(
+        table.name,
+        f"NOT NULL on {table.name}.{column}",
+        f"ALTER TABLE {prepare.quote(table.name)} ALTER COLUMN {prepare.quote(column)} SET NOT NULL",
+    )
+
+
+def foreign_key(table: TargetTable, key: ForeignKey, deferrable: bool) -> Statement:
+    """Return the statement that adds one foreign key."""
+    metadata = sa.MetaData()
+    built = _built(table, metadata)
+    if key.referred_table != table.name:
+        sa.Table(key.referred_table, metadata, *(sa.Column(name) for name in key.referred_columns))
+    constraint = sa.ForeignKeyConstraint(
+        list(key.columns),
+        [metadata.tables[key.referred_table].c[name] for name in key.referred_columns],
+        name=key.name,
+        ondelete=key.on_delete,
+        onupdate=key.on_update,
+        deferrable=deferrable or None,
+    )
+    built.append_constraint(constraint)
+    return Statement(table.name, f"foreign key {key.name} of {table.name}", _sql(AddConstraint(constraint)))
+
+
+def restart_identity(table: TargetTable) -> Statement | None:
+    """Return the statement that puts the identity above every id and at least at the source's next value."""
+    if table.identity is None:
+        return None
+    prepare = _DIALECT.identifier_preparer
+    column = sa.column(table.identity, sa.BigInteger)
+    highest = sa.select(
+        sa.func.greatest(sa.func.coalesce(sa.func.max(column), 0) + 1, sa.literal_column(str(table.next_identity or 1)))
+    ).select_from(sa.table(table.name))
+    sequence = sa.func.pg_get_serial_sequence(
+        sa.literal(prepare.quote(table.name), sa.Text), sa.literal(table.identity, sa.Text)
+    )
+    statement = sa.select(sa.func.setval(sequence, highest.scalar_subquery(), sa.false()))
+    sql = str(statement.compile(dialect=_DIALECT, compile_kwargs={"literal_binds": True}))
+    return Statement(table.name, f"identity of {table.name}", sql)

@@ -1,0 +1,100 @@
+"""Translate SQL expressions: column defaults and row filters, with a parser."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import sqlglot
+from sqlglot import exp
+from sqlglot.errors import SqlglotError
+
+from cutover.data.route import ColumnRoute
+from cutover.errors import SpecError
+from cutover.schema.model import Table
+
+_SELECT_PARTS = ("expressions", "from", "from_", "where", "kind")
+_NOW = ("current_timestamp", "now", "localtime", "localtimestamp")
+
+
+def translate_default(default: str, route: ColumnRoute) -> str | None:
+    """Return a MySQL default as PostgreSQL SQL for the column's new type, or None where there is no way."""
+    try:
+        parsed = sqlglot.parse_one(default, read="mysql")
+    except SqlglotError:
+        return None
+    if isinstance(parsed, exp.CurrentTimestamp) or default.lower().split("(")[0].strip() in _NOW:
+        return "CURRENT_TIMESTAMP"
+    negative = isinstance(parsed, exp.Neg)
+    literal = parsed.this if negative else parsed
+    if not isinstance(literal, exp.Literal):
+        return None
+    value = ("-" if negative else "") + literal.this
+    if route.values:
+        mapping = dict(route.values)
+        if value not in mapping:
+            return None
+        mapped = mapping[value]
+        return _literal("true" if mapped is True else "false" if mapped is False else str(mapped), route.arrow)
+    if route.may_lose and (value.startswith("0000") or "-00" in value):
+        return None
+    if route.arrow == "bool":
+        return {"0": "false", "1": "true"}.get(value)
+    return _literal(value, route.arrow)
+
+
+def _literal(value: str, arrow: str) -> str:
+    if arrow == "bool":
+        return value
+    if arrow.startswith(("int", "float", "decimal")):
+        return exp.Literal.number(value).sql(dialect="postgres") if value.lstrip("-").replace(".", "", 1).isdigit() else (
+            exp.Literal.string(value).sql(dialect="postgres"))
+    return exp.Literal.string(value).sql(dialect="postgres")
+
+
+def row_filter(written: str, table: Table, routes: Sequence[ColumnRoute]) -> str:
+    """Parse a row filter and return it in terms of the source's columns.
+
+    A column may be written by its source or its target name. Where a value mapping stands between
+    the two, the target's name means the mapped value: ``status = "active"`` finds the rows that
+    hold ``A``.
+
+    Args:
+        written: a MySQL condition, such as ``created_at >= "2024-01-01"``.
+        table: the table it filters.
+        routes: the columns that travel.
+
+    Raises:
+        SpecError: it is not one condition, has a subquery or names an unknown column.
+    """
+    where = f"data.extraction.filtering.rowFilters.{table.name}"
+    try:
+        parsed = sqlglot.parse_one(f"SELECT 1 FROM t WHERE {written}", read="mysql")
+    except SqlglotError as error:
+        raise SpecError([f"{where}: not a condition: {written!r} ({str(error).splitlines()[0]})"]) from None
+    clause = parsed.args.get("where")
+    extra = [key for key, value in parsed.args.items() if value and key not in _SELECT_PARTS]
+    if not isinstance(parsed, exp.Select) or clause is None or extra:
+        raise SpecError([f"{where}: must be one condition, nothing after it: {written!r}"])
+    if clause.find(exp.Select, exp.Subquery, exp.Command):
+        raise SpecError([f"{where}: subqueries are not allowed: {written!r}"])
+    known = {column.name for column in table.columns}
+    by_target = {route.target: route for route in routes}
+    for column in list(clause.find_all(exp.Column)):
+        name = column.name
+        route = by_target.get(name)
+        if route is not None and route.values:
+            column.replace(_mapped(route))
+        elif name in known or route is not None:
+            column.replace(exp.column(name if name in known or route is None else route.source, quoted=True))
+        else:
+            raise SpecError([f"{where}: {table.name} has no column {name!r}; it has {', '.join(sorted(known))}"])
+    return clause.this.sql(dialect="mysql", identify=True, comments=False)
+
+
+def _mapped(route: ColumnRoute) -> exp.Expression:
+    case = exp.Case(this=exp.column(route.source, quoted=True))
+    for value, mapped in route.values:
+        case = case.when(exp.Literal.string(value), exp.convert(mapped))
+    if route.default is None:
+        return case
+    return exp.func("COALESCE", case, exp.convert(route.default))

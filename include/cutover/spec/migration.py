@@ -1,0 +1,74 @@
+"""One migration as its user writes it: the root of ``migration.yaml``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from pydantic import Field, model_validator
+
+from cutover.spec.base import Part, refusal
+from cutover.spec.data import DataSpec
+from cutover.spec.endpoint import Source, Target
+from cutover.spec.monitoring import Monitoring
+from cutover.spec.rollback import Rollback
+from cutover.spec.schema import SchemaSpec, SourceLogin, TargetLogin
+from cutover.spec.strategy import Strategy
+
+_LOGIN = ("host", "port", "database", "username", "password")
+
+
+class MigrationSpec(Part):
+    """Everything a user says about one migration."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,29}$")]
+    description: str | None = None
+    source: Source | None = None
+    target: Target | None = None
+    strategy: Strategy = Field(default_factory=Strategy)
+    schema_: SchemaSpec = Field(default_factory=SchemaSpec)
+    data: DataSpec = Field(default_factory=DataSpec)
+    rollback: Rollback = Field(default_factory=Rollback)
+    monitoring: Monitoring = Field(default_factory=Monitoring)
+
+    @model_validator(mode="after")
+    def _one_way_in(self) -> MigrationSpec:
+        problems = ways_in(self.model_dump(by_alias=True, exclude_unset=True))
+        if problems:
+            raise refusal(*problems)
+        return self
+
+    @property
+    def source_access(self) -> Source | SourceLogin:
+        """How the source is reached: the top-level key, or schema.database.source."""
+        return self.source or self.schema_.database.source
+
+    @property
+    def target_access(self) -> Target | TargetLogin:
+        """How the target is reached: the top-level key, or schema.database.target."""
+        return self.target or self.schema_.database.target
+
+    @property
+    def target_schema(self) -> str:
+        """The schema of the target that goes live."""
+        return self.target.schema_ if self.target else "public"
+
+
+def ways_in(data: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return (key, problem) for each end that a raw spec names not at all, or twice."""
+    problems = []
+    for side in ("source", "target"):
+        login = _dig(data, "schema", "database", side)
+        given = any(login.get(key) is not None for key in _LOGIN)
+        other = f"schema.database.{side}"
+        if given and data.get(side) is not None:
+            problems.append((other, f"says a second time where the {side} is; keep this or top-level {side}"))
+        elif not given and data.get(side) is None:
+            problems.append((side, f"is required: {{connection: AIRFLOW_CONNECTION_ID}}, or {other}"))
+    return problems
+
+
+def _dig(data: Any, *keys: str) -> Mapping[str, Any]:
+    for key in keys:
+        data = data.get(key) if isinstance(data, Mapping) else None
+    return data if isinstance(data, Mapping) else {}

@@ -1,0 +1,240 @@
+"""The ``schema`` part: what of the schema comes along, and how it is checked."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
+
+from cutover.spec.base import (
+    AlwaysTrue,
+    Many,
+    Milliseconds,
+    Name,
+    NotYet,
+    Part,
+    UnbuiltPart,
+    UnbuiltSwitch,
+    refusal,
+)
+
+_REFERENCE = re.compile(r"\$\{[A-Za-z_][A-Za-z0-9_]*\}")
+
+
+def _secret(value: object) -> object:
+    if value is not None and not (isinstance(value, str) and _REFERENCE.fullmatch(value)):
+        raise refusal(("", "a password is not written into a spec; write ${NAME_OF_AN_ENVIRONMENT_VARIABLE}"))
+    return value
+
+
+def _text(value: object) -> object:
+    if isinstance(value, str) and "${" in value and not _REFERENCE.fullmatch(value):
+        raise refusal(("", "a ${NAME} reference stands alone, with nothing around it"))
+    return value
+
+
+def _port(value: object) -> object:
+    if isinstance(value, str) and not _REFERENCE.fullmatch(value):
+        raise refusal(("", "should be a port number, or ${NAME} of an environment variable"))
+    return value
+
+
+Reference = Annotated[Name, BeforeValidator(_text)]
+Secret = Annotated[
+    str, BeforeValidator(_secret), WithJsonSchema({"type": "string", "pattern": f"^{_REFERENCE.pattern}$"})
+]
+Port = Annotated[Annotated[int, Field(ge=1, le=65535)] | str, BeforeValidator(_port)]
+
+
+class Pool(UnbuiltPart):
+    """A connection pool."""
+
+    min: int | None = None
+    max: int | None = None
+    acquire: Milliseconds | None = None
+    idle: Milliseconds | None = None
+
+
+class Login(Part):
+    """A server and account; ``${NAME}`` stays as written and is resolved when a run connects."""
+
+    host: Reference | None = None
+    port: Port | None = None
+    database: Reference | None = None
+    username: Reference | None = None
+    password: Secret | None = None
+    pool: Pool | None = None
+
+    @property
+    def given(self) -> bool:
+        """Whether this names a server, rather than only a type."""
+        return any(x is not None for x in (self.host, self.port, self.database, self.username, self.password))
+
+    @model_validator(mode="after")
+    def _complete(self) -> Login:
+        missing = [key for key in ("host", "database", "username") if getattr(self, key) is None]
+        if self.given and missing:
+            raise refusal(*[(key, "is required beside the other keys of a login") for key in missing])
+        return self
+
+
+class SourceLogin(Login):
+    """The database that is read."""
+
+    type: Annotated[Literal["mysql"], NotYet("postgresql", "oracle", "sqlserver")] = "mysql"
+
+
+class TargetLogin(Login):
+    """The database that is written."""
+
+    type: Annotated[Literal["postgresql"], NotYet("mysql", "oracle", "sqlserver")] = "postgresql"
+
+
+class Database(Part):
+    """Both ends, as the requirement writes them; top-level source and target say the same."""
+
+    source: SourceLogin = Field(default_factory=SourceLogin)
+    target: TargetLogin = Field(default_factory=TargetLogin)
+
+
+class Patterns(Part):
+    """Glob patterns of table names; a table must match an include and no exclude."""
+
+    include: Annotated[Many[Name], Field(min_length=1)] = ("*",)
+    exclude: Many[Name] = ("temp_*", "backup_*", "log_*")
+
+
+class TableOptions(Part):
+    """What comes along with a table; None says nothing, false leaves it behind knowingly."""
+
+    preserve_data: AlwaysTrue = True
+    preserve_indexes: bool = True
+    preserve_constraints: bool = True
+    preserve_triggers: UnbuiltSwitch = None
+    preserve_views: UnbuiltSwitch = None
+    preserve_stored_procedures: UnbuiltSwitch = None
+
+
+class Columns(Part):
+    """How columns are translated; typeMapping overrides the built-in translation of a type."""
+
+    preserve_types: AlwaysTrue = True
+    type_mapping: dict[str, Name] = Field(default_factory=dict)
+    default_value_handling: Annotated[Literal["preserve"], NotYet("update", "remove")] = "preserve"
+    null_handling: Annotated[Literal["preserve"], NotYet("update", "remove")] = "preserve"
+
+
+class Tables(Part):
+    """Which tables, and what of them."""
+
+    patterns: Patterns = Field(default_factory=Patterns)
+    options: TableOptions = Field(default_factory=TableOptions)
+    columns: Columns = Field(default_factory=Columns)
+
+
+class Indexes(Part):
+    """How indexes are built in the target."""
+
+    enabled: bool = True
+    preserve_indexes: bool = True
+    optimize_indexes: UnbuiltSwitch = None
+    parallel_index_creation: bool = True
+    index_creation_timeout: Milliseconds = 300_000
+
+
+class Constraints(Part):
+    """How keys and checks are built in the target.
+
+    deferrableConstraints defaults to false, where the requirement's example says true: PostgreSQL refuses
+    a foreign key that points at a deferrable key (CREATE TABLE, "REFERENCES").
+    """
+
+    enabled: bool = True
+    preserve_constraints: bool = True
+    validate_constraints: AlwaysTrue = True
+    deferrable_constraints: bool = False
+    constraint_timeout: Milliseconds = 300_000
+
+
+class Settings(Part):
+    """What is migrated of the schema."""
+
+    tables: Tables = Field(default_factory=Tables)
+    indexes: Indexes = Field(default_factory=Indexes)
+    constraints: Constraints = Field(default_factory=Constraints)
+
+
+class PreMigration(Part):
+    """Checks before anything is written."""
+
+    enabled: AlwaysTrue = True
+    schema_validation: AlwaysTrue = True
+    data_validation: UnbuiltSwitch = None
+    constraint_validation: UnbuiltSwitch = None
+    performance_validation: UnbuiltSwitch = None
+
+
+class PostMigration(Part):
+    """Checks before the new tables go live."""
+
+    enabled: bool = True
+    schema_validation: bool = True
+    data_validation: bool = True
+    constraint_validation: bool = True
+    performance_validation: UnbuiltSwitch = None
+    application_validation: UnbuiltSwitch = None
+
+
+class DataIntegrity(Part):
+    """Which constraints are compared between source and target."""
+
+    enabled: bool = True
+    check_foreign_keys: bool = True
+    check_unique_constraints: bool = True
+    check_not_null_constraints: bool = True
+    check_check_constraints: UnbuiltSwitch = None
+
+
+class PerformanceRules(UnbuiltPart):
+    """Speed of the target against the source."""
+
+    enabled: bool = False
+    query_performance: bool | None = None
+    index_performance: bool | None = None
+    storage_performance: bool | None = None
+    connection_performance: bool | None = None
+
+
+class ApplicationCompatibility(UnbuiltPart):
+    """Whether the application's queries and calls still work."""
+
+    enabled: bool = False
+    api_compatibility: bool | None = None
+    query_compatibility: bool | None = None
+    data_type_compatibility: bool | None = None
+    function_compatibility: bool | None = None
+
+
+class Rules(Part):
+    """What the checks look at."""
+
+    data_integrity: DataIntegrity = Field(default_factory=DataIntegrity)
+    performance: PerformanceRules | None = None
+    application_compatibility: ApplicationCompatibility | None = None
+
+
+class Validation(Part):
+    """When the schema is checked, and for what."""
+
+    pre_migration: PreMigration = Field(default_factory=PreMigration)
+    post_migration: PostMigration = Field(default_factory=PostMigration)
+    rules: Rules = Field(default_factory=Rules)
+
+
+class SchemaSpec(Part):
+    """SchemaMigrationConfig of the requirement."""
+
+    database: Database = Field(default_factory=Database)
+    settings: Settings = Field(default_factory=Settings)
+    validation: Validation = Field(default_factory=Validation)

@@ -1,0 +1,262 @@
+"""The ``strategy`` part: which kind of migration, when it may run, and in which modes."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Literal
+from zoneinfo import ZoneInfo
+
+from croniter import croniter  # type: ignore[import-untyped]
+from pydantic import AfterValidator, Field, model_validator
+
+from cutover.spec.base import (
+    AlwaysFalse,
+    AlwaysTrue,
+    Count,
+    Many,
+    Milliseconds,
+    NotYet,
+    Part,
+    UnbuiltPart,
+    UnbuiltSwitch,
+    refusal,
+)
+
+Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
+Risk = Literal["low", "medium", "high"]
+
+_CRON_NAMES = re.compile(r"\b(mon|tue|wed|thu|fri|sat|sun|jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)\b")
+
+
+def _cron(value: str) -> str:
+    plain = _CRON_NAMES.sub("", value.lower())  # what is left may not be croniter's random or hashed fields
+    if len(value.split()) != 5 or re.search(r"[^\d\s*/,-]", plain) or not croniter.is_valid(value):
+        raise refusal(
+            ("", f"{value!r} is not a cron schedule of five fields (minute hour day month weekday)")
+        )
+    return value
+
+
+def _timezone(value: str) -> str:
+    try:
+        ZoneInfo(value)
+    except (KeyError, ValueError, OSError):
+        raise refusal(
+            ("", f"{value!r} is not a time zone; use an IANA name such as UTC or Asia/Ho_Chi_Minh")
+        ) from None
+    return value
+
+
+TimeOfDay = Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$", description="HH:MM")]
+Timezone = Annotated[str, AfterValidator(_timezone), Field(description="IANA name")]
+Cron = Annotated[str, AfterValidator(_cron), Field(description="cron, five fields")]
+
+
+class ForwardOnly(Part):
+    """The schema goes forward; the way back is the run's own rollback plan."""
+
+    enabled: AlwaysTrue = True
+    auto_apply: AlwaysTrue = True
+    validation: AlwaysTrue = True
+    rollback: AlwaysFalse = False
+
+
+class Versioned(UnbuiltPart):
+    """Numbered schema versions."""
+
+    enabled: bool = False
+    version_table: str | None = None
+    version_column: str | None = None
+    applied_column: str | None = None
+    auto_apply: bool | None = None
+    rollback: bool | None = None
+
+
+class Branching(UnbuiltPart):
+    """Schema versions with branches and merges."""
+
+    enabled: bool = False
+    branch_table: str | None = None
+    merge_strategy: Literal["rebase", "merge"] | None = None
+    conflict_resolution: Literal["manual", "auto"] | None = None
+
+
+class SchemaType(Part):
+    """How the schema migrates."""
+
+    enabled: AlwaysTrue = True
+    strategy: Annotated[Literal["forward_only"], NotYet("versioned", "branching")] = "forward_only"
+    forward_only: ForwardOnly = Field(default_factory=ForwardOnly)
+    versioned: Versioned | None = None
+    branching: Branching | None = None
+
+
+class Bulk(Part):
+    """Everything at once, in batches."""
+
+    enabled: AlwaysTrue = True
+    batch_size: Count = 10_000
+    parallel_workers: Count = 5
+    timeout: Milliseconds = 3_600_000
+    retry_on_failure: bool = True
+    max_retries: Annotated[int, Field(ge=0)] = 3
+
+
+class Incremental(UnbuiltPart):
+    """Repeated passes from checkpoints."""
+
+    enabled: bool = False
+    batch_size: Count | None = None
+    interval: Milliseconds | None = None
+    checkpoint_table: str | None = None
+    resume_on_failure: bool | None = None
+
+
+class Streaming(UnbuiltPart):
+    """Changes as they happen."""
+
+    enabled: bool = False
+    buffer_size: Count | None = None
+    flush_interval: Milliseconds | None = None
+    backpressure: bool | None = None
+    error_handling: Literal["skip", "retry", "fail"] | None = None
+
+
+class DataType(Part):
+    """How the data migrates."""
+
+    enabled: AlwaysTrue = True
+    strategy: Annotated[Literal["bulk"], NotYet("incremental", "streaming")] = "bulk"
+    bulk: Bulk = Field(default_factory=Bulk)
+    incremental: Incremental | None = None
+    streaming: Streaming | None = None
+
+
+class Types(Part):
+    """The kinds of migration: of the schema and of the data."""
+
+    schema_: SchemaType = Field(default_factory=SchemaType)
+    data: DataType = Field(default_factory=DataType)
+
+
+class Analysis(Part):
+    """What is looked at before the run."""
+
+    enabled: AlwaysTrue = True
+    schema_analysis: AlwaysTrue = True
+    data_analysis: UnbuiltSwitch = None
+    impact_analysis: UnbuiltSwitch = None
+    performance_analysis: UnbuiltSwitch = None
+
+
+class MaintenanceWindow(Part):
+    """When a run may work; an end before the start is past midnight."""
+
+    enabled: bool = True
+    start_time: TimeOfDay = "02:00"
+    end_time: TimeOfDay = "06:00"
+    timezone: Timezone = "UTC"
+    days: Annotated[Many[Weekday], Field(min_length=1)] = ("saturday", "sunday")
+
+    @model_validator(mode="after")
+    def _has_length(self) -> MaintenanceWindow:
+        if self.start_time == self.end_time:
+            raise refusal(("endTime", f"equals startTime ({self.start_time}): the window is never open"))
+        return self
+
+
+class Automated(Part):
+    """Runs that start by themselves."""
+
+    enabled: bool = True
+    schedule: Cron = "0 2 * * 0"
+    max_duration: Milliseconds = 7_200_000
+    auto_rollback: bool = True
+
+
+class Scheduling(Part):
+    """When runs start, and when they must not."""
+
+    enabled: bool = True
+    maintenance_window: MaintenanceWindow = Field(default_factory=MaintenanceWindow)
+    automated: Automated = Field(default_factory=Automated)
+
+
+class RiskAssessment(UnbuiltPart):
+    """How risky the run is held to be."""
+
+    enabled: bool = False
+    data_loss_risk: Risk | None = None
+    downtime_risk: Risk | None = None
+    performance_risk: Risk | None = None
+    rollback_risk: Risk | None = None
+
+
+class Planning(Part):
+    """What happens before a run."""
+
+    analysis: Analysis = Field(default_factory=Analysis)
+    scheduling: Scheduling = Field(default_factory=Scheduling)
+    risk_assessment: RiskAssessment | None = None
+
+
+class DryRun(Part):
+    """Plan and report, change nothing."""
+
+    enabled: bool = True
+    validate_only: AlwaysTrue = True
+    no_data_changes: AlwaysTrue = True
+    generate_scripts: bool = True
+
+
+class Safe(Part):
+    """Keep a way back and check the result."""
+
+    enabled: bool = True
+    backup_before_migration: bool = True
+    validate_after_migration: bool = True
+    auto_rollback_on_error: bool = True
+    max_downtime: Milliseconds = 300_000
+
+
+class Production(UnbuiltPart):
+    """Blue-green and canary deployment."""
+
+    enabled: bool = False
+    zero_downtime: bool | None = None
+    blue_green_deployment: bool | None = None
+    canary_deployment: bool | None = None
+    monitoring: bool | None = None
+
+
+class Modes(Part):
+    """The ways a run can be run."""
+
+    dry_run: DryRun = Field(default_factory=DryRun)
+    safe: Safe = Field(default_factory=Safe)
+    production: Production | None = None
+
+
+class ExecutionMonitoring(Part):
+    """What is watched while it runs."""
+
+    enabled: AlwaysTrue = True
+    progress_tracking: AlwaysTrue = True
+    performance_monitoring: UnbuiltSwitch = None
+    error_tracking: AlwaysTrue = True
+    alerting: bool = True
+
+
+class Execution(Part):
+    """How a run is carried out."""
+
+    modes: Modes = Field(default_factory=Modes)
+    monitoring: ExecutionMonitoring = Field(default_factory=ExecutionMonitoring)
+
+
+class Strategy(Part):
+    """MigrationStrategyConfig of the requirement."""
+
+    types: Types = Field(default_factory=Types)
+    planning: Planning = Field(default_factory=Planning)
+    execution: Execution = Field(default_factory=Execution)

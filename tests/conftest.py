@@ -1,0 +1,66 @@
+"""Real servers for the tests: one private MariaDB and one private PostgreSQL for a whole session."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from uuid import uuid4
+
+import MySQLdb
+import psycopg
+import pytest
+
+from cutover.local.servers import Server, mariadb, postgresql
+
+
+@pytest.fixture(scope="session")
+def server_folder() -> Iterator[Path]:
+    # Not under tmp_path_factory: pytest closes that to all but its own user, and as root the servers run as others.
+    with tempfile.TemporaryDirectory(prefix="cutover-tests-") as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        yield folder
+
+
+@pytest.fixture(scope="session")
+def mysql_server(server_folder: Path) -> Iterator[Server]:
+    with mariadb(server_folder) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def pg_server(server_folder: Path) -> Iterator[Server]:
+    with postgresql(server_folder) as server:
+        yield server
+
+
+@pytest.fixture
+def source_db(mysql_server: Server) -> Iterator[Server]:
+    """A fresh, empty MariaDB database."""
+    server = replace(mysql_server, name=f"t_{uuid4().hex[:12]}")
+    _mysql(server, f"CREATE DATABASE {server.name} CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci")
+    yield server
+    _mysql(server, f"DROP DATABASE IF EXISTS {server.name}")
+
+
+@pytest.fixture
+def target_db(pg_server: Server) -> Iterator[Server]:
+    """A fresh, empty PostgreSQL database."""
+    server = replace(pg_server, name=f"t_{uuid4().hex[:12]}")
+    _postgres(server, f"CREATE DATABASE {server.name}")
+    yield server
+    _postgres(server, f"DROP DATABASE IF EXISTS {server.name} WITH (FORCE)")
+
+
+def _mysql(server: Server, statement: str) -> None:
+    login = {"host": server.host, "port": server.port, "user": server.user, "password": server.password}
+    with closing(MySQLdb.connect(**login, autocommit=True)) as connection:
+        connection.cursor().execute(statement)
+
+
+def _postgres(server: Server, statement: str) -> None:
+    with psycopg.connect(server.url("postgres"), autocommit=True) as connection:
+        connection.execute(statement)

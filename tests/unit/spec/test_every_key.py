@@ -1,0 +1,196 @@
+"""Every key of the requirement does what it says, or is refused by name."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+from ruamel.yaml import YAML
+
+from cutover.errors import SpecError
+from cutover.spec import MigrationSpec, json_schema, key_states
+from cutover.spec.load import parse_spec
+
+OWN_KEYS = {  # Cutover's, not the requirement's
+    *("name", "description", "monitoring.alerting.onSuccess", "monitoring.alerting.slackConnection"),
+    *(f"{side}.{key}" for side in ("source", "target") for key in ("connection", "env", "tls", "tlsCa")),
+    "target.schema",
+}
+STATES = ("built", "fixed", "unbuilt")
+
+
+def _requirement() -> dict[str, dict[str, Any]]:
+    text = Path(__file__).with_name("requirement_keys.yaml").read_text(encoding="utf-8")
+    parts = YAML(typ="safe").load(text)
+    return {f"{prefix}.{key}": entry for prefix, keys in parts.items() for key, entry in keys.items()}
+
+
+REQUIREMENT = _requirement()
+VALIDATOR = jsonschema.Draft202012Validator(json_schema())
+
+
+def _state(entry: dict[str, Any]) -> str:
+    return next(state for state in STATES if state in entry)
+
+
+def _cases(kind: str) -> Iterator[Any]:
+    for key, entry in REQUIREMENT.items():
+        values = entry[_state(entry)] if kind == "accepted" else entry.get(kind, [])
+        for value in values:
+            yield pytest.param(key, value, id=f"{key}={value}"[:120])
+
+
+def _set(spec: dict[str, Any], key: str, value: Any) -> None:
+    *above, last = key.split(".")
+    for name in above:
+        spec = spec.setdefault(name, {})
+    if isinstance(value, dict) and isinstance(spec.get(last), dict):
+        spec[last] |= value
+    else:
+        spec[last] = value
+
+
+def _spec(key: str, value: Any) -> dict[str, Any]:
+    spec: dict[str, Any] = {"name": "x", "source": {"connection": "s"}, "target": {"connection": "t"}}
+    for beside, it in REQUIREMENT[key].get("beside", {}).items():
+        _set(spec, beside, dict(it))
+        if beside.startswith("schema.database."):
+            del spec[beside.rsplit(".", 1)[1]]
+    _set(spec, key, value)
+    return spec
+
+
+def _load(spec: dict[str, Any]) -> MigrationSpec:
+    out = io.StringIO()
+    YAML(typ="safe").dump(spec, out)
+    return parse_spec(out.getvalue(), "x.yaml")
+
+
+def _attribute(spec: MigrationSpec, key: str) -> Any:
+    found: Any = spec
+    for name in key.split("."):
+        snake = re.sub(r"([A-Z])", lambda m: f"_{m[1].lower()}", name)
+        found = getattr(found, "schema_" if snake == "schema" else snake)
+    return found
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {k: _plain(v) for k, v in value.items()}
+    return [_plain(x) for x in value] if isinstance(value, list | tuple) else value
+
+
+def test_the_requirement_has_347_keys() -> None:
+    assert len(REQUIREMENT) == 347
+
+
+def test_states_are_those_of_the_table() -> None:
+    states = {key: state for key, state in key_states().items() if key not in OWN_KEYS}
+    assert states == {key: _state(entry) for key, entry in REQUIREMENT.items()}
+
+
+def test_own_keys_are_built() -> None:
+    states = key_states()
+    assert {states[key] for key in OWN_KEYS} == {"built"}
+
+
+@pytest.mark.parametrize(("key", "value"), [*_cases("accepted")])
+def test_accepted_value_is_the_attribute(key: str, value: Any) -> None:
+    found = _plain(_attribute(_load(_spec(key, value)), key))
+    assert type(found) is type(value)
+    assert found == value
+
+
+@pytest.mark.parametrize(("key", "value"), [*_cases("refused")])
+def test_unbuilt_value_is_refused_by_name(key: str, value: Any) -> None:
+    with pytest.raises(SpecError) as caught:
+        _load(_spec(key, value))
+    for problem in caught.value.problems:
+        match = re.fullmatch(r"x\.yaml:\d+: ([\w.]+)(?:\[\d\])?: (.*not built yet.*)", problem)
+        assert match, problem
+        place, rest = match.groups()
+        below = key.removeprefix(place).removeprefix(
+            "."
+        )  # a sub-tree's message lists the keys given below it
+        assert key.startswith(place)
+        assert not below or f"(given: {below})" in rest
+
+
+@pytest.mark.parametrize(("key", "value"), [*_cases("incomplete")])
+def test_incomplete_value_says_what_it_needs(key: str, value: Any) -> None:
+    with pytest.raises(SpecError, match=r"is needed|needs keyFields"):
+        _load(_spec(key, value))
+
+
+@pytest.mark.parametrize(("key", "value"), [*_cases("accepted"), *_cases("refused")])
+def test_json_schema_and_loader_agree(key: str, value: Any) -> None:
+    spec = _spec(key, value)
+    try:
+        _load(spec)
+        loads = True
+    except SpecError:
+        loads = False
+    assert VALIDATOR.is_valid(spec) is loads
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        key
+        for key, entry in REQUIREMENT.items()
+        if _state(entry) == "unbuilt" and entry.get("refused") == [True]
+    ],
+)
+def test_saying_no_to_what_is_unbuilt_is_accepted(key: str) -> None:
+    spec = _spec(key, False)
+    above = key.rsplit(".", 1)[0]
+    if f"{above}.enabled" in key_states() and key_states()[f"{above}.enabled"] == "unbuilt":
+        _set(spec, above, {"enabled": False})
+    if key.startswith("data.transformation.enrichment."):
+        _set(spec, "data.transformation.enrichment.enabled", False)
+    if key.startswith("monitoring.logging."):
+        pytest.skip("has no enabled; the whole sub-tree is refused")
+    assert _attribute(_load(spec), key) is False
+
+
+def test_a_switched_off_unbuilt_part_may_keep_its_keys() -> None:
+    off = {"enabled": False, "deltaTable": "delta_log", "interval": "1m"}
+    spec = _spec("data.extraction.strategy.delta.enabled", False)
+    _set(spec, "data.extraction.strategy.delta", off)
+    assert _load(spec).data.extraction.strategy.delta is not None
+    _set(spec, "data.extraction.strategy.delta", {"deltaTabel": "x", "batchSize": "many"})
+    with pytest.raises(SpecError) as caught:
+        _load(spec)
+    assert len(caught.value.problems) == 2
+
+
+def test_defaults_claim_nothing_unbuilt() -> None:
+    spec = _load({"name": "x", "source": {"connection": "s"}, "target": {"connection": "t"}})
+    for key, state in key_states().items():
+        if state == "unbuilt":
+            parts = key.split(".")
+            reached = [
+                _attribute(spec, ".".join(parts[:end]))
+                for end in range(1, len(parts) + 1)
+                if not any(_attribute(spec, ".".join(parts[:e])) is None for e in range(1, end))
+            ]
+            assert reached[-1] is None, key
+
+
+def test_defaults_are_the_requirements() -> None:
+    spec = _load({"name": "x", "source": {"connection": "s"}, "target": {"connection": "t"}})
+    differ = set()
+    for key, entry in REQUIREMENT.items():
+        state = _state(entry)
+        if state == "unbuilt" or not entry[state] or isinstance(entry[state][-1], dict):
+            continue
+        if key.startswith(("schema.database.", "data.transformation.cleaning.")):
+            continue
+        if _plain(_attribute(spec, key)) not in entry[state]:
+            differ.add(key)
+    assert differ == {"schema.settings.constraints.deferrableConstraints"}
