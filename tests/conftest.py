@@ -18,7 +18,7 @@ from cutover.local.servers import Server, mariadb, postgresql
 
 @pytest.fixture(scope="session")
 def server_folder() -> Iterator[Path]:
-    # Not under tmp_path_factory: pytest closes that to all but its own user, and as root the servers run as others.
+    # tmp_path_factory's folders are closed to all but their owner; as root, the servers run as other users.
     with tempfile.TemporaryDirectory(prefix="cutover-tests-") as name:
         folder = Path(name)
         folder.chmod(0o755)

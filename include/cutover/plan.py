@@ -103,11 +103,10 @@ class Plan:
 
     def late_not_null(self, table: TargetTable) -> list[str]:
         """Columns that the source forbids NULL in, but whose zero dates may become NULL on the way."""
-        source = self.source.table(table.route.source)
         return [
-            route.target
-            for route in table.route.columns
-            if route.may_lose and not source.column(route.source).nullable and route.target not in table.route.key
+            column.target
+            for column in table.route.columns
+            if column.may_lose and not column.source_nullable and column.target not in table.route.key
         ]
 
     def to_json(self) -> str:

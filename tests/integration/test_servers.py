@@ -181,7 +181,7 @@ def test_a_server_that_cannot_start_says_why(folder: Path) -> None:
 
 
 def test_a_missing_program_is_named_with_its_package(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(servers.shutil, "which", lambda *_, **__: None)
+    monkeypatch.setattr("shutil.which", lambda *_, **__: None)
     with pytest.raises(PreflightError, match=r"mariadbd was not found.*apt-get install mariadb-server"):
         mariadb(folder).__enter__()
 

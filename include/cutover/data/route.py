@@ -19,6 +19,7 @@ class ColumnRoute:
         target: column name in the target.
         target_type: PostgreSQL type.
         arrow: Arrow type that COPY writes for ``target_type``.
+        source_nullable: whether the source column may hold NULL.
         nullable: whether the target column accepts NULL from the beginning of the load.
         may_lose: whether ``read`` turns values PostgreSQL cannot hold (zero dates) into NULL.
         values: source value to target value, in order; empty where values pass unchanged.
@@ -33,6 +34,7 @@ class ColumnRoute:
     target: str
     target_type: str
     arrow: str
+    source_nullable: bool = True
     nullable: bool = True
     may_lose: bool = False
     values: tuple[tuple[str, Scalar], ...] = ()

@@ -18,6 +18,8 @@ _TYPE = re.compile(r"^(?P<base>\w+)(?:\((?P<args>.*)\))?(?P<rest>.*)$", re.DOTAL
 _VALID_DATE = (
     "CASE WHEN DAYOFMONTH({c}) BETWEEN 1 AND DAYOFMONTH(LAST_DAY({c})) AND YEAR({c}) > 0 THEN {c} END"
 )
+# A TIMESTAMP is an instant or zero, never a date with a zero part (MySQL manual, DATE types).
+_NOT_ZERO = "NULLIF({c}, '0000-00-00 00:00:00')"
 CONNECTORX_MAX_SCALE = 10
 CONNECTORX_MAX_PRECISION = 28
 
@@ -115,7 +117,7 @@ _TYPES: dict[str, Callable[[ParsedType], Travel]] = {
     "date": lambda t: Travel("date", "date32", _VALID_DATE, may_lose=True),
     "datetime": lambda t: Travel(f"timestamp({t.number(0, 0)})", "timestamp", _VALID_DATE, may_lose=True),
     "timestamp": lambda t: Travel(
-        f"timestamp({t.number(0, 0)}) with time zone", "timestamptz", _VALID_DATE, "timestamp", may_lose=True
+        f"timestamp({t.number(0, 0)}) with time zone", "timestamptz", _NOT_ZERO, "timestamp", may_lose=True
     ),
     "time": lambda t: Travel("interval", "duration", "CAST({c} AS CHAR)", "string"),
     "year": lambda t: Travel("smallint", "int16"),

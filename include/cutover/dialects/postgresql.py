@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
 from cutover.dialects.endpoint import Endpoint
-from cutover.errors import PreflightError, TransientError
+from cutover.errors import DataError, PreflightError, TransientError
 
 _DIALECT = postgresql.dialect(paramstyle="named")
 # Class 08 is connection loss, 40 serialisation and deadlock, 53 out of resources, 55P03 lock
@@ -93,7 +93,8 @@ def explained(endpoint: Endpoint, doing: str) -> Iterator[None]:
 
     Raises:
         TransientError: trying again may help.
-        PreflightError: it cannot.
+        DataError: the server refused a value.
+        PreflightError: it refused something else.
     """
     from adbc_driver_postgresql import dbapi
 
@@ -103,6 +104,9 @@ def explained(endpoint: Endpoint, doing: str) -> Iterator[None]:
         text = f"{doing} on {endpoint}: {_first_line(error)}"
         if transient(error.sqlstate):
             raise TransientError(text) from None
+        # Class 22 is a data exception, 23 an integrity constraint violation.
+        if (error.sqlstate or "")[:2] in ("22", "23"):
+            raise DataError(text) from None
         raise PreflightError([text]) from None
 
 

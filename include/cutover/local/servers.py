@@ -155,6 +155,8 @@ def mariadb(folder: Path, *, name: str = NAME, buffer_pool: str = "256M") -> Ite
                 f"--innodb-buffer-pool-size={buffer_pool}",
                 "--character-set-server=utf8mb4",
                 "--default-time-zone=+00:00",
+                # A forgotten lock is an error after a minute, not a day's wait.
+                "--lock-wait-timeout=60",
             ]
 
         def connect(port: int) -> None:

@@ -98,8 +98,8 @@ def _refuse_unknown_names(source: Schema, chosen: list[Table], spec: MigrationSp
     mapping, filtering = spec.data.transformation.mapping, spec.data.extraction.filtering
     named = {
         "data.transformation.mapping.fieldMapping": mapping.fields,
-        "data.extraction.filtering.rowFilters": filtering.row_filters,
-        "data.extraction.filtering.columnFilters": filtering.column_filters,
+        "data.extraction.filtering.rowFilters": filtering.rows,
+        "data.extraction.filtering.columnFilters": filtering.columns,
     }
     for where, tables in named.items():
         problems += [f"{where}: {source.name} has no table {name!r}" for name in tables if name not in known]
@@ -109,7 +109,7 @@ def _refuse_unknown_names(source: Schema, chosen: list[Table], spec: MigrationSp
             if name not in columns:
                 problems.append(f"data.transformation.mapping.fieldMapping.{table.name}: no column {name!r}")
         targets = {_target_name(table.name, name, spec) for name in columns}
-        for name in filtering.column_filters.get(table.name, ()):
+        for name in filtering.columns.get(table.name, ()):
             if name not in columns | targets:
                 problems.append(f"data.extraction.filtering.columnFilters.{table.name}: no column {name!r}")
     cleaning = spec.data.transformation.cleaning
@@ -140,9 +140,7 @@ def _table(
 ) -> TargetTable:
     settings = spec.schema_.settings
     filtering = spec.data.extraction.filtering
-    wanted = (
-        filtering.column_filters.get(table.name) if filtering.enabled and filtering.column_filtering else None
-    )
+    wanted = filtering.columns.get(table.name)
     routes: list[ColumnRoute] = []
     defaults: list[tuple[str, str]] = []
     checks: list[tuple[str, str, tuple[str, ...]]] = []
@@ -182,7 +180,7 @@ def _table(
     key = tuple(names[name] for name in table.primary_key)
     keys_travel = settings.constraints.enabled and settings.constraints.preserve_constraints
     indexes = tuple(_indexes(table, names, spec, losses))
-    condition = filtering.row_filters.get(table.name) if filtering.enabled and filtering.row_filtering else None
+    condition = filtering.rows.get(table.name)
     route = TableRoute(
         table.name,
         table.name,
@@ -249,6 +247,7 @@ def _column(
         target,
         target_type,
         arrow,
+        source_nullable=column.nullable,
         nullable=column.nullable or may_lose,
         may_lose=may_lose,
         values=tuple(values.items()) if values else (),

@@ -33,11 +33,15 @@ def part_in(annotation: Any) -> type[Part] | None:
     return next((part for inner in get_args(annotation) if (part := part_in(inner))), None)
 
 
+def _has_switch(annotation: Any) -> bool:
+    return annotation is bool or any(map(_has_switch, get_args(annotation)))
+
+
 def _states(part: type[Part], prefix: str, *, unbuilt: bool) -> Iterator[tuple[str, State]]:
     for field in part.model_fields.values():
         key = f"{prefix}{field.alias}"
         below = part_in(field.annotation)
-        if below is None or bool in get_args(field.annotation):
+        if below is None or _has_switch(field.annotation):
             yield key, "unbuilt" if unbuilt else _state(field)
         if below is not None:
             yield from _states(below, f"{key}.", unbuilt=unbuilt or issubclass(below, UnbuiltPart))

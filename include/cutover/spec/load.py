@@ -21,7 +21,7 @@ from cutover.spec.migration import MigrationSpec, ways_in
 
 Key = tuple[str, ...]
 
-_DEEPEST = 20  # the requirement needs 7; more is a YAML alias that holds itself
+_QUOTED = re.compile(r"""(['"])(?![<\\]).{2,}\1""")  # in a parser's message: the file's own text
 _WORDING = {
     "missing": "is required",
     "model_type": "should be a mapping of keys",
@@ -67,7 +67,8 @@ def _yaml(text: str, file: str) -> dict[Any, Any]:
         key = f" {name[1]!r}" if name else ""
         raise SpecError([f"{file}:{_line(error)}: duplicate key{key}; it is already said above"]) from None
     except MarkedYAMLError as error:
-        raise SpecError([f"{file}:{_line(error)}: not YAML: {error.problem or error.context}"]) from None
+        problem = _QUOTED.sub("...", error.problem or error.context or "")
+        raise SpecError([f"{file}:{_line(error)}: not YAML: {problem}"]) from None
     except (YAMLError, ValueError):
         raise SpecError([f"{file}:1: not YAML: a character or date in it does not exist"]) from None
     if not isinstance(data, dict):
@@ -96,9 +97,6 @@ class _Document:
         return 1
 
     def _plain(self, node: Any, at: Key) -> Any:
-        if len(at) > _DEEPEST:
-            self.problems.append((at[:3], "is nested too deep"))
-            return None
         if isinstance(node, dict):
             return {
                 name: self._plain(value, self._place(node, key, (*at, name)))
@@ -143,7 +141,11 @@ def _problems(details: ErrorDetails) -> list[tuple[Key, str]]:
 def _unknown(key: Key) -> str:
     part: type[Part] | None = MigrationSpec
     for name in key[:-1]:
-        field = next((f for f in part.model_fields.values() if f.alias == _camel((name,))[0]), None) if part else None
+        field = (
+            next((f for f in part.model_fields.values() if f.alias == _camel((name,))[0]), None)
+            if part
+            else None
+        )
         part = part_in(field.annotation) if field else None
     known = [str(f.alias) for f in part.model_fields.values()] if part else []
     near = get_close_matches(_camel(key[-1:])[0], known, n=1)

@@ -138,14 +138,14 @@ def test_json_schema_and_loader_agree(key: str, value: Any) -> None:
     assert VALIDATOR.is_valid(spec) is loads
 
 
-@pytest.mark.parametrize(
-    "key",
-    [
-        key
-        for key, entry in REQUIREMENT.items()
-        if _state(entry) == "unbuilt" and entry.get("refused") == [True]
-    ],
-)
+def _switches() -> list[str]:
+    unbuilt = [key for key, entry in REQUIREMENT.items() if entry == {"unbuilt": [], "refused": [True]}]
+    return [
+        key for key in unbuilt if not key.startswith("monitoring.logging.")
+    ]  # has no enabled: all refused
+
+
+@pytest.mark.parametrize("key", _switches())
 def test_saying_no_to_what_is_unbuilt_is_accepted(key: str) -> None:
     spec = _spec(key, False)
     above = key.rsplit(".", 1)[0]
@@ -153,8 +153,6 @@ def test_saying_no_to_what_is_unbuilt_is_accepted(key: str) -> None:
         _set(spec, above, {"enabled": False})
     if key.startswith("data.transformation.enrichment."):
         _set(spec, "data.transformation.enrichment.enabled", False)
-    if key.startswith("monitoring.logging."):
-        pytest.skip("has no enabled; the whole sub-tree is refused")
     assert _attribute(_load(spec), key) is False
 
 
@@ -173,13 +171,15 @@ def test_defaults_claim_nothing_unbuilt() -> None:
     spec = _load({"name": "x", "source": {"connection": "s"}, "target": {"connection": "t"}})
     for key, state in key_states().items():
         if state == "unbuilt":
-            parts = key.split(".")
-            reached = [
-                _attribute(spec, ".".join(parts[:end]))
-                for end in range(1, len(parts) + 1)
-                if not any(_attribute(spec, ".".join(parts[:e])) is None for e in range(1, end))
-            ]
-            assert reached[-1] is None, key
+            assert not _reached(spec, key), key
+
+
+def _reached(spec: MigrationSpec, key: str) -> Any:
+    """Return the attribute, or what stands above it where the way ends early."""
+    try:
+        return _attribute(spec, key)
+    except AttributeError as error:
+        return error.obj
 
 
 def test_defaults_are_the_requirements() -> None:

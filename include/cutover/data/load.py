@@ -1,0 +1,98 @@
+"""Write a chunk into the shadow schema: its rows, its rejects and its marker in one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+
+import pyarrow as pa
+
+from cutover.data.route import Chunk, TableRoute
+from cutover.data.transform import Tally, target_schema
+from cutover.dialects import postgresql
+from cutover.dialects.endpoint import Endpoint
+
+MARKERS = "cutover_chunks"
+REJECTS = "cutover_rejects"
+# What a rule of the spec takes away on purpose; every other reason is an error and counts as one.
+RULE, ERROR = "rule", "error"
+
+BOOKKEEPING = (
+    f"""CREATE TABLE {MARKERS} (
+        table_name text, chunk integer, rows_read bigint NOT NULL, rows_loaded bigint NOT NULL,
+        loaded_at timestamp with time zone NOT NULL DEFAULT now(), PRIMARY KEY (table_name, chunk))""",
+    f"""CREATE TABLE {REJECTS} (
+        table_name text NOT NULL, chunk integer, source_key text NOT NULL, column_name text,
+        reason text NOT NULL, kind text NOT NULL)""",
+    f"CREATE INDEX {REJECTS}_table ON {REJECTS} (table_name)",
+)
+
+
+def load(
+    endpoint: Endpoint,
+    schema: str,
+    route: TableRoute,
+    chunk: Chunk,
+    batches: Iterable[pa.RecordBatch],
+    tally: Tally,
+) -> int | None:
+    """Copy a chunk's rows; return how many, or None where the chunk was loaded before.
+
+    Args:
+        endpoint: the target.
+        schema: the shadow schema.
+        route: the way of the table.
+        chunk: the piece of it.
+        batches: transformed batches; consumed only when the chunk is not loaded yet.
+        tally: complete once ``batches`` is consumed; its rejects are written too.
+
+    Raises:
+        TransientError: the connection was lost, or the server ran out of something.
+        DataError: the target refused the rows.
+    """
+    with (
+        postgresql.arrow_connection(endpoint) as connection,
+        postgresql.explained(endpoint, f"loading {chunk.name}"),
+        closing(connection.cursor()) as cursor,
+    ):
+        markers = postgresql.quoted(schema, MARKERS)
+        cursor.execute(f"SELECT 1 FROM {markers} WHERE table_name = $1 AND chunk = $2", (route.target, chunk.number))  # noqa: S608
+        if cursor.fetchone() is not None:
+            return None
+        rows = cursor.adbc_ingest(
+            route.target,
+            pa.RecordBatchReader.from_batches(target_schema(route), _checked(route, batches)),
+            mode="append",
+            db_schema_name=schema,
+        )
+        if tally.rejects:
+            cursor.adbc_ingest(REJECTS, _rejects(route, chunk, tally), mode="append", db_schema_name=schema)
+        cursor.execute(
+            f"INSERT INTO {markers} (table_name, chunk, rows_read, rows_loaded) VALUES ($1, $2, $3, $4)",  # noqa: S608
+            (route.target, chunk.number, tally.rows_read, rows),
+        )
+        connection.commit()
+    return int(rows)
+
+
+def _checked(route: TableRoute, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """Refuse a batch whose types are not exactly the target's: COPY would write garbage silently."""
+    wanted = target_schema(route)
+    for batch in batches:
+        if batch.schema != wanted:
+            raise TypeError(f"{route.target}: batch of {batch.schema}, the table takes {wanted}")
+        yield batch
+
+
+def _rejects(route: TableRoute, chunk: Chunk, tally: Tally) -> pa.Table:
+    count = len(tally.rejects)
+    return pa.table(
+        {
+            "table_name": pa.array([route.target] * count),
+            "chunk": pa.array([chunk.number] * count, pa.int32()),
+            "source_key": pa.array([reject.key for reject in tally.rejects]),
+            "column_name": pa.array([reject.column for reject in tally.rejects]),
+            "reason": pa.array([reject.reason for reject in tally.rejects]),
+            "kind": pa.array([ERROR] * count),
+        }
+    )

@@ -1,0 +1,31 @@
+"""What can be done to a column of values, in the order in which it is done.
+
+Each transform is one module with two functions: ``applies(route)`` says whether the column needs
+it, ``apply(route, array)`` returns an :class:`~cutover.data.transforms.result.Outcome`. A new one
+is a module here and a line in :data:`TRANSFORMS`.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import pyarrow as pa
+
+from cutover.data.route import ColumnRoute
+from cutover.data.transforms import defaults, email, not_null, nul, types, values
+from cutover.data.transforms.result import Outcome
+
+
+class Transform(Protocol):
+    """What a module of this package offers."""
+
+    def applies(self, route: ColumnRoute) -> bool:
+        """Whether the column needs this transform."""
+
+    def apply(self, route: ColumnRoute, array: pa.Array) -> Outcome:
+        """Return the transformed array, of the same length, and what was refused or altered."""
+
+
+TRANSFORMS: tuple[Transform, ...] = (nul, values, defaults, types, email, not_null)
+
+__all__ = ["TRANSFORMS", "Outcome", "Transform"]

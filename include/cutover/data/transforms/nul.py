@@ -1,0 +1,23 @@
+"""Take NUL characters out of text: PostgreSQL's text cannot hold them (manual, Character Types)."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from cutover.data.route import ColumnRoute
+from cutover.data.transforms.result import Outcome
+
+
+def applies(route: ColumnRoute) -> bool:
+    """Text columns, before and after, may hold NUL; others cannot."""
+    return route.wire in ("string", "json")
+
+
+def apply(route: ColumnRoute, array: pa.Array) -> Outcome:
+    """Remove every NUL and count the values that had one."""
+    found = pc.match_substring(array, "\0")
+    altered = pc.sum(found).as_py() or 0
+    if not altered:
+        return Outcome(array)
+    return Outcome(pc.replace_substring(array, "\0", ""), altered=altered, alteration="NUL characters removed")
