@@ -126,6 +126,16 @@ def test_an_error_in_the_block_stops_the_servers(folder: Path) -> None:
     assert not running(folder)
 
 
+def test_a_server_that_died_does_not_hide_the_error_of_the_block(folder: Path) -> None:
+    def kill_and_fail() -> None:
+        for pid in running(folder):
+            os.kill(pid, signal.SIGKILL)
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError), mariadb(folder):
+        kill_and_fail()
+
+
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_the_servers_stop_when_their_starter_is_killed(folder: Path, how: signal.Signals) -> None:
     child = start_both(folder)
@@ -150,13 +160,18 @@ def test_the_next_start_stops_what_a_killed_run_left_over(folder: Path) -> None:
 
 
 def test_a_stale_pid_file_does_not_stop_a_foreign_process(folder: Path) -> None:
-    with mariadb(folder):
+    with mariadb(folder), postgresql(folder):
         pass
-    with subprocess.Popen(["sleep", "60"]) as foreign:
+    foreign = subprocess.Popen(["sleep", "60"])
+    try:
         (folder / "mariadb/data/mariadb.pid").write_text(f"{foreign.pid}\n")
-        with mariadb(folder):
+        (data,) = (folder / "postgresql").glob("data-*")
+        (data / "postmaster.pid").write_text(f"{foreign.pid}\n{data}\n")
+        with mariadb(folder), postgresql(folder):
             assert foreign.poll() is None
+    finally:
         foreign.kill()
+        foreign.wait()
 
 
 def test_a_folder_in_use_is_refused(folder: Path) -> None:

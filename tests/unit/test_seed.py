@@ -62,18 +62,10 @@ def test_the_counts_are_those_of_the_constants(seeded: Any, rows: str) -> None:
 
 
 def test_exactly_the_bad_emails_are_bad(seeded: Any) -> None:
-    seeded.execute(
-        "SELECT email_address FROM users WHERE user_id % 20 = 0 OR email_address NOT LIKE 'user%@example.com'"
-    )
-    addresses = [row[0] for row in seeded.fetchall()]
+    seeded.execute("SELECT email_address FROM users")
 
-    bad = [address for address in addresses if not _valid(address)]
+    bad = [address for (address,) in seeded.fetchall() if not _valid(address)]
 
-    assert len(addresses) > seed.USERS // 20
-    assert {address.endswith("@example.com") and "@@" not in address for address in bad} == {False}
-    assert one(
-        seeded, "SELECT COUNT(*) FROM users WHERE email_address NOT REGEXP '^user[0-9]+@example.com$'"
-    ) == (seed.BAD_EMAILS)
     assert len(bad) == seed.BAD_EMAILS
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator
 from contextlib import closing
+from dataclasses import dataclass
 
 import pyarrow as pa
 
@@ -20,12 +22,24 @@ RULE, ERROR = "rule", "error"
 BOOKKEEPING = (
     f"""CREATE TABLE {MARKERS} (
         table_name text, chunk integer, rows_read bigint NOT NULL, rows_loaded bigint NOT NULL,
+        bytes_read bigint NOT NULL, rejected bigint NOT NULL, altered text NOT NULL,
         loaded_at timestamp with time zone NOT NULL DEFAULT now(), PRIMARY KEY (table_name, chunk))""",
     f"""CREATE TABLE {REJECTS} (
         table_name text NOT NULL, chunk integer, source_key text NOT NULL, column_name text,
         reason text NOT NULL, kind text NOT NULL)""",
     f"CREATE INDEX {REJECTS}_table ON {REJECTS} (table_name)",
 )
+
+
+@dataclass(frozen=True)
+class Marker:
+    """What the marker of a loaded chunk says; ``altered`` is (column, what was done, values)."""
+
+    rows_read: int
+    rows: int
+    bytes: int
+    rejected: int
+    altered: tuple[tuple[str, str, int], ...]
 
 
 def load(
@@ -35,8 +49,8 @@ def load(
     chunk: Chunk,
     batches: Iterable[pa.RecordBatch],
     tally: Tally,
-) -> int | None:
-    """Copy a chunk's rows; return how many, or None where the chunk was loaded before.
+) -> Marker:
+    """Copy a chunk's rows and return its marker; a chunk that was loaded before is left as it is.
 
     Args:
         endpoint: the target.
@@ -56,9 +70,15 @@ def load(
         closing(connection.cursor()) as cursor,
     ):
         markers = postgresql.quoted(schema, MARKERS)
-        cursor.execute(f"SELECT 1 FROM {markers} WHERE table_name = $1 AND chunk = $2", (route.target, chunk.number))  # noqa: S608
-        if cursor.fetchone() is not None:
-            return None
+        known = (route.target, chunk.number)
+        cursor.execute(
+            f"SELECT rows_read, rows_loaded, bytes_read, rejected, altered FROM {markers} "  # noqa: S608
+            "WHERE table_name = $1 AND chunk = $2",
+            known,
+        )
+        row = cursor.fetchone()
+        if row is not None:
+            return Marker(*row[:4], tuple((column, what, count) for column, what, count in json.loads(row[4])))
         rows = cursor.adbc_ingest(
             route.target,
             pa.RecordBatchReader.from_batches(target_schema(route), _checked(route, batches)),
@@ -67,12 +87,15 @@ def load(
         )
         if tally.rejects:
             cursor.adbc_ingest(REJECTS, _rejects(route, chunk, tally), mode="append", db_schema_name=schema)
+        altered = tuple((column, what, count) for (column, what), count in sorted(tally.altered.items()))
+        marker = Marker(tally.rows_read, int(rows), tally.bytes_read, len(tally.rejects), altered)
         cursor.execute(
-            f"INSERT INTO {markers} (table_name, chunk, rows_read, rows_loaded) VALUES ($1, $2, $3, $4)",  # noqa: S608
-            (route.target, chunk.number, tally.rows_read, rows),
+            f"INSERT INTO {markers} (table_name, chunk, rows_read, rows_loaded, bytes_read, rejected, altered) "  # noqa: S608
+            "VALUES ($1, $2, $3, $4, $5, $6, $7)",
+            (*known, marker.rows_read, marker.rows, marker.bytes, marker.rejected, json.dumps(altered)),
         )
         connection.commit()
-    return int(rows)
+    return marker
 
 
 def _checked(route: TableRoute, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:

@@ -10,12 +10,13 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pyarrow as pa
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
 from cutover.dialects.endpoint import Endpoint
-from cutover.errors import DataError, PreflightError, TransientError
+from cutover.errors import DataError, PreflightError, TerminalError, TransientError
 
 _DIALECT = postgresql.dialect(paramstyle="named")
 # Class 08 is connection loss, 40 serialisation and deadlock, 53 out of resources, 55P03 lock
@@ -68,6 +69,49 @@ def _options(endpoint: Endpoint) -> dict[str, str]:
 
 
 @contextmanager
+def session(
+    endpoint: Endpoint, search_path: str | None = None, statement_timeout: int = 0, lock_timeout: int = 0
+) -> Iterator[psycopg.Connection]:
+    """Open a transaction that commits when the block ends well, with timeouts in milliseconds.
+
+    Raises:
+        TransientError: the server could not be reached, or a lock was not to be had in time.
+        TerminalError: ``statement_timeout`` ran out.
+        DataError: a value broke a constraint.
+        PreflightError: the server refused something else; its own words are in the message.
+    """
+    try:
+        with psycopg.connect(
+            url(endpoint, driver=None).render_as_string(hide_password=False)
+        ) as connection:
+            setting = "SELECT set_config(%s, %s, false)"
+            connection.execute(setting, ("TimeZone", "UTC"))
+            connection.execute(setting, ("statement_timeout", str(statement_timeout)))
+            connection.execute(setting, ("lock_timeout", str(lock_timeout)))
+            if search_path is not None:
+                connection.execute(setting, ("search_path", quoted(search_path)))
+            yield connection
+    except psycopg.Error as error:
+        raise _translated(endpoint, error) from error
+
+
+def _translated(endpoint: Endpoint, error: psycopg.Error) -> Exception:
+    text = f"{endpoint}: {_first_line(error)}"
+    # A refused login comes without an SQLSTATE, in the words of libpq.
+    if "authentication failed" in text or "no password supplied" in text:
+        return PreflightError([f"{text}; check the user and password"])
+    if "does not exist" in text and error.sqlstate is None:
+        return PreflightError([text])
+    if isinstance(error, psycopg.errors.QueryCanceled):
+        return TerminalError(f"{text}; the time limit that the spec sets for this step ran out")
+    if transient(error.sqlstate):
+        return TransientError(text)
+    if (error.sqlstate or "")[:2] in ("22", "23"):
+        return DataError(text)
+    return PreflightError([text])
+
+
+@contextmanager
 def arrow_connection(endpoint: Endpoint) -> Iterator[Any]:
     """Open an ADBC connection; what is not committed when the block ends is rolled back.
 
@@ -116,22 +160,29 @@ def _first_line(error: Exception) -> str:
 
 def select(
     schema: str,
-    table: str,
+    tables: Sequence[str],
     columns: Sequence[tuple[str, str]],
     key: str | None = None,
     lower: int | None = None,
     upper: int | None = None,
 ) -> str:
-    """Return the SELECT of ``columns`` (expression, alias), limited to ``lower <= key < upper``, in key order."""
+    """Return the SELECT of ``columns`` (expression, alias) over all of ``tables``, in key order.
+
+    Where a key is given the rows are limited to ``lower <= key < upper``.
+    """
     chosen = [sa.literal_column(expression).label(alias) for expression, alias in columns]
-    statement = sa.select(*chosen).select_from(sa.table(table, schema=schema))
-    if key is not None:
-        column: sa.ColumnElement[int] = sa.column(key, sa.BigInteger)
+    order: sa.ColumnElement[int] = sa.column(key or "", sa.BigInteger)
+    parts = []
+    for table in tables:
+        part = sa.select(*chosen).select_from(sa.table(table, schema=schema))
         if lower is not None:
-            statement = statement.where(column >= lower)
+            part = part.where(order >= lower)
         if upper is not None:
-            statement = statement.where(column < upper)
-        statement = statement.order_by(column)
+            part = part.where(order < upper)
+        parts.append(part)
+    statement = sa.union_all(*parts) if len(parts) > 1 else parts[0]
+    if key is not None:
+        statement = statement.order_by(order)
     return str(statement.compile(dialect=_DIALECT, compile_kwargs={"literal_binds": True}))
 
 

@@ -25,7 +25,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote
@@ -34,7 +34,12 @@ import MySQLdb
 import psycopg
 from mirakuru import TCPExecutor
 from mirakuru.base import cleanup_subprocesses
-from mirakuru.exceptions import AlreadyRunning, ProcessExitedWithError, TimeoutExpired
+from mirakuru.exceptions import (
+    AlreadyRunning,
+    ProcessExitedWithError,
+    ProcessFinishedWithError,
+    TimeoutExpired,
+)
 from psycopg import sql
 
 from cutover.errors import PreflightError
@@ -249,7 +254,7 @@ def _running(
     try:
         yield program.port
     finally:
-        program.stop(expected_returncode=0)
+        _stop(title, program)
 
 
 def _start(
@@ -281,11 +286,19 @@ def _start(
         except TimeoutExpired:
             break
         except BaseException:  # Ctrl-C while waiting
-            program.stop(expected_returncode=0)
+            _stop(title, program)
             raise
         return program
     tail = "\n".join(log.read_text(errors="replace").splitlines()[-15:])
     raise PreflightError([f"the private {title} did not start; its log {log} ends:\n{tail}"])
+
+
+def _stop(title: str, program: _Program) -> None:
+    """Stop the server; that it had died already is only said, so as not to hide an error on its way out."""
+    try:
+        program.stop(expected_returncode=0)
+    except ProcessFinishedWithError as error:
+        _LOG.warning("the private %s did not end well: %s", title, error)
 
 
 def _free_port() -> int:
@@ -418,14 +431,20 @@ def _stop_leftover(pid_file: Path, data: Path, stop_signal: signal.Signals) -> N
         pid = int(pid_file.read_text().split()[0])
     except (FileNotFoundError, ValueError, IndexError):
         return
+    if not _serves(pid, data):
+        if Path(f"/proc/{pid}").exists():
+            pid_file.unlink()  # PostgreSQL would take the process that has this id now for itself
+        return
+    _LOG.warning("stopping process %s, a server that an earlier run left over on %s", pid, data)
     for attempt in (stop_signal, signal.SIGKILL):
-        if not _serves(pid, data):
-            return
-        _LOG.warning("stopping process %s, a server that an earlier run left over on %s", pid, data)
-        os.kill(pid, attempt)
+        with suppress(ProcessLookupError):
+            os.kill(pid, attempt)
         deadline = time.monotonic() + 30
-        while _serves(pid, data) and time.monotonic() < deadline:
+        while time.monotonic() < deadline:
+            if not _serves(pid, data):
+                return
             time.sleep(0.05)
+    raise PreflightError([f"process {pid} still serves {data} and cannot be stopped; end it by hand"])
 
 
 def _serves(pid: int, data: Path) -> bool:

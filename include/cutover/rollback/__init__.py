@@ -1,0 +1,1 @@
+"""Ways back, and the swap that makes the first of them possible."""

@@ -1,0 +1,224 @@
+"""Before anything changes: is the window open, are the servers fit, what is the plan."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Sequence
+
+import sqlalchemy as sa
+
+from cutover.dialects import mysql, postgresql
+from cutover.dialects.endpoint import Endpoint
+from cutover.errors import CutoverError, PreflightError, TransientError
+from cutover.plan import Plan, build_plan
+from cutover.rollback import swap
+from cutover.schema import inspect_mysql, inspect_postgresql
+from cutover.schema.model import Schema
+from cutover.steps.context import Run
+
+MIN_POSTGRESQL = 13
+# Two copies of the data wait on disk between extract, transform and load, compressed to about half.
+STAGING_FACTOR = 1.2
+_ACCESS_DENIED, _UNKNOWN_DATABASE, _NO_TABLE_RIGHTS = 1045, 1049, 1044
+_GRANTED = sa.text("""
+    SELECT 1 FROM information_schema.user_privileges WHERE privilege_type = 'SELECT'
+      AND REPLACE(grantee, '''', '') = CURRENT_USER()
+    UNION SELECT 1 FROM information_schema.schema_privileges WHERE privilege_type = 'SELECT'
+      AND REPLACE(grantee, '''', '') = CURRENT_USER() AND DATABASE() LIKE table_schema""")
+
+
+def check_window(run: Run) -> None:
+    """Refuse to start outside the maintenance window.
+
+    Raises:
+        WindowClosedError: it is closed, and the operator did not ask to ignore it.
+    """
+    with run.step("check_window"):
+        pass
+
+
+def preflight(run: Run) -> None:
+    """Find out whether both servers can be reached and allow what the run needs; changes nothing.
+
+    Raises:
+        PreflightError: with everything that is missing, each with its cure.
+        TransientError: a server could not be reached.
+    """
+    with run.step("preflight") as detail:
+        _refuse_disabled_mode(run)
+        findings: list[str] = []
+        problem: CutoverError | None = None
+        for look in (_source_findings, _target_findings):
+            try:
+                findings += look(run)
+            except TransientError as error:
+                problem = error
+            except PreflightError as error:
+                findings += error.findings
+        if findings:
+            raise PreflightError([*findings, *([str(problem)] if problem else [])])
+        if problem:
+            raise problem
+        detail["binlog"] = source_position(run.source)
+
+
+def _refuse_disabled_mode(run: Run) -> None:
+    modes = run.spec.strategy.execution.modes
+    enabled = {"safe": modes.safe.enabled, "dry_run": modes.dry_run.enabled}
+    if not enabled[run.params.mode]:
+        raise PreflightError([f"mode {run.params.mode} is switched off under strategy.execution.modes"])
+
+
+def _source_findings(run: Run) -> Iterator[str]:
+    source = run.source
+    try:
+        with mysql.engine(source).connect() as connection:
+            if connection.execute(_GRANTED).first() is None:
+                yield (
+                    f"{source.user} may not SELECT from all of {source.database}; tables it cannot see would stay "
+                    f"behind unnoticed. GRANT SELECT ON {mysql.quoted(source.database)}.* TO it"
+                )
+    except sa.exc.DBAPIError as error:
+        raise _mysql_problem(source, error) from None
+
+
+def _mysql_problem(source: Endpoint, error: sa.exc.DBAPIError) -> CutoverError:
+    code = error.orig.args[0] if error.orig is not None and error.orig.args else 0
+    words = error.orig.args[-1] if error.orig is not None and error.orig.args else str(error)
+    if code == _ACCESS_DENIED:
+        return PreflightError([f"source {source}: the server refused the login; check the user and password"])
+    if code in (_UNKNOWN_DATABASE, _NO_TABLE_RIGHTS):
+        return PreflightError([f"source {source}: {words}"])
+    if isinstance(code, int) and 2000 <= code < 2100:
+        if "certificate" in str(words).lower() or "ssl" in str(words).lower() or "tls" in str(words).lower():
+            return PreflightError([f"source {source}: the server's certificate could not be verified: {words}"])
+        return TransientError(f"source {source}: cannot be reached: {words}; is it up, and host and port right?")
+    return PreflightError([f"source {source}: {words}"])
+
+
+def _target_findings(run: Run) -> Iterator[str]:
+    target = run.target
+    with postgresql.session(target) as connection:
+        rows = connection.execute(
+            "SELECT current_setting('server_version_num')::int / 10000, current_setting('server_encoding'), "
+            "has_database_privilege(current_database(), 'CREATE'), to_regnamespace(quote_ident(%s)) IS NULL "
+            "OR has_schema_privilege(quote_ident(%s), 'CREATE')",
+            (run.live, run.live),
+        ).fetchone()
+    assert rows is not None
+    version, encoding, may_create_schema, may_create_table = rows
+    if version < MIN_POSTGRESQL:
+        yield f"target {target} is PostgreSQL {version}; {MIN_POSTGRESQL} or later is needed"
+    if encoding != "UTF8":
+        yield f"target {target} has encoding {encoding}; CREATE DATABASE ... ENCODING 'UTF8' TEMPLATE template0"
+    if not may_create_schema:
+        yield f"{target.user} may not create schemas; GRANT CREATE ON DATABASE {postgresql.quoted(target.database)} TO it"
+    if not may_create_table:
+        yield f"{target.user} may not create tables; GRANT CREATE ON SCHEMA {postgresql.quoted(run.live)} TO it"
+    if run.spec.strategy.execution.modes.safe.backup_before_migration and run.params.mode != "dry_run":
+        postgresql.program("pg_dump")
+
+
+def source_position(source: Endpoint) -> str | None:
+    """Return where the source's binary log stands, or None where it has none or does not tell."""
+    with mysql.engine(source).connect() as connection:
+        for statement in ("SHOW MASTER STATUS", "SHOW BINARY LOG STATUS"):
+            try:
+                row = connection.execute(sa.text(statement)).first()
+            except sa.exc.DBAPIError:
+                continue
+            return None if row is None else f"{row[0]}:{row[1]}"
+    return None
+
+
+def inspect_both(run: Run) -> tuple[Schema, Schema]:
+    """Read both schemas as they are now.
+
+    Raises:
+        TransientError: a server could not be reached.
+    """
+    try:
+        return inspect_mysql.inspect(run.source), inspect_postgresql.inspect(run.target, run.live)
+    except sa.exc.OperationalError as error:
+        raise TransientError(f"inspecting: {error.orig}") from None
+
+
+def make_plan(run: Run) -> Plan:
+    """Inspect both sides, build the plan, check what only the plan shows, and store it; changes nothing.
+
+    Raises:
+        PreflightError: the target holds tables that are not this migration's, something is bound to
+            them, or the staging disk is too small.
+        SpecError: the spec does not fit the source.
+        UnsupportedTypeError: a column's type has no translation.
+    """
+    with run.step("plan") as detail:
+        stored = run.ledger.last(run.id, "planned")
+        if stored is None:
+            source, target = inspect_both(run)
+            made = build_plan(run.spec, source, target, run.params.tables, run.params.workers)
+            findings = [*_target_not_ours(run, made), *_no_room(run, made)]
+            if findings:
+                raise PreflightError(findings)
+            run.record("planned", digest=made.digest, plan=made.to_json())
+        detail["digest"] = run.plan.digest
+        detail["tables"] = len(run.plan.tables)
+        detail["rows"] = run.plan.rows
+    if run.params.mode == "dry_run" and run.spec.strategy.execution.modes.dry_run.generate_scripts:
+        write_scripts(run)
+    return run.plan
+
+
+def _target_not_ours(run: Run, made: Plan) -> Iterator[str]:
+    ours = _tables_of_earlier_runs(run)
+    foreign = [] if run.params.replace_target else sorted(set(made.replaced) - ours)
+    if foreign:
+        yield (
+            f"target schema {run.live} of {run.target} is not empty: {_listed(foreign)} were not made by this "
+            "migration. Choose another target schema, move them away, or run with replace_target"
+        )
+    for bound in swap.bound_objects(run.target, run.live, made.replaced):
+        yield f"{bound}: it would stay with the old table after the cutover. Drop it, and make it anew afterwards"
+    new_names = {index.name for table in made.tables for index in table.indexes}
+    for table in made.target.tables:
+        if table.name not in made.replaced:
+            for index in table.indexes:
+                if index.name in new_names:
+                    yield f"index {index.name} of {run.live}.{table.name} has the name of one to be made; rename it"
+
+
+def _tables_of_earlier_runs(run: Run) -> set[str]:
+    here = f"{run.target.identity}#{run.live}"
+    ours: set[str] = set()
+    for run_id, _, _ in run.ledger.runs(run.spec.name):
+        done, undone = run.ledger.last(run_id, "cut_over"), run.ledger.last(run_id, "went_back")
+        if done is not None and undone is None and done.detail["where"] == here:
+            ours |= set(done.detail["tables"])
+    return ours
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names[:10]) + (f" and {len(names) - 10} more" if len(names) > 10 else "")
+
+
+def _no_room(run: Run, made: Plan) -> Iterator[str]:
+    run.staging.mkdir(parents=True, exist_ok=True)
+    free, needed = shutil.disk_usage(run.staging).free, int(made.bytes * STAGING_FACTOR)
+    if free < needed:
+        yield (
+            f"staging in {run.staging} has {free // 2**20} MB free, the run may need {needed // 2**20} MB; "
+            "free some, or set CUTOVER_STAGING to a folder on a larger disk"
+        )
+
+
+def write_scripts(run: Run) -> list[str]:
+    """Write the plan's SQL as scripts into the run's folder and return their paths."""
+    folder = run.folder / "scripts"
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = []
+    for name, statements in (("up.sql", run.plan.up), ("down.sql", run.plan.down)):
+        path = folder / name
+        path.write_text("".join(f"-- {s.what}\n{s.sql};\n\n" for s in statements))
+        paths.append(str(path))
+    run.record("scripts_written", paths=paths)
+    return paths

@@ -1,0 +1,245 @@
+"""One run of one migration: who it is, where its databases are, what it was told."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from cutover import window
+from cutover.data.shadow import name_for
+from cutover.dialects.endpoint import Endpoint, Resolver, from_connection_variable, from_environment
+from cutover.errors import CutoverError, PreflightError
+from cutover.ledger import Ledger, home
+from cutover.plan import Plan
+from cutover.spec import MigrationSpec
+from cutover.spec.endpoint import Endpoint as Access
+from cutover.spec.schema import SourceLogin, TargetLogin
+
+MODES = ("safe", "dry_run")
+
+
+@dataclass(frozen=True)
+class Params:
+    """What an operator may say when starting a run.
+
+    Attributes:
+        mode: ``safe`` migrates; ``dry_run`` plans, and writes the scripts if the spec asks for them.
+        ignore_window: run outside the maintenance window too.
+        tables: source tables to restrict the run to; all where empty.
+        max_errors: in place of the spec's maxErrors.
+        workers: parallel workers, in place of the spec's.
+        replace_target: replace live tables that no earlier run of this migration made.
+    """
+
+    mode: str = "safe"
+    ignore_window: bool = False
+    tables: tuple[str, ...] = ()
+    max_errors: int | None = None
+    workers: int | None = None
+    replace_target: bool = False
+
+    @staticmethod
+    def from_mapping(given: Mapping[str, Any]) -> Params:
+        """Read parameters as Airflow or the ledger gives them; raises PreflightError for a bad one."""
+        known = Params.__dataclass_fields__
+        unknown = sorted(set(given) - set(known))
+        if unknown:
+            raise PreflightError([f"unknown run parameter {unknown[0]!r}; known: {', '.join(known)}"])
+        params = Params(**{**given, "tables": tuple(given.get("tables") or ())})
+        if params.mode not in MODES:
+            raise PreflightError([f"mode {params.mode!r} is not built; built: {', '.join(MODES)}"])
+        for name in ("max_errors", "workers"):
+            value = getattr(params, name)
+            if value is not None and (not isinstance(value, int) or value < (name == "workers")):
+                raise PreflightError([f"run parameter {name} must be a positive whole number, not {value!r}"])
+        return params
+
+
+@dataclass
+class Run:
+    """One run; steps take it and record what they do through it."""
+
+    id: str
+    spec: MigrationSpec
+    source: Endpoint
+    target: Endpoint
+    ledger: Ledger
+    params: Params = field(default_factory=Params)
+
+    @property
+    def folder(self) -> Path:
+        """The run's own folder for staging, backup, scripts and report."""
+        return home() / self.spec.name / re.sub(r"[^\w.-]", "_", self.id)
+
+    @property
+    def staging(self) -> Path:
+        """Where batches wait between extract, transform and load; CUTOVER_STAGING moves it elsewhere."""
+        elsewhere = os.environ.get("CUTOVER_STAGING")
+        return Path(elsewhere, self.spec.name, self.folder.name) if elsewhere else self.folder / "staging"
+
+    @property
+    def shadow(self) -> str:
+        """The schema of the target that belongs to this run alone."""
+        return name_for(self.spec.name, self.id)
+
+    @property
+    def live(self) -> str:
+        """The schema that the application reads."""
+        return self.spec.target_schema
+
+    @cached_property
+    def plan(self) -> Plan:
+        """The plan that the plan step made.
+
+        Raises:
+            PreflightError: the plan step has not run.
+        """
+        event = self.ledger.last(self.id, "planned")
+        if event is None:
+            raise PreflightError([f"run {self.id} has no plan; its plan step has not run"])
+        return Plan.from_json(event.detail["plan"])
+
+    @property
+    def batch_rows(self) -> int:
+        """Rows in memory at a time: the smallest of the batch sizes that the spec sets."""
+        return min(
+            self.spec.strategy.types.data.bulk.batch_size,
+            self.spec.data.extraction.strategy.full.chunk_size,
+            self.spec.data.loading.strategy.bulk.batch_size,
+        )
+
+    @property
+    def max_errors(self) -> int:
+        """How many refused rows are too many."""
+        given = self.params.max_errors
+        return self.spec.data.loading.options.error_handling.max_errors if given is None else given
+
+    def record(self, kind: str, /, **detail: Any) -> None:
+        """Add an event to the ledger."""
+        self.ledger.append(self.id, self.spec.name, kind, detail)
+
+    def check_time(self) -> None:
+        """Refuse to go on when the window has closed or the run takes too long.
+
+        Raises:
+            WindowClosedError: it has, or does.
+        """
+        first = self.ledger.last(self.id, "run_started")
+        if first is not None:
+            window.check(self.spec, first.at, self.params.ignore_window)
+
+    @contextmanager
+    def step(self, name: str, guarded: bool = True) -> Iterator[dict[str, Any]]:
+        """Record a step's start and end; what is put in the yielded dictionary goes into its last event.
+
+        Args:
+            name: the step.
+            guarded: whether the window and the longest duration are checked first.
+        """
+        started = time.monotonic()
+        self.record("step_started", step=name)
+        detail: dict[str, Any] = {}
+        try:
+            if guarded:
+                self.check_time()
+            yield detail
+        except BaseException as error:
+            self.record("step_failed", step=name, error=type(error).__name__, cause=_cause(error))
+            raise
+        self.record("step_finished", step=name, seconds=round(time.monotonic() - started, 3), **detail)
+
+
+def _cause(error: BaseException) -> str:
+    text = str(error).strip() or type(error).__name__
+    return text if isinstance(error, CutoverError) else f"{type(error).__name__}: {text}"
+
+
+def start(
+    run_id: str,
+    spec: MigrationSpec,
+    params: Params,
+    ledger: Ledger,
+    source: Endpoint,
+    target: Endpoint,
+) -> Run:
+    """Begin a run, or come back to one that has begun."""
+    run = Run(run_id, spec, source, target, ledger, params)
+    if ledger.last(run_id, "run_started") is None:
+        run.record(
+            "run_started",
+            spec=spec.model_dump(mode="json", by_alias=True, exclude_unset=True),
+            params=asdict(params),
+            source=str(source),
+            target=f"{target}, schema {spec.target_schema}",
+        )
+    return run
+
+
+def resume(run_id: str, ledger: Ledger, resolver: Resolver = from_connection_variable) -> Run:
+    """Return a run that has begun, with the spec and parameters it began with.
+
+    Raises:
+        PreflightError: there is no such run.
+    """
+    event = ledger.last(run_id, "run_started")
+    if event is None:
+        raise PreflightError([f"no run {run_id!r} in the ledger"])
+    spec = MigrationSpec.model_validate(event.detail["spec"])
+    source, target = endpoints(spec, resolver)
+    return Run(run_id, spec, source, target, ledger, Params.from_mapping(event.detail["params"]))
+
+
+def endpoints(spec: MigrationSpec, resolver: Resolver = from_connection_variable) -> tuple[Endpoint, Endpoint]:
+    """Find out where the spec's databases are and how to log in.
+
+    Raises:
+        PreflightError: a connection or variable is missing, or names another kind of database.
+    """
+    source = _endpoint(spec.source_access, "mysql", resolver)
+    target = _endpoint(spec.target_access, "postgresql", resolver)
+    for side, endpoint, kind in (("source", source, "mysql"), ("target", target, "postgresql")):
+        if endpoint.kind != kind:
+            raise PreflightError([f"{side} must be a {kind} database, but {endpoint} is not"])
+    return source, target
+
+
+def _endpoint(access: Access | SourceLogin | TargetLogin, kind: str, resolver: Resolver) -> Endpoint:
+    if isinstance(access, SourceLogin | TargetLogin):
+        port = _substituted(access.port)
+        return Endpoint(
+            kind,
+            _substituted(access.host),
+            int(port) if port else {"mysql": 3306, "postgresql": 5432}[kind],
+            _substituted(access.database),
+            _substituted(access.username),
+            _substituted(access.password),
+        )
+    if access.env is not None:
+        found = from_environment(access.env, kind)
+    else:
+        assert access.connection is not None
+        found = resolver(access.connection)
+    if access.tls is None:
+        return found
+    return replace(found, verify_tls=access.tls == "verify", tls_ca=access.tls_ca)
+
+
+def _substituted(value: object) -> str:
+    """Put environment variables in place of ``${NAME}``.
+
+    Raises:
+        PreflightError: one is not set.
+    """
+    text = "" if value is None else str(value)
+    for name in re.findall(r"\$\{(\w+)\}", text):
+        if name not in os.environ:
+            raise PreflightError([f"environment variable {name} is not set"])
+        text = text.replace(f"${{{name}}}", os.environ[name])
+    return text

@@ -1,0 +1,239 @@
+"""The steps that move data: backup, shadow schema, chunks, keys and indexes."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from cutover.data import finish, shadow, stage
+from cutover.data.extract import extract
+from cutover.data.load import load
+from cutover.data.route import Chunk
+from cutover.data.transform import Reject, Tally, target_schema, transform
+from cutover.dialects import postgresql
+from cutover.errors import DriftError, TransientError
+from cutover.plan import load_workers
+from cutover.schema import ddl
+from cutover.steps.check import inspect_both
+from cutover.steps.context import Run
+
+INDEX_BUILDERS = 3
+
+
+def backup(run: Run) -> None:
+    """Dump the live schema with pg_dump, when the spec asks for it and there is something to dump.
+
+    Raises:
+        PreflightError: pg_dump failed.
+    """
+    with run.step("backup") as detail:
+        if not run.spec.strategy.execution.modes.safe.backup_before_migration or not run.plan.target.tables:
+            detail["skipped"] = "nothing to back up" if not run.plan.target.tables else "switched off"
+            return
+        into = run.folder / "backup"
+        shutil.rmtree(into, ignore_errors=True)
+        into.parent.mkdir(parents=True, exist_ok=True)
+        postgresql.dump(run.target, [run.live], into)
+        detail["path"] = str(into)
+        detail["bytes"] = sum(file.stat().st_size for file in into.iterdir())
+
+
+def create_schema(run: Run) -> None:
+    """Create the shadow schema with bare tables, unless either side has changed since the plan.
+
+    Raises:
+        DriftError: a schema is not what the plan was made from.
+    """
+    with run.step("create_schema") as detail:
+        source, target = inspect_both(run)
+        for side, now, planned in (("source", source, run.plan.source), ("target", target, run.plan.target)):
+            changes = now.changes_since(planned)
+            if changes:
+                raise DriftError(side, changes)
+        shadow.create(run.target, run.shadow, ddl.create_tables(run.plan.tables))
+        detail["schema"] = run.shadow
+
+
+def extract_batch(run: Run, number: int) -> None:
+    """Read the chunks of a batch from the source into staging.
+
+    Raises:
+        WindowClosedError: the window closed, or the run takes too long.
+        TransientError: the source was lost.
+        PreflightError: the staging disk is full.
+    """
+    for chunk in run.plan.batches[number]:
+        run.check_time()
+        path = _staged(run, chunk, "extracted")
+        if path.exists() or _staged(run, chunk, "transformed").exists():
+            continue
+        started = time.monotonic()
+        rows = stage.write(path, extract(run.source, run.plan.route(chunk), chunk, run.batch_rows))
+        run.record("extracted", chunk=chunk.name, table=chunk.table, rows=rows, seconds=_since(started))
+
+
+def transform_batch(run: Run, number: int) -> None:
+    """Transform the staged chunks of a batch; each extracted file goes when its successor is whole.
+
+    Raises:
+        WindowClosedError: the window closed, or the run takes too long.
+        PreflightError: the staging disk is full.
+    """
+    for chunk in run.plan.batches[number]:
+        run.check_time()
+        origin, path = _staged(run, chunk, "extracted"), _staged(run, chunk, "transformed")
+        if path.exists():
+            continue
+        started = time.monotonic()
+        tally, route = Tally(), run.plan.route(chunk)
+        rows = stage.write(path, transform(route, stage.read(origin), tally), target_schema(route))
+        _tally_path(path).write_text(json.dumps(_tally_out(tally)))
+        origin.unlink()
+        run.record("transformed", chunk=chunk.name, table=chunk.table, rows=rows, seconds=_since(started))
+
+
+def load_batch(run: Run, number: int) -> None:
+    """Load the transformed chunks of a batch.
+
+    Raises:
+        WindowClosedError: the window closed, or the run takes too long.
+        TransientError: the target was lost.
+        DataError: the target refused rows, or too many were refused before.
+    """
+    for chunk in run.plan.batches[number]:
+        path = _staged(run, chunk, "transformed")
+        if not path.exists() and _loaded_before(run, chunk):
+            continue
+        tally = _tally_in(json.loads(_tally_path(path).read_text()))
+        _load(run, chunk, stage.read(path), tally)
+        path.unlink()
+        _tally_path(path).unlink()
+
+
+def stream_chunk(run: Run, chunk: Chunk) -> None:
+    """Extract, transform and load one chunk in one go, without staging.
+
+    Raises:
+        As the three steps do.
+    """
+    tally = Tally()
+    rows = transform(run.plan.route(chunk), extract(run.source, run.plan.route(chunk), chunk, run.batch_rows), tally)
+    _load(run, chunk, rows, tally)
+
+
+def _load(run: Run, chunk: Chunk, batches: Iterator[pa.RecordBatch], tally: Tally) -> None:
+    run.check_time()
+    started = time.monotonic()
+    marker = load(run.target, run.shadow, run.plan.route(chunk), chunk, batches, tally)
+    # The marker is the truth: a crash between the commit and this event is mended by the next attempt.
+    if not _loaded_before(run, chunk):
+        run.record(
+            "loaded",
+            chunk=chunk.name,
+            table=chunk.table,
+            rows_read=marker.rows_read,
+            rows=marker.rows,
+            rejected=marker.rejected,
+            bytes=marker.bytes,
+            seconds=_since(started),
+            altered=[{"column": column, "what": what, "values": n} for column, what, n in marker.altered],
+        )
+    if marker.rejected:
+        finish.enforce_limits(finish.counts(run.target, run.shadow), run.max_errors, 1.0)
+
+
+def _loaded_before(run: Run, chunk: Chunk) -> bool:
+    return any(event.detail["chunk"] == chunk.name for event in run.ledger.events(run.id, "loaded"))
+
+
+def _since(started: float) -> float:
+    return round(time.monotonic() - started, 3)
+
+
+def _staged(run: Run, chunk: Chunk, state: str) -> Path:
+    position = run.plan.tables.index(run.plan.table(chunk.table))
+    return run.staging / f"{position:04d}-{chunk.number:05d}.{state}"
+
+
+def _tally_path(path: Path) -> Path:
+    return path.with_suffix(".tally")
+
+
+def _tally_out(tally: Tally) -> dict[str, Any]:
+    return asdict(tally) | {"altered": [[*what, count] for what, count in tally.altered.items()]}
+
+
+def _tally_in(given: dict[str, Any]) -> Tally:
+    tally = Tally(given["rows_read"], given["bytes_read"], [Reject(**reject) for reject in given["rejects"]])
+    tally.altered.update({(column, what): count for column, what, count in given["altered"]})
+    return tally
+
+
+def finish_schema(run: Run) -> None:
+    """Take out duplicates, build keys and indexes, set NOT NULL, add foreign keys, gather statistics.
+
+    Raises:
+        DataError: more rows were refused than the spec allows, or a constraint does not hold.
+        TerminalError: an index or constraint took longer than the spec allows.
+        TransientError: a chunk is missing, or the target was lost.
+    """
+    with run.step("finish_schema") as detail:
+        plan, target, schema = run.plan, run.target, run.shadow
+        missing = _missing_chunks(run)
+        if missing:
+            raise TransientError(f"{len(missing)} chunks are not loaded: {', '.join(missing[:5])}")
+        limits = (run.max_errors, run.spec.data.loading.options.error_handling.error_threshold)
+        finish.enforce_limits(finish.counts(target, schema), *limits)
+        settings = run.spec.schema_.settings
+        removed = [r for table in plan.tables for r in finish.remove_duplicates(target, schema, table)]
+        timeout = settings.indexes.index_creation_timeout
+        builders = INDEX_BUILDERS if settings.indexes.parallel_index_creation else 1
+        statements = [s for table in plan.tables for s in ddl.keys_and_indexes(table)]
+        finish.build_indexes(target, schema, statements, builders, timeout)
+        timeout = settings.constraints.constraint_timeout
+        relaxed = []
+        for table in plan.tables:
+            for column in plan.late_not_null(table):
+                if finish.has_nulls(target, schema, table.name, column):
+                    relaxed.append(f"{table.name}.{column}")
+                else:
+                    finish.apply(target, schema, [ddl.set_not_null(table, column)], timeout)
+            finish.apply(target, schema, list(ddl.finishing(table)), timeout)
+        for table in plan.tables:
+            for key in table.foreign_keys:
+                orphans = finish.add_foreign_key(target, schema, table, key, plan.deferrable, timeout)
+                removed += [orphans] if orphans else []
+        for table in plan.tables:
+            restart = ddl.restart_identity(table)
+            finish.apply(target, schema, [restart] if restart else [], timeout)
+        finish.enforce_limits(finish.counts(target, schema), *limits)
+        finish.analyze(target, schema, [table.name for table in plan.tables])
+        detail["removed"] = [asdict(r) for r in removed]
+        detail["not_null_relaxed"] = relaxed
+        detail["tables"] = [asdict(count) for count in finish.counts(target, schema)]
+
+
+def _missing_chunks(run: Run) -> list[str]:
+    loaded = {count.table: count.chunks for count in finish.counts(run.target, run.shadow)}
+    wanted: dict[str, int] = {}
+    for chunk in run.plan.chunks:
+        name = run.plan.route(chunk).target
+        wanted[name] = wanted.get(name, 0) + 1
+    return [f"{name}: {n - loaded.get(name, 0)}" for name, n in sorted(wanted.items()) if loaded.get(name, 0) != n]
+
+
+def workers(run: Run) -> int:
+    """How many chunks the in-process runner moves at once."""
+    return run.params.workers or load_workers(run.spec)
+
+
+def batch_numbers(run: Run) -> Sequence[int]:
+    """The batches to map tasks over."""
+    return range(len(run.plan.batches))

@@ -1,0 +1,125 @@
+"""The steps that prove the load: every cell compared, and the expectation suites run on the target."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from cutover.errors import VerificationError
+from cutover.spec.schema import PostMigration
+from cutover.steps.check import source_position
+from cutover.steps.context import Run
+from cutover.verify import expectations, rows
+
+_SHOWN = 20
+
+
+def validate_rows(run: Run, number: int) -> None:
+    """Compare every cell of a batch's chunks between source and shadow schema.
+
+    Raises:
+        VerificationError: with the differences by key and column.
+        WindowClosedError: the window closed, or the run takes too long.
+        TransientError: a server was lost.
+    """
+    if not _wanted(run).data_validation:
+        return
+    found: list[str] = []
+    count = 0
+    for chunk in run.plan.batches[number]:
+        run.check_time()
+        started = time.monotonic()
+        result = rows.compare(
+            run.source, run.target, run.shadow, run.plan.route(chunk), chunk, run.batch_rows, run.staging
+        )
+        shown = [str(difference) for difference in result.shown]
+        run.record(
+            "verified",
+            chunk=chunk.name,
+            table=chunk.table,
+            rows=result.rows,
+            lost=result.lost,
+            extra=result.extra,
+            changed=result.changed,
+            seconds=round(time.monotonic() - started, 3),
+            differences=shown,
+        )
+        count += result.differences
+        found += shown
+    if count:
+        raise VerificationError(f"{count} rows differ{_moved(run)}; the first:", found[:_SHOWN])
+
+
+def _wanted(run: Run) -> PostMigration:
+    return run.spec.schema_.validation.post_migration
+
+
+def _moved(run: Run) -> str:
+    """Say when the source was written to while the run went on: then it, not the load, may be the cause."""
+    preflight = [e for e in run.ledger.events(run.id, "step_finished") if e.detail["step"] == "preflight"]
+    before = preflight[-1].detail.get("binlog") if preflight else None
+    now = source_position(run.source)
+    if before is None or before == now:
+        return ""
+    return f" (the source was written to during the run: its binary log went from {before} to {now})"
+
+
+def validate_expectations(run: Run, folder: Path | None) -> None:
+    """Run the generated and the user's own expectation suites on the shadow schema.
+
+    Args:
+        run: the run.
+        folder: the migration's ``expectations`` folder, or None where it has none.
+
+    Raises:
+        VerificationError: with every expectation that failed.
+        SpecError: a suite of the user's cannot be read.
+    """
+    with run.step("validate_expectations") as detail:
+        chosen = _suites(run)
+        if not chosen:
+            detail["skipped"] = "switched off"
+            return
+        results = expectations.validate(
+            run.plan.tables, run.target, run.shadow, _expected_rows(run), _nullable(run), folder,
+            run.folder / "data_docs", chosen,
+        )
+        detail["results"] = [asdict(result) for result in results]
+        failed = [str(result) for result in results if not result.success]
+        if failed:
+            raise VerificationError(f"{len(failed)} of {len(results)} expectations failed:", failed[:_SHOWN])
+
+
+def _suites(run: Run) -> frozenset[str]:
+    """Name the kinds of expectation that the spec's switches ask for."""
+    wanted, rules = _wanted(run), run.spec.schema_.validation.rules.data_integrity
+    if not wanted.enabled:
+        return frozenset()
+    kinds = set()
+    if wanted.schema_validation:
+        kinds |= {"types"}
+    if wanted.data_validation:
+        kinds |= {"rows", "values"}
+    if wanted.constraint_validation and rules.enabled:
+        switches = {
+            "foreign_keys": rules.check_foreign_keys,
+            "unique": rules.check_unique_constraints,
+            "not_null": rules.check_not_null_constraints,
+        }
+        kinds |= {kind for kind, on in switches.items() if on}
+    return frozenset(kinds)
+
+
+def _expected_rows(run: Run) -> dict[str, int]:
+    """Rows each target table must hold: what was read, less what was refused or set aside."""
+    finished = [e for e in run.ledger.events(run.id, "step_finished") if e.detail["step"] == "finish_schema"]
+    counts: Sequence[dict[str, int]] = finished[-1].detail["tables"]
+    return {str(c["table"]): c["rows_read"] - c["errors"] - c["by_rule"] for c in counts}
+
+
+def _nullable(run: Run) -> frozenset[str]:
+    """Columns, as ``table.column``, whose NOT NULL was relaxed because zero dates became NULL."""
+    finished = [e for e in run.ledger.events(run.id, "step_finished") if e.detail["step"] == "finish_schema"]
+    return frozenset(finished[-1].detail["not_null_relaxed"])

@@ -1,0 +1,135 @@
+"""The steps that put the new tables in place, and the ones that take them back."""
+
+from __future__ import annotations
+
+import shutil
+
+from psycopg import sql
+
+from cutover.data import finish, shadow
+from cutover.dialects import postgresql
+from cutover.errors import CutoverError, DriftError, RollbackError, TransientError, VerificationError
+from cutover.rollback import swap
+from cutover.schema import inspect_postgresql
+from cutover.steps.context import Run
+
+
+def cutover(run: Run) -> None:
+    """Exchange the live tables for the new ones in one transaction, and measure how long they were locked.
+
+    Raises:
+        DriftError: the live schema is not what the plan was made from.
+        TransientError: the lock was not to be had in time; nothing was changed.
+    """
+    with run.step("cutover") as detail:
+        if not swap.swapped(run.target, run.shadow):
+            changes = inspect_postgresql.inspect(run.target, run.live).changes_since(run.plan.target)
+            if changes:
+                raise DriftError("target", changes)
+        tables = [table.name for table in run.plan.tables]
+        limit = run.spec.strategy.execution.modes.safe.max_downtime
+        done = swap.cut_over(run.target, run.live, run.shadow, tables, limit)
+        if run.ledger.last(run.id, "cut_over") is None:
+            where = f"{run.target.identity}#{run.live}"
+            run.record("cut_over", tables=tables, where=where, locked_ms=round(done.locked_ms, 1))
+        detail["locked_ms"] = round(done.locked_ms, 1)
+
+
+def validate_cutover(run: Run) -> None:
+    """Look at the live schema: every table with its columns, keys, indexes and rows.
+
+    Raises:
+        VerificationError: with what is missing.
+    """
+    with run.step("validate_cutover", guarded=False):
+        live = inspect_postgresql.inspect(run.target, run.live)
+        counts = {c.table: c.rows_loaded for c in finish.counts(run.target, run.shadow)}
+        missing = []
+        for table in run.plan.tables:
+            try:
+                found = live.table(table.name)
+            except KeyError:
+                missing.append(f"table {table.name} is not in {run.live}")
+                continue
+            wanted = {
+                "columns": [c.target for c in table.route.columns],
+                "primary key": list(table.route.key),
+            }
+            there = {"columns": [c.name for c in found.columns], "primary key": list(found.primary_key)}
+            missing += [f"{table.name}: {what} {there[what]}, not {wanted[what]}" for what in wanted if there[what] != wanted[what]]
+            names = {i.name for i in found.indexes}
+            missing += [f"{table.name}: index {i.name} is not there" for i in table.indexes if i.name not in names]
+            keys = {k.name for k in found.foreign_keys}
+            missing += [f"{table.name}: foreign key {k.name} is not there" for k in table.foreign_keys if k.name not in keys]
+            with postgresql.session(run.target) as connection:
+                query = sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier(run.live, table.name))
+                row = connection.execute(query).fetchone()
+                aside = sum(r["rows"] for r in _removed(run) if r["table"] == table.name)
+            rows = row[0] if row else 0
+            if rows != counts.get(table.name, 0) - aside:
+                missing.append(f"{table.name}: {rows} rows, {counts.get(table.name, 0) - aside} were verified")
+        if missing:
+            raise VerificationError("the live schema is not as planned:", missing)
+
+
+def _removed(run: Run) -> list[dict[str, int]]:
+    finished = [e for e in run.ledger.events(run.id, "step_finished") if e.detail["step"] == "finish_schema"]
+    removed: list[dict[str, int]] = finished[-1].detail["removed"]
+    return removed
+
+
+def tidy(run: Run) -> None:
+    """After success: drop what earlier runs kept, and the staging files.
+
+    This run's shadow schema stays: it holds the old tables, for the way back.
+    """
+    with run.step("tidy", guarded=False) as detail:
+        detail["dropped"] = swap.drop_older(run.target, run.spec.name, run.shadow)
+        shutil.rmtree(run.staging, ignore_errors=True)
+
+
+def rollback(run: Run) -> None:
+    """Put the target back as it was before the run; a second call does nothing.
+
+    Raises:
+        RollbackError: with what is left, and how to finish by hand.
+    """
+    with run.step("rollback", guarded=False) as detail:
+        planned = run.ledger.last(run.id, "planned")
+        if planned is None:
+            detail["nothing"] = "the run had changed nothing"
+            return
+        tables = [table.name for table in run.plan.tables]
+        limit = run.spec.rollback.types.schema_.ddl_rollback.timeout
+        try:
+            detail["swapped_back"] = swap.go_back(run.target, run.live, run.shadow, tables, limit)
+            if detail["swapped_back"]:
+                run.record("went_back", tables=tables)
+            shadow.drop(run.target, run.shadow, limit)
+        except TransientError:
+            raise
+        except CutoverError as error:
+            raise RollbackError(
+                f"the way back failed: {error}. The live schema {run.live} "
+                f"{'is back' if detail.get('swapped_back') else 'was not changed by this attempt'}; schema {run.shadow} "
+                f"of {run.target} is left. Remove the cause, then run: cutover rollback {run.spec.name} --run {run.id}"
+            ) from error
+        shutil.rmtree(run.staging, ignore_errors=True)
+        run.record("rolled_back", tables=tables)
+
+
+def validate_rollback(run: Run) -> None:
+    """Make sure that the live schema is as it was planned from and that the shadow schema is gone.
+
+    Raises:
+        RollbackError: with what differs.
+    """
+    with run.step("validate_rollback", guarded=False):
+        if run.ledger.last(run.id, "planned") is None:
+            return
+        left = inspect_postgresql.inspect(run.target, run.live).changes_since(run.plan.target)
+        with postgresql.session(run.target) as connection:
+            if shadow.exists(connection, run.shadow):
+                left.append(f"schema {run.shadow} is still there")
+        if left:
+            raise RollbackError(f"after the rollback the target is not as before the run: {'; '.join(left)}")

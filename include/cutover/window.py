@@ -1,0 +1,60 @@
+"""When a migration may run: the maintenance window and the longest duration."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+from cutover.errors import WindowClosedError
+from cutover.spec import MigrationSpec
+
+_DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+
+
+def is_open(spec: MigrationSpec, moment: datetime) -> bool:
+    """Whether the maintenance window is open; always, where the spec has none.
+
+    A window that ends before it starts runs past midnight and belongs to the day it starts on.
+    """
+    scheduling = spec.strategy.planning.scheduling
+    window = scheduling.maintenance_window
+    if not (scheduling.enabled and window.enabled):
+        return True
+    local = moment.astimezone(ZoneInfo(window.timezone))
+    start, end = time.fromisoformat(window.start_time), time.fromisoformat(window.end_time)
+    now = local.time().replace(tzinfo=None)
+    today, yesterday = _DAYS[local.weekday()], _DAYS[local.weekday() - 1]
+    if start < end:
+        return today in window.days and start <= now < end
+    return (today in window.days and now >= start) or (yesterday in window.days and now < end)
+
+
+def check(spec: MigrationSpec, started: datetime, ignore_window: bool, now: datetime | None = None) -> None:
+    """Refuse to go on outside the window, or beyond the longest duration.
+
+    Args:
+        spec: the migration.
+        started: when the run began.
+        ignore_window: whether the operator asked to run outside the window; the longest duration
+            holds all the same.
+        now: the moment to judge; the present where it is None.
+
+    Raises:
+        WindowClosedError: with what is closed, and when it opens.
+    """
+    now = now or datetime.now(UTC)
+    scheduling = spec.strategy.planning.scheduling
+    if not ignore_window and not is_open(spec, now):
+        window = scheduling.maintenance_window
+        raise WindowClosedError(
+            f"{now:%A %H:%M} UTC is outside the maintenance window of {spec.name}: "
+            f"{', '.join(window.days)} {window.start_time}-{window.end_time} {window.timezone}. "
+            "Wait for it, or trigger the run with ignore_window"
+        )
+    if scheduling.enabled and scheduling.automated.enabled:
+        longest = timedelta(milliseconds=scheduling.automated.max_duration)
+        if now - started > longest:
+            raise WindowClosedError(
+                f"the run has taken {(now - started).total_seconds():.0f} s, longer than "
+                f"maxDuration {longest.total_seconds():.0f} s allows"
+            )
