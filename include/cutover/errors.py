@@ -20,10 +20,22 @@ Each carries its data as attributes; its message names the object and the cure.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 
 class CutoverError(Exception):
     """Base of every error this package raises on purpose."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Let an error with data of its own cross from a worker process to its parent."""
+        return (_rebuilt, (type(self), self.args, self.__dict__))
+
+
+def _rebuilt(kind: type[CutoverError], args: tuple[Any, ...], state: dict[str, Any]) -> CutoverError:
+    error = kind.__new__(kind, *args)
+    error.args = args
+    error.__dict__.update(state)
+    return error
 
 
 class TerminalError(CutoverError):

@@ -69,7 +69,8 @@ class Ledger:
     """The events of every run, in any database SQLAlchemy can reach."""
 
     def __init__(self, url: str | None = None) -> None:
-        address = sa.make_url(url or default_url())
+        self._url = url or default_url()
+        address = sa.make_url(self._url)
         options = {"timeout": 60} if address.get_backend_name() == "sqlite" else {}
         self._engine = sa.create_engine(address, connect_args=options, poolclass=sa.NullPool)
         if options:
@@ -81,6 +82,10 @@ class Ledger:
             # Two processes may create the table at once; the second finds it there.
             if not sa.inspect(self._engine).has_table(_EVENTS.name):
                 raise
+
+    def __reduce__(self) -> tuple[type[Ledger], tuple[str]]:
+        """A worker process opens the ledger anew: connections do not cross processes."""
+        return (Ledger, (self._url,))
 
     def append(self, run_id: str, migration: str, kind: str, detail: Mapping[str, Any] | None = None) -> Event:
         """Add one event to a run's chain and return it.

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import psycopg
 from psycopg import sql
+from psycopg.rows import dict_row
 
 from cutover.data import shadow
 from cutover.data.load import ERROR, MARKERS, REJECTS, RULE
@@ -215,6 +216,20 @@ def counts(target: Endpoint, schema: str) -> list[TableCount]:
     )
     with postgresql.session(target) as connection:
         return [TableCount(*row) for row in connection.execute(query)]
+
+
+def reject_summary(target: Endpoint, schema: str) -> list[dict[str, object]]:
+    """Say how many rows were rejected, by table, column, reason and kind, with the first keys of each."""
+    query = sql.SQL(
+        "SELECT table_name, column_name, reason, kind, count(*) AS rows, "
+        "(array_agg(source_key ORDER BY length(source_key), source_key))[:5] AS keys "
+        "FROM {} GROUP BY 1, 2, 3, 4 ORDER BY 1, 4, 5 DESC, 2"
+    ).format(sql.Identifier(schema, REJECTS))
+    with postgresql.session(target) as connection:
+        if not shadow.exists(connection, schema):
+            return []
+        cursor = connection.cursor(row_factory=dict_row)
+        return [dict(row) for row in cursor.execute(query)]
 
 
 def enforce_limits(found: Sequence[TableCount], max_errors: int, threshold: float) -> None:

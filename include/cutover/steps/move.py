@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,6 @@ from cutover.data.route import Chunk
 from cutover.data.transform import Reject, Tally, target_schema, transform
 from cutover.dialects import postgresql
 from cutover.errors import DriftError, TransientError
-from cutover.plan import load_workers
 from cutover.schema import ddl
 from cutover.steps.check import inspect_both
 from cutover.steps.context import Run
@@ -213,11 +212,19 @@ def finish_schema(run: Run) -> None:
         for table in plan.tables:
             restart = ddl.restart_identity(table)
             finish.apply(target, schema, [restart] if restart else [], timeout)
+        record_rejects(run)
         finish.enforce_limits(finish.counts(target, schema), *limits)
         finish.analyze(target, schema, [table.name for table in plan.tables])
         detail["removed"] = [asdict(r) for r in removed]
         detail["not_null_relaxed"] = relaxed
         detail["tables"] = [asdict(count) for count in finish.counts(target, schema)]
+
+
+def record_rejects(run: Run) -> None:
+    """Copy the summary of rejected rows into the ledger: the table of them goes with a rollback."""
+    found = finish.reject_summary(run.target, run.shadow)
+    if found:
+        run.record("rejects", summary=found)
 
 
 def _missing_chunks(run: Run) -> list[str]:
@@ -227,13 +234,3 @@ def _missing_chunks(run: Run) -> list[str]:
         name = run.plan.route(chunk).target
         wanted[name] = wanted.get(name, 0) + 1
     return [f"{name}: {n - loaded.get(name, 0)}" for name, n in sorted(wanted.items()) if loaded.get(name, 0) != n]
-
-
-def workers(run: Run) -> int:
-    """How many chunks the in-process runner moves at once."""
-    return run.params.workers or load_workers(run.spec)
-
-
-def batch_numbers(run: Run) -> Sequence[int]:
-    """The batches to map tasks over."""
-    return range(len(run.plan.batches))

@@ -24,7 +24,7 @@ def validate_rows(run: Run, number: int) -> None:
         WindowClosedError: the window closed, or the run takes too long.
         TransientError: a server was lost.
     """
-    if not _wanted(run).data_validation:
+    if not _switches(run).data_validation:
         return
     found: list[str] = []
     count = 0
@@ -52,7 +52,12 @@ def validate_rows(run: Run, number: int) -> None:
         raise VerificationError(f"{count} rows differ{_moved(run)}; the first:", found[:_SHOWN])
 
 
-def _wanted(run: Run) -> PostMigration:
+def wanted(run: Run) -> bool:
+    """Whether the spec asks for validation after the load."""
+    return run.spec.strategy.execution.modes.safe.validate_after_migration and _switches(run).enabled
+
+
+def _switches(run: Run) -> PostMigration:
     return run.spec.schema_.validation.post_migration
 
 
@@ -94,21 +99,19 @@ def validate_expectations(run: Run, folder: Path | None) -> None:
 
 def _suites(run: Run) -> frozenset[str]:
     """Name the kinds of expectation that the spec's switches ask for."""
-    wanted, rules = _wanted(run), run.spec.schema_.validation.rules.data_integrity
-    if not wanted.enabled:
-        return frozenset()
+    switches, rules = _switches(run), run.spec.schema_.validation.rules.data_integrity
     kinds = set()
-    if wanted.schema_validation:
+    if switches.schema_validation:
         kinds |= {"types"}
-    if wanted.data_validation:
+    if switches.data_validation:
         kinds |= {"rows", "values"}
-    if wanted.constraint_validation and rules.enabled:
-        switches = {
+    if switches.constraint_validation and rules.enabled:
+        checks = {
             "foreign_keys": rules.check_foreign_keys,
             "unique": rules.check_unique_constraints,
             "not_null": rules.check_not_null_constraints,
         }
-        kinds |= {kind for kind, on in switches.items() if on}
+        kinds |= {kind for kind, on in checks.items() if on}
     return frozenset(kinds)
 
 

@@ -12,6 +12,7 @@ from cutover.errors import CutoverError, DriftError, RollbackError, TransientErr
 from cutover.rollback import swap
 from cutover.schema import inspect_postgresql
 from cutover.steps.context import Run
+from cutover.steps.move import record_rejects
 
 
 def cutover(run: Run) -> None:
@@ -105,6 +106,7 @@ def rollback(run: Run) -> None:
             detail["swapped_back"] = swap.go_back(run.target, run.live, run.shadow, tables, limit)
             if detail["swapped_back"]:
                 run.record("went_back", tables=tables)
+            record_rejects(run)
             shadow.drop(run.target, run.shadow, limit)
         except TransientError:
             raise

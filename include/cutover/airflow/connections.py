@@ -1,0 +1,61 @@
+"""Airflow connections as endpoints, and runs of the library as seen from a task."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from airflow.sdk import BaseHook
+from airflow.sdk.exceptions import AirflowFailException
+
+from cutover.dialects.endpoint import DEFAULT_PORTS, KINDS, Endpoint
+from cutover.errors import PreflightError, TerminalError
+from cutover.ledger import Ledger
+from cutover.spec import load_spec
+from cutover.steps.context import Params, Run, endpoints, resume, start
+
+
+def resolve(connection_id: str) -> Endpoint:
+    """Return the endpoint of an Airflow connection, from whatever secrets backend holds it.
+
+    Raises:
+        PreflightError: there is no such connection, or it names no database.
+    """
+    try:
+        connection = BaseHook.get_connection(connection_id)
+    except Exception as error:
+        raise PreflightError([f"Airflow has no connection {connection_id!r}: {error}"]) from None
+    kind = KINDS.get(connection.conn_type or "")
+    if kind is None:
+        raise PreflightError([f"connection {connection_id!r} has type {connection.conn_type!r}, which is no database"])
+    return Endpoint(
+        kind,
+        connection.host or "",
+        connection.port or DEFAULT_PORTS[kind],
+        connection.schema or "",
+        connection.login or "",
+        connection.password or "",
+    )
+
+
+def run_id(context: Mapping[str, Any]) -> str:
+    """Return the ledger's name for an Airflow run: run ids are unique only within their DAG."""
+    return f"{context['dag'].dag_id}/{context['dag_run'].run_id}"
+
+
+@contextmanager
+def in_run(folder: Path, context: Mapping[str, Any]) -> Iterator[Run]:
+    """Open the run that a task belongs to; an error that retrying cannot mend fails the task at once."""
+    try:
+        ledger = Ledger()
+        identity = run_id(context)
+        if ledger.last(identity, "run_started") is None:
+            spec = load_spec(folder / "migration.yaml")
+            given = {name: value for name, value in context["params"].items() if name in Params.__dataclass_fields__}
+            yield start(identity, spec, Params.from_mapping(given), ledger, *endpoints(spec, resolve))
+        else:
+            yield resume(identity, ledger, resolve)
+    except TerminalError as error:
+        raise AirflowFailException(str(error)) from error

@@ -1,0 +1,340 @@
+"""One DAG for each folder of migrations."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from airflow.providers.standard.operators.empty import EmptyOperator
+from airflow.sdk import DAG, Param, TriggerRule, chain, dag, get_current_context, task, task_group
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+
+from cutover.airflow.connections import in_run
+from cutover.airflow.timetable import MaintenanceWindowTimetable
+from cutover.errors import SpecError
+from cutover.plan import extract_workers, load_workers
+from cutover.spec import MigrationSpec, load_spec
+
+RETRY_DELAY = timedelta(seconds=5)
+# Every task that changes something, or proves what was changed: one that fails leads to the way back.
+GUARDED = (
+    "backup",
+    "create_schema",
+    "chunks.extract",
+    "chunks.transform",
+    "chunks.load",
+    "finish_schema",
+    "validate.rows",
+    "validate.expectations",
+    "cutover",
+    "validate_cutover",
+)
+
+
+def build_dag(folder: Path) -> DAG:
+    """Build the DAG of one migration; connects to nothing.
+
+    Raises:
+        SpecError: the migration's YAML is wrong, or its schedule never meets its window.
+    """
+    spec = load_spec(folder / "migration.yaml")
+    bulk = spec.strategy.types.data.bulk
+
+    @dag(
+        dag_id=spec.name,
+        description=spec.description or f"Migrate {spec.name} to PostgreSQL",
+        doc_md=describe(spec),
+        schedule=_schedule(spec, folder),
+        start_date=datetime(2026, 1, 1, tzinfo=UTC),
+        catchup=False,
+        max_active_runs=1,
+        params=_params(spec),
+        tags=["cutover", "migration"],
+        default_args={
+            "retries": bulk.max_retries if bulk.retry_on_failure else 0,
+            "retry_delay": RETRY_DELAY,
+            "on_failure_callback": _on_failure,
+        },
+    )
+    def migration() -> None:
+        _wire(spec, folder)
+
+    return migration()
+
+
+def _on_failure(context: Any) -> None:
+    from cutover.airflow import alerts
+
+    alerts.on_task_failure(context)
+
+
+def _schedule(spec: MigrationSpec, folder: Path) -> MaintenanceWindowTimetable | None:
+    scheduling = spec.strategy.planning.scheduling
+    if not (scheduling.enabled and scheduling.automated.enabled):
+        return None
+    timetable = MaintenanceWindowTimetable(spec)
+    now = datetime.now(UTC)
+    if timetable.next_slot(now, now, taken=False) is None:
+        raise SpecError(
+            [f"{folder / 'migration.yaml'}: strategy.planning.scheduling.automated.schedule "
+             f"{scheduling.automated.schedule!r} never falls into the maintenance window"]
+        )
+    return timetable
+
+
+def _params(spec: MigrationSpec) -> dict[str, Param]:
+    modes = spec.strategy.execution.modes
+    enabled = [name for name, on in (("safe", modes.safe.enabled), ("dry_run", modes.dry_run.enabled)) if on]
+    if not enabled:
+        raise SpecError([f"{spec.name}: strategy.execution.modes switches every mode off"])
+    return {
+        "mode": Param(
+            enabled[0], type="string", enum=enabled, description="safe migrates; dry_run plans and changes nothing"
+        ),
+        "ignore_window": Param(False, type="boolean", description="run outside the maintenance window too"),
+        "tables": Param(
+            [], type="array", items={"type": "string"}, description="source tables to restrict the run to; all if empty"
+        ),
+        "max_errors": Param(
+            None, type=["null", "integer"], minimum=0, description="rows that may be refused, in place of the spec's"
+        ),
+        "workers": Param(None, type=["null", "integer"], minimum=1, description="batches, in place of the spec's"),
+        "replace_target": Param(
+            False, type="boolean", description="replace live tables that no earlier run of this migration made"
+        ),
+    }
+
+
+def describe(spec: MigrationSpec) -> str:
+    """Return what the migration does, in Markdown, from its spec."""
+    data, scheduling = spec.data, spec.strategy.planning.scheduling
+    window = scheduling.maintenance_window
+    lines = [f"# {spec.name}", "", spec.description or "", ""]
+    lines.append(f"Moves its source into schema `{spec.target_schema}` of its target, and proves every cell.")
+    if scheduling.enabled and scheduling.automated.enabled:
+        lines.append(f"* Starts at `{scheduling.automated.schedule}` ({window.timezone}).")
+    if scheduling.enabled and window.enabled:
+        lines.append(
+            f"* Runs only on {', '.join(window.days)}, {window.start_time} to {window.end_time} {window.timezone}; "
+            "a manual run outside needs `ignore_window`."
+        )
+    patterns = spec.schema_.settings.tables.patterns
+    lines.append(f"* Takes tables {', '.join(patterns.include)}, but not {', '.join(patterns.exclude) or 'none'}.")
+    mapping, cleaning = data.transformation.mapping, data.transformation.cleaning
+    for table, fields in mapping.fields.items():
+        lines.append(f"* Renames in `{table}`: " + ", ".join(f"`{a}` to `{b}`" for a, b in fields.items()) + ".")
+    for column, values in mapping.values.items():
+        lines.append(f"* Maps `{column}`: " + ", ".join(f"{a} to {b}" for a, b in values.items()) + ".")
+    for table, condition in data.extraction.filtering.rows.items():
+        lines.append(f"* Takes rows of `{table}` where `{condition}`.")
+    if cleaning.duplicates:
+        lines.append(f"* Sets duplicates of {', '.join(cleaning.duplicates.key_fields)} aside.")
+    if cleaning.validation and cleaning.validation.email_validation:
+        lines.append("* Refuses rows with an e-mail address that is none.")
+    lines.append("* A failed run takes itself back; the target is then as it was before.")
+    return "\n".join(lines)
+
+
+def _wire(spec: MigrationSpec, folder: Path) -> None:
+    """Draw the tasks as docs/design.md shows them."""
+    extracting = spec.data.extraction.strategy.full.timeout
+    loading = min(spec.data.loading.strategy.bulk.timeout, spec.strategy.types.data.bulk.timeout)
+    readers = {"max_active_tis_per_dagrun": extract_workers(spec), "execution_timeout": timedelta(milliseconds=extracting)}
+    writers = {"max_active_tis_per_dagrun": load_workers(spec), "execution_timeout": timedelta(milliseconds=loading)}
+
+    @task
+    def check_window() -> None:
+        from cutover.steps import check
+
+        with in_run(folder, get_current_context()) as run:
+            check.check_window(run)
+
+    @task
+    def preflight() -> None:
+        from cutover.steps import check
+
+        with in_run(folder, get_current_context()) as run:
+            check.preflight(run)
+
+    @task
+    def plan() -> list[int]:
+        from cutover.steps import check
+
+        with in_run(folder, get_current_context()) as run:
+            return list(range(len(check.make_plan(run).batches)))
+
+    @task
+    def backup() -> None:
+        from cutover.steps import move
+
+        with in_run(folder, get_current_context()) as run:
+            if run.params.mode == "dry_run":
+                raise AirflowSkipException("a dry run changes nothing")
+            move.backup(run)
+
+    @task
+    def create_schema() -> None:
+        from cutover.steps import move
+
+        with in_run(folder, get_current_context()) as run:
+            move.create_schema(run)
+
+    @task(**readers)
+    def extract(batch: int) -> int:
+        from cutover.steps import move
+
+        with in_run(folder, get_current_context()) as run:
+            move.extract_batch(run, batch)
+        return batch
+
+    @task(**readers)
+    def transform(batch: int) -> int:
+        from cutover.steps import move
+
+        with in_run(folder, get_current_context()) as run:
+            move.transform_batch(run, batch)
+        return batch
+
+    @task(**writers)
+    def load(batch: int) -> int:
+        from cutover.steps import move
+
+        with in_run(folder, get_current_context()) as run:
+            move.load_batch(run, batch)
+        return batch
+
+    @task_group
+    def chunks(batch: int) -> None:
+        load(transform(extract(batch)))
+
+    @task
+    def finish_schema() -> None:
+        from cutover.steps import move
+
+        with in_run(folder, get_current_context()) as run:
+            move.finish_schema(run)
+
+    @task(task_id="rows", **readers)
+    def validate_rows(batch: int) -> None:
+        from cutover.steps import prove
+
+        with in_run(folder, get_current_context()) as run:
+            if prove.wanted(run):
+                prove.validate_rows(run, batch)
+
+    @task(task_id="expectations")
+    def validate_expectations() -> None:
+        from cutover.steps import prove
+
+        with in_run(folder, get_current_context()) as run:
+            if prove.wanted(run):
+                suites = folder / "expectations"
+                prove.validate_expectations(run, suites if suites.is_dir() else None)
+
+    @task_group
+    def validate(batches: Any) -> None:
+        validate_rows.expand(batch=batches)
+        validate_expectations()
+
+    @task
+    def cutover() -> None:
+        from cutover.steps import switch
+
+        with in_run(folder, get_current_context()) as run:
+            switch.cutover(run)
+
+    @task
+    def validate_cutover() -> None:
+        from cutover.steps import switch
+
+        with in_run(folder, get_current_context()) as run:
+            switch.validate_cutover(run)
+
+    @task(trigger_rule=TriggerRule.NONE_FAILED)
+    def complete() -> None:
+        from cutover.steps import switch
+
+        with in_run(folder, get_current_context()) as run:
+            if run.params.mode != "dry_run":
+                switch.tidy(run)
+            run.record("completed")
+
+    @task(trigger_rule=TriggerRule.ALL_DONE, retries=0)
+    def rollback_gate() -> list[str]:
+        from cutover.run import rolls_back
+
+        context = get_current_context()
+        ti, this = context["ti"], context["dag_run"].run_id
+        states = ti.get_task_states(dag_id=ti.dag_id, run_ids=[this], task_ids=list(GUARDED))[this]
+        failed = sorted(name for name, state in states.items() if state == "failed")
+        if not failed:
+            raise AirflowSkipException("nothing to roll back")
+        with in_run(folder, context) as run:
+            if not rolls_back(run):
+                raise AirflowSkipException("automatic rollback is switched off in the spec")
+        return failed
+
+    @task
+    def rollback(failed: list[str]) -> None:
+        from cutover.steps import switch
+
+        with in_run(folder, get_current_context()) as run:
+            switch.rollback(run)
+
+    @task
+    def validate_rollback() -> None:
+        from cutover.airflow import alerts
+        from cutover.steps import switch
+
+        context = get_current_context()
+        with in_run(folder, context) as run:
+            switch.validate_rollback(run)
+            alerts.rolled_back(run, context)
+
+    @task(trigger_rule=TriggerRule.ALL_DONE)
+    def report() -> str:
+        from cutover.airflow import alerts
+        from cutover.steps import publish
+
+        context = get_current_context()
+        with in_run(folder, context) as run:
+            status = publish.publish(run)
+            if run.ledger.last(run.id, "completed") is not None:
+                alerts.succeeded(run, context)
+        return status
+
+    planned = plan()
+    saved, made, moved = backup(), create_schema(), chunks.expand(batch=planned)
+    finished, proved, switched, checked = finish_schema(), validate(planned), cutover(), validate_cutover()
+    chain(check_window(), preflight(), planned, saved, made, moved, finished, proved, switched, checked)
+    gate = rollback_gate()
+    [saved, made, moved, finished, proved, switched, checked] >> gate
+    undone = validate_rollback()
+    rollback(gate) >> undone
+    completed = complete()
+    checked >> completed
+    told = report()
+    [completed, undone] >> told
+    # The only leaf: it succeeds when the run did, and is upstream_failed after every rollback.
+    [completed, told] >> EmptyOperator(task_id="end")
+
+
+def broken_dag(name: str, problem: str) -> DAG:
+    """Build a DAG that shows what is wrong with a migration, and fails when it is run."""
+
+    @dag(
+        dag_id=f"{name}__broken",
+        description="This migration's spec is wrong",
+        doc_md=f"# {name}\n\nThis migration cannot run:\n\n```\n{problem}\n```",
+        schedule=None,
+        tags=["cutover", "broken"],
+    )
+    def migration() -> None:
+        @task(retries=0)
+        def show_the_problem() -> None:
+            raise AirflowFailException(problem)
+
+        show_the_problem()
+
+    return migration()

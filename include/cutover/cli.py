@@ -1,0 +1,310 @@
+"""The command line: the same steps as the DAG, without Airflow."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import sys
+import threading
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import urlsplit, urlunsplit
+
+import typer
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+from cutover import render, report
+from cutover.dialects.endpoint import Endpoint, from_url
+from cutover.errors import CutoverError, PreflightError
+from cutover.ledger import Ledger
+from cutover.progress import Progress
+from cutover.run import EXIT_NOT_STARTED, EXIT_ROLLED_BACK, NotStartedError, exit_code, run_migration
+from cutover.spec import MigrationSpec, json_schema, load_spec
+from cutover.steps import check, publish, switch
+from cutover.steps.context import Params, Run, endpoints, resume, start
+
+app = typer.Typer(
+    help="Move a MySQL or MariaDB database to PostgreSQL, prove that it arrived, and go back if it did not.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+_PASSWORDS = {"--source": "CUTOVER_SOURCE_PASSWORD", "--target": "CUTOVER_TARGET_PASSWORD"}
+
+Name = Annotated[str, typer.Argument(help="name of a folder under the migrations folder")]
+Migrations = Annotated[
+    Path, typer.Option(envvar="CUTOVER_MIGRATIONS", help="folder that holds a folder for each migration")
+]
+RunId = Annotated[str | None, typer.Option("--run", help="id of a run; the latest where it is not given")]
+DEFAULT_MIGRATIONS = Path("include/migrations")
+
+
+def main() -> None:
+    """Start the command line, after taking passwords out of the process list."""
+    sys.argv[1:] = _hide_passwords(sys.argv[1:])
+    console = Console(stderr=True)
+    try:
+        app()
+    except CutoverError as error:
+        console.print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
+        sys.exit(EXIT_NOT_STARTED)
+
+
+def _hide_passwords(arguments: list[str]) -> list[str]:
+    """Move passwords from URLs on the command line into this process's environment, and out of ``ps``."""
+    import setproctitle
+
+    shown = list(arguments)
+    for position, argument in enumerate(arguments):
+        for option, variable in _PASSWORDS.items():
+            url = None
+            if argument.startswith(option + "="):
+                url, prefix = argument[len(option) + 1 :], option + "="
+            elif position and arguments[position - 1] == option:
+                url, prefix = argument, ""
+            if url is None or urlsplit(url).password is None:
+                continue
+            parts = urlsplit(url)
+            os.environ[variable] = from_url(url).password
+            address = f"{parts.username}@{parts.netloc.rpartition('@')[2]}"
+            shown[position] = prefix + urlunsplit(parts._replace(netloc=address))
+    if shown != arguments:
+        setproctitle.setproctitle(" ".join(["cutover", *shown]))
+    return shown
+
+
+@app.command()
+def plan(
+    name: Name,
+    migrations: Migrations = DEFAULT_MIGRATIONS,
+    scripts: Annotated[bool, typer.Option(help="write the SQL scripts too")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="print the plan as JSON")] = False,
+) -> None:
+    """Show what a run would do; changes nothing."""
+    spec = load_spec(migrations / name / "migration.yaml")
+    run = start(_new_id("plan"), spec, Params(mode="dry_run", ignore_window=True), Ledger(), *endpoints(spec))
+    check.preflight(run)
+    made = check.make_plan(run)
+    paths = check.write_scripts(run) if scripts else []
+    run.record("completed")
+    if as_json:
+        sys.stdout.write(made.to_json() + "\n")
+        return
+    console = Console()
+    render.show_plan(made, console)
+    for path in paths:
+        console.print(f"wrote {path}", soft_wrap=True)
+
+
+@app.command()
+def run(
+    name: Annotated[str | None, typer.Argument(help="name of a migration; leave it out to give URLs")] = None,
+    source: Annotated[str | None, typer.Option(help="mysql://user@host:port/database")] = None,
+    target: Annotated[str | None, typer.Option(help="postgresql://user@host:port/database")] = None,
+    schema: Annotated[str | None, typer.Option(help="target schema; named like the source database if not given")] = None,
+    migrations: Migrations = DEFAULT_MIGRATIONS,
+    mode: Annotated[str, typer.Option(help="safe or dry_run")] = "safe",
+    tables: Annotated[list[str] | None, typer.Option("--table", help="only this table; may be repeated")] = None,
+    ignore_window: Annotated[bool, typer.Option(help="run outside the maintenance window")] = False,
+    replace_target: Annotated[bool, typer.Option(help="replace live tables that another hand made")] = False,
+    workers: Annotated[int | None, typer.Option(help="parallel workers")] = None,
+    max_errors: Annotated[int | None, typer.Option(help="how many refused rows are too many")] = None,
+    verify: Annotated[bool, typer.Option(help="compare every cell and run the expectations (URLs only)")] = True,
+    indexes: Annotated[bool, typer.Option(help="build keys, indexes and constraints (URLs only)")] = True,
+    report_file: Annotated[Path | None, typer.Option("--report", help="write the report here, as JSON")] = None,
+    resume_id: Annotated[str | None, typer.Option("--run", help="go on with a run that was interrupted")] = None,
+) -> None:
+    """Run a migration: by NAME, or from --source to --target.
+
+    Exits with 0 when complete, 1 when failed (and rolled back), 2 when it could not start,
+    3 when complete with losses.
+    """
+    params = Params.from_mapping(
+        {
+            "mode": mode,
+            "ignore_window": ignore_window,
+            "tables": tuple(tables or ()),
+            "max_errors": max_errors,
+            "workers": workers,
+            "replace_target": replace_target,
+        }
+    )
+    ledger = Ledger()
+    expectations = None
+    if name is not None:
+        if source or target or schema or not verify or not indexes:
+            raise PreflightError(["give a migration's NAME or --source and --target, not both; NAME's spec says the rest"])
+        spec = load_spec(migrations / name / "migration.yaml")
+        where = endpoints(spec)
+        expectations = migrations / name / "expectations"
+    else:
+        if not source or not target:
+            raise PreflightError(["give a migration's NAME, or both --source and --target"])
+        where = _endpoint("--source", source, "mysql"), _endpoint("--target", target, "postgresql")
+        spec = _spec_for(where[0], schema or where[0].database, verify, indexes)
+    this = start(resume_id or _new_id("cli"), spec, params, ledger, *where)
+    console = Console()
+    try:
+        with _shown(this, console):
+            outcome = run_migration(this, expectations if expectations and expectations.is_dir() else None)
+        code = exit_code(outcome)
+    except NotStartedError as error:
+        code = EXIT_NOT_STARTED
+        _complain(str(error))
+        outcome = report.build(ledger, this.id)
+    except CutoverError as error:
+        code = EXIT_ROLLED_BACK
+        _complain(str(error))
+        outcome = report.build(ledger, this.id)
+    if code != EXIT_NOT_STARTED:
+        render.show_report(outcome, console)
+    publish.publish(this)
+    if report_file is not None:
+        report_file.write_text(outcome.to_json())
+    raise typer.Exit(code)
+
+
+def _complain(text: str) -> None:
+    Console(stderr=True).print(text, style="red", markup=False, highlight=False, soft_wrap=True)
+
+
+def _new_id(kind: str) -> str:
+    return f"{kind}__{datetime.now(UTC):%Y-%m-%dT%H:%M:%S}__{uuid.uuid4().hex[:6]}"
+
+
+def _endpoint(option: str, url: str, kind: str) -> Endpoint:
+    endpoint = from_url(url, os.environ.get(_PASSWORDS[option]))
+    if endpoint.kind != kind:
+        raise PreflightError([f"{option} must be a {kind} URL, not {urlsplit(url).scheme}"])
+    if not endpoint.password and sys.stdin.isatty():
+        return replace(endpoint, password=getpass.getpass(f"Password of {endpoint}: "))
+    return endpoint
+
+
+def _spec_for(source: Endpoint, schema: str, verify: bool, indexes: bool) -> MigrationSpec:
+    """Careful defaults for a whole database: every table, every check, no schedule."""
+    cleaned = "".join(c if c.isascii() and c.isalnum() else "_" for c in source.database.lower())[:26]
+    name = cleaned if cleaned[:1].isalpha() else f"db_{cleaned}"
+    given: dict[str, Any] = {
+        "name": name,
+        "source": {"env": "SOURCE_DB"},
+        "target": {"env": "TARGET_DB", "schema": schema},
+        "strategy": {
+            "planning": {"scheduling": {"enabled": False}},
+            "types": {"data": {"bulk": {"parallelWorkers": os.cpu_count() or 2}}},
+            "execution": {"modes": {"safe": {"validateAfterMigration": verify}}},
+        },
+        "schema": {
+            "settings": {
+                "tables": {
+                    "patterns": {"exclude": []},
+                    "options": {"preserveIndexes": indexes, "preserveConstraints": indexes},
+                }
+            }
+        },
+    }
+    return MigrationSpec.model_validate(given)
+
+
+@contextmanager
+def _shown(this: Run, console: Console) -> Iterator[None]:
+    """Show live progress while the block runs."""
+    state, done = Progress(this.ledger, this.id), threading.Event()
+    with Live(console=console, refresh_per_second=4, transient=True, redirect_stdout=False) as live:
+
+        def watch() -> None:
+            while not done.wait(0.5):
+                state.update()
+                live.update(_picture(state))
+
+        watcher = threading.Thread(target=watch, daemon=True)
+        watcher.start()
+        try:
+            yield
+        finally:
+            done.set()
+            watcher.join()
+
+
+def _picture(state: Progress) -> Table:
+    table = Table(box=None, title=state.step, title_justify="left")
+    for name in ("table", "rows", "of about", "rows/s", "time left", "verified"):
+        table.add_column(name, justify="left" if name == "table" else "right")
+    for entry in state.tables.values():
+        left = entry.seconds_left
+        table.add_row(
+            entry.table,
+            f"{entry.rows:,}",
+            f"{entry.planned:,}",
+            f"{entry.rows_per_second:,.0f}",
+            "" if left is None else f"{left:.0f} s",
+            f"{entry.verified:,}",
+        )
+    return table
+
+
+@app.command()
+def rollback(name: Name, run_id: RunId = None) -> None:
+    """Put the target back as it was before a run, also after its cutover."""
+    ledger = Ledger()
+    this = resume(_latest(ledger, name, run_id), ledger)
+    switch.rollback(this)
+    switch.validate_rollback(this)
+    render.show_report(report.build(ledger, this.id), Console())
+
+
+@app.command()
+def status(
+    name: Annotated[str | None, typer.Argument(help="a migration; all where it is not given")] = None,
+    limit: Annotated[int, typer.Option(help="how many runs")] = 20,
+) -> None:
+    """List runs, newest first."""
+    ledger, console = Ledger(), Console()
+    for run_id, _, _ in ledger.runs(name)[:limit]:
+        folded = report.build(ledger, run_id)
+        console.print(
+            f"{folded.started}  {folded.migration}  {run_id}  {folded.status}  {folded.rows:,} rows", soft_wrap=True
+        )
+
+
+@app.command("report")
+def show_report(
+    name: Name,
+    run_id: RunId = None,
+    form: Annotated[str, typer.Option("--format", help="table, json or markdown")] = "table",
+) -> None:
+    """Show what happened in a run."""
+    ledger = Ledger()
+    folded = report.build(ledger, _latest(ledger, name, run_id))
+    if form == "json":
+        sys.stdout.write(folded.to_json() + "\n")
+    elif form == "markdown":
+        sys.stdout.write(render.markdown(folded))
+    elif form == "table":
+        render.show_report(folded, Console())
+    else:
+        raise PreflightError([f"unknown format {form!r}; known: table, json, markdown"])
+
+
+@app.command("json-schema")
+def schema_of_spec() -> None:
+    """Print the JSON Schema of migration.yaml, for editors."""
+    import json
+
+    sys.stdout.write(json.dumps(json_schema(), indent=2) + "\n")
+
+
+def _latest(ledger: Ledger, name: str, run_id: str | None) -> str:
+    runs = [found for found, _, _ in ledger.runs(name)]
+    if run_id is not None and run_id not in runs:
+        raise PreflightError([f"{name} has no run {run_id!r}"])
+    if not runs:
+        raise PreflightError([f"{name} has no run in the ledger"])
+    return run_id or runs[0]

@@ -1,0 +1,131 @@
+"""Show a plan or a report to a person: as Markdown, and as tables in a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from cutover.plan import Plan
+from cutover.report import COMPLETED, PLANNED, WITH_LOSSES, Report
+
+_COLUMNS = ("table", "read", "loaded", "refused", "set aside", "verified", "differ", "rows/s")
+# A screen at 02:30 is no place for a thousand lines; the JSON has them all.
+_SHOWN = 40
+
+
+def _rows(report: Report) -> Iterator[tuple[str, ...]]:
+    for table in report.tables:
+        rate = f"{table.rows_read / table.seconds:,.0f}" if table.seconds else ""
+        yield (
+            table.table,
+            f"{table.rows_read:,}",
+            f"{table.rows:,}",
+            f"{table.refused:,}",
+            f"{table.set_aside:,}",
+            f"{table.verified:,}",
+            f"{table.lost + table.extra + table.changed:,}",
+            rate,
+        )
+
+
+def _facts(report: Report) -> Iterator[tuple[str, str]]:
+    yield "run", report.run
+    yield "source", report.source
+    yield "target", report.target
+    yield "started", f"{report.started}, took {report.seconds:.1f} s"
+    if report.cause:
+        yield "failed in", f"{report.failed_step}: {report.cause}"
+    if report.locked_ms is not None:
+        yield "downtime", f"live tables were locked for {report.locked_ms:.1f} ms"
+    if report.expectations:
+        yield "expectations", f"{report.expectations['run']} run, {report.expectations['failed']} failed"
+    if report.backup:
+        yield "backup", report.backup
+    yield "ledger", f"{report.events} events, " + (
+        "chain intact" if report.chain is None else f"TAMPERED WITH at event {report.chain}"
+    )
+
+
+def _lists(report: Report) -> Iterator[tuple[str, list[str]]]:
+    yield "Did not arrive as it was", report.losses
+    yield "Taken away because the spec says so", report.rule
+    yield "Differences", report.differences
+    yield "Notes", report.notes
+
+
+def markdown(report: Report) -> str:
+    """Return the report as Markdown."""
+    lines = [f"# {report.migration}: {report.status}", ""]
+    lines += [f"* **{name}**: {value}" for name, value in _facts(report)]
+    lines += ["", _line(_COLUMNS), _line(["---"] * len(_COLUMNS)), *(_line(row) for row in _rows(report))]
+    lines += ["", "| step | state | seconds |", "|---|---|---|"]
+    lines += [_line((step["step"], step["state"], f"{step['seconds']:.2f}")) for step in report.steps]
+    for title, entries in _lists(report):
+        if entries:
+            lines += ["", f"## {title}", "", *(f"* {entry}" for entry in entries)]
+    return "\n".join(lines) + "\n"
+
+
+def _line(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def show_report(report: Report, console: Console) -> None:
+    """Print the report."""
+    good = report.status in (COMPLETED, PLANNED)
+    colour = "green" if good else "yellow" if report.status == WITH_LOSSES else "red"
+    console.print(Text(f"{report.migration}: {report.status}", style=f"bold {colour}"))
+    for name, value in _facts(report):
+        console.print(Text(f"  {name:<13}", style="dim") + Text(value), soft_wrap=True)
+    _print_table(_COLUMNS, list(_rows(report)), console)
+    for title, entries in _lists(report):
+        if entries:
+            console.print(Text(title, style="bold"))
+            for entry in entries[:_SHOWN]:
+                console.print(Text(f"  {entry}"), soft_wrap=True)
+            if len(entries) > _SHOWN:
+                console.print(Text(f"  and {len(entries) - _SHOWN} more; the JSON report has them all"))
+
+
+def show_plan(plan: Plan, console: Console) -> None:
+    """Print the plan: tables in order, what becomes of each type, what stays behind."""
+    console.print(Text(f"Plan of {plan.migration}", style="bold") + Text(f"  {plan.digest[:12]}", style="dim"))
+    console.print(
+        f"  {plan.source.name} ({plan.source.server}) to schema {plan.target.name} (PostgreSQL {plan.target.server})\n"
+        f"  about {plan.rows:,} rows, {plan.bytes / 2**20:,.0f} MB, {len(plan.chunks)} chunks in "
+        f"{len(plan.batches)} batches, about {max(plan.seconds, 1):,.0f} s"
+    )
+    if plan.replaced:
+        console.print(f"  replaces {', '.join(plan.replaced)}")
+    for table in plan.tables:
+        chunks = sum(chunk.table == table.route.source for chunk in plan.chunks)
+        console.print(Text(f"\n{table.route.source}", style="bold") + Text(f"  {chunks} chunks", style="dim"))
+        if table.route.where:
+            console.print(Text(f"  only rows where {table.route.where}"))
+        rows = []
+        for column in table.route.columns:
+            what = [f"{code} becomes {meaning}" for code, meaning in column.values]
+            what += [f"NULL becomes {column.default}"] if column.default is not None else []
+            what += ["must be an e-mail address"] if column.email else []
+            rows.append((column.source, column.source_type, column.target, column.target_type, ", ".join(what)))
+        _print_table(("column", "type", "becomes", "type", "values"), rows, console, right=False)
+    for title, entries in (
+        ("Does not arrive", [f"{loss.object}: {loss.reason}" for loss in plan.losses]),
+        ("Notes", list(plan.notes)),
+    ):
+        if entries:
+            console.print(Text(f"\n{title}", style="bold"))
+            for entry in entries:
+                console.print(Text(f"  {entry}"), soft_wrap=True)
+
+
+def _print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], console: Console, right: bool = True) -> None:
+    table = Table(box=None, pad_edge=False, padding=(0, 2))
+    for position, name in enumerate(columns):
+        table.add_column(name, justify="right" if right and position else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))
+    console.print(table)

@@ -1,0 +1,224 @@
+"""What happened in a run, folded from its events."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from typing import Any
+
+from cutover.ledger import Event, Ledger
+from cutover.plan import Plan
+
+COMPLETED, WITH_LOSSES, FAILED = "completed", "completed with losses", "failed"
+ROLLED_BACK, RUNNING, PLANNED = "failed and rolled back", "running", "planned"
+
+
+@dataclass
+class TableReport:
+    """One table's rows on their way; ``planned`` is an estimate, everything else is counted."""
+
+    table: str
+    planned: int = 0
+    chunks: int = 0
+    chunks_loaded: int = 0
+    rows_read: int = 0
+    rows: int = 0
+    refused: int = 0
+    set_aside: int = 0
+    verified: int = 0
+    lost: int = 0
+    extra: int = 0
+    changed: int = 0
+    bytes: int = 0
+    seconds: float = 0.0
+
+
+@dataclass
+class Report:
+    """Everything an auditor asks of a run.
+
+    Attributes:
+        losses: what did not arrive or did not arrive as it was, with the reason.
+        rule: what the spec took away on purpose.
+        differences: cells and rows in which source and target differ.
+        chain: number of the first event that was tampered with, or None.
+    """
+
+    migration: str
+    run: str
+    status: str = RUNNING
+    mode: str = "safe"
+    source: str = ""
+    target: str = ""
+    started: str = ""
+    ended: str = ""
+    seconds: float = 0.0
+    digest: str = ""
+    locked_ms: float | None = None
+    failed_step: str | None = None
+    cause: str | None = None
+    steps: list[dict[str, Any]] = field(default_factory=list)
+    tables: list[TableReport] = field(default_factory=list)
+    losses: list[str] = field(default_factory=list)
+    rule: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    differences: list[str] = field(default_factory=list)
+    expectations: dict[str, Any] = field(default_factory=dict)
+    backup: str | None = None
+    events: int = 0
+    chain: int | None = None
+
+    @property
+    def rows(self) -> int:
+        """Rows loaded, over all tables."""
+        return sum(table.rows for table in self.tables)
+
+    def to_json(self) -> str:
+        """Write the report as JSON."""
+        return json.dumps(asdict(self), indent=2)
+
+
+def build(ledger: Ledger, run_id: str) -> Report:
+    """Fold a run's events into its report.
+
+    Raises:
+        KeyError: the ledger has no such run.
+    """
+    events = ledger.events(run_id)
+    if not events:
+        raise KeyError(run_id)
+    report = Report(events[0].migration, run_id, events=len(events), chain=ledger.broken_at(run_id))
+    by_kind: dict[str, list[Event]] = defaultdict(list)
+    for event in events:
+        by_kind[event.kind].append(event)
+    _begin(report, by_kind["run_started"])
+    _steps(report, events)
+    _tables(report, by_kind)
+    _losses(report, by_kind)
+    _outcome(report, by_kind)
+    last = events[-1]
+    report.ended = last.at.isoformat(timespec="seconds")
+    report.seconds = round((last.at - events[0].at).total_seconds(), 1)
+    return report
+
+
+def _begin(report: Report, started: list[Event]) -> None:
+    if not started:
+        return
+    detail = started[0].detail
+    report.started = started[0].at.isoformat(timespec="seconds")
+    report.source, report.target, report.mode = detail["source"], detail["target"], detail["params"]["mode"]
+
+
+def _steps(report: Report, events: Iterable[Event]) -> None:
+    """List the steps with their times; a mapped step's chunks are put together under one name."""
+    spans: dict[str, list[datetime]] = {}
+    names = {"extracted": "extract", "transformed": "transform", "loaded": "load", "verified": "validate_rows"}
+    state: dict[str, str] = {}
+    for event in events:
+        detail = event.detail
+        if event.kind in ("step_started", "step_finished", "step_failed"):
+            name = detail["step"]
+            spans.setdefault(name, [event.at, event.at])[1] = event.at
+            state[name] = event.kind.removeprefix("step_")
+        elif event.kind in names:
+            name = names[event.kind]
+            spans.setdefault(name, [event.at, event.at])[1] = event.at
+            start = event.at.timestamp() - detail["seconds"]
+            spans[name][0] = min(spans[name][0], datetime.fromtimestamp(start, event.at.tzinfo))
+            state.setdefault(name, "finished")
+    report.steps = [
+        {"step": name, "state": state[name], "seconds": round((end - begin).total_seconds(), 2)}
+        for name, (begin, end) in spans.items()
+    ]
+
+
+def _tables(report: Report, by_kind: Mapping[str, list[Event]]) -> None:
+    tables: dict[str, TableReport] = {}
+    names: dict[str, str] = {}
+    if by_kind["planned"]:
+        plan = Plan.from_json(by_kind["planned"][-1].detail["plan"])
+        report.digest, report.notes = plan.digest, list(plan.notes)
+        report.losses = [f"{loss.object}: {loss.reason}" for loss in plan.losses]
+        for table in plan.tables:
+            tables[table.route.source] = TableReport(table.route.source)
+            names[table.name] = table.route.source
+        for chunk in plan.chunks:
+            tables[chunk.table].planned += chunk.rows
+            tables[chunk.table].chunks += 1
+    # A chunk that was loaded or verified twice, after a crash, counts once: its last event holds.
+    for event in {e.detail["chunk"]: e for e in by_kind["loaded"]}.values():
+        table, detail = tables[event.detail["table"]], event.detail
+        table.chunks_loaded += 1
+        table.rows_read += detail["rows_read"]
+        table.rows += detail["rows"]
+        table.refused += detail["rejected"]
+        table.bytes += detail["bytes"]
+        table.seconds += detail["seconds"]
+    for event in {e.detail["chunk"]: e for e in by_kind["verified"]}.values():
+        table, detail = tables[event.detail["table"]], event.detail
+        table.verified += detail["rows"]
+        table.lost += detail["lost"]
+        table.extra += detail["extra"]
+        table.changed += detail["changed"]
+        report.differences += detail["differences"]
+    for event in by_kind["rejects"][-1:]:
+        for row in event.detail["summary"]:
+            if not any(row["keys"]):
+                continue
+            table = tables[names.get(row["table_name"], row["table_name"])]
+            if row["reason"].startswith(("duplicate ", "no row in ")):
+                table.set_aside += row["rows"]
+    for table in tables.values():
+        table.rows -= table.set_aside
+    report.tables = list(tables.values())
+
+
+def _losses(report: Report, by_kind: Mapping[str, list[Event]]) -> None:
+    altered: dict[tuple[str, str, str], int] = defaultdict(int)
+    for event in {e.detail["chunk"]: e for e in by_kind["loaded"]}.values():
+        for entry in event.detail["altered"]:
+            altered[event.detail["table"], entry["column"], entry["what"]] += entry["values"]
+    report.losses += [f"{table}.{column}: {n} {what}" for (table, column, what), n in sorted(altered.items())]
+    for event in by_kind["rejects"][-1:]:
+        for row in event.detail["summary"]:
+            line = (
+                f"{row['table_name']}: {row['rows']} rows set aside, {row['reason']}; "
+                f"keys {', '.join(row['keys'])}{' ...' if row['rows'] > len(row['keys']) else ''}"
+            )
+            (report.rule if row["kind"] == "rule" else report.losses).append(line)
+    for event in by_kind["step_finished"]:
+        detail = event.detail
+        for column in detail.get("not_null_relaxed", ()):
+            report.losses.append(f"{column}: NOT NULL relaxed, because dates that are none became NULL")
+        if detail.get("step") == "backup":
+            report.backup = detail.get("path")
+        if detail.get("step") == "validate_expectations" and "results" in detail:
+            _expectations(report, detail["results"])
+
+
+def _expectations(report: Report, results: list[dict[str, Any]]) -> None:
+    failed = [r for r in results if not r["success"]]
+    report.expectations = {"run": len(results), "failed": len(failed), "failures": failed}
+
+
+def _outcome(report: Report, by_kind: Mapping[str, list[Event]]) -> None:
+    for event in by_kind["cut_over"][-1:]:
+        report.locked_ms = event.detail["locked_ms"]
+    failures = by_kind["step_failed"]
+    if by_kind["completed"]:
+        report.status = WITH_LOSSES if report.losses else COMPLETED
+        if report.mode == "dry_run":
+            report.status = PLANNED
+    elif by_kind["rolled_back"]:
+        report.status = ROLLED_BACK
+    elif by_kind["failed"]:
+        report.status = FAILED
+    first = next((e for e in failures if report.status in (FAILED, ROLLED_BACK, RUNNING)), None)
+    if first is not None:
+        report.failed_step, report.cause = first.detail["step"], first.detail["cause"]
+        if report.status == RUNNING:
+            report.status = FAILED

@@ -1,0 +1,123 @@
+"""Run a migration's steps one after the other, in this process, without Airflow."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from functools import partial
+from pathlib import Path
+
+from cutover import report as reporting
+from cutover.data.route import Chunk
+from cutover.errors import CutoverError, PreflightError, SpecError, TransientError, UnsupportedTypeError, WindowClosedError
+from cutover.plan import extract_workers, load_workers
+from cutover.report import Report
+from cutover.steps import check, move, prove, switch
+from cutover.steps.context import Run
+
+# What the command line exits with.
+EXIT_COMPLETE, EXIT_ROLLED_BACK, EXIT_NOT_STARTED, EXIT_LOSSES = 0, 1, 2, 3
+_BEFORE_CHANGES = (SpecError, PreflightError, UnsupportedTypeError, WindowClosedError, TransientError)
+
+
+class NotStartedError(CutoverError):
+    """The run ended before anything was changed; the message says why."""
+
+
+def run_migration(run: Run, expectations: Path | None = None) -> Report:
+    """Run every step, or every step and the way back; the report says which.
+
+    Args:
+        run: a run that has been started.
+        expectations: folder with the user's own expectation suites.
+
+    Raises:
+        NotStartedError: something was not fit for the run; nothing was changed.
+    """
+    try:
+        check.check_window(run)
+        check.preflight(run)
+        check.make_plan(run)
+    except _BEFORE_CHANGES as error:
+        run.record("failed", changed_nothing=True)
+        raise NotStartedError(str(error)) from error
+    if run.params.mode != "dry_run":
+        try:
+            _change(run, expectations)
+        except Exception:
+            if not rolls_back(run):
+                run.record("failed", changed_nothing=False)
+                raise
+            switch.rollback(run)
+            switch.validate_rollback(run)
+            return reporting.build(run.ledger, run.id)
+    run.record("completed")
+    return reporting.build(run.ledger, run.id)
+
+
+def rolls_back(run: Run) -> bool:
+    """Whether a failed run takes itself back: unless one of the spec's three switches says no."""
+    return (
+        run.spec.strategy.execution.modes.safe.auto_rollback_on_error
+        and run.spec.strategy.planning.scheduling.automated.auto_rollback
+        and run.spec.rollback.triggers.automatic.enabled
+    )
+
+
+def _change(run: Run, expectations: Path | None) -> None:
+    move.backup(run)
+    move.create_schema(run)
+    workers = run.params.workers or min(extract_workers(run.spec), load_workers(run.spec))
+    _on_workers(run, partial(move.stream_chunk, run), run.plan.chunks, workers)
+    move.finish_schema(run)
+    if prove.wanted(run):
+        _on_workers(run, partial(prove.validate_rows, run), range(len(run.plan.batches)), workers)
+        prove.validate_expectations(run, expectations)
+    switch.cutover(run)
+    switch.validate_cutover(run)
+    switch.tidy(run)
+
+
+def _on_workers(
+    run: Run, work: Callable[[Chunk], None] | Callable[[int], None], pieces: Sequence[Chunk] | Sequence[int], workers: int
+) -> None:
+    """Do every piece in worker processes; what fails for a passing reason is tried again.
+
+    Raises:
+        TransientError: it failed as often as the spec allows.
+        CutoverError: as ``work`` raises.
+    """
+    bulk = run.spec.strategy.types.data.bulk
+    attempts = 1 + (bulk.max_retries if bulk.retry_on_failure else 0)
+    waiting: list[Chunk] | list[int] = list(pieces)  # type: ignore[assignment]
+    for attempt in range(1, attempts + 1):
+        problem: Exception | None = None
+        context = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(min(workers, len(waiting)) or 1, mp_context=context) as pool:
+            futures: dict[Future[None], Chunk | int] = {pool.submit(work, piece): piece for piece in waiting}  # type: ignore[arg-type]
+            failed = []
+            for future in as_completed(futures):
+                try:
+                    future.result()
+                except (TransientError, BrokenProcessPool) as error:
+                    failed.append(futures[future])
+                    problem = error
+                except BaseException:
+                    pool.shutdown(wait=True, cancel_futures=True)
+                    raise
+        if problem is None:
+            return
+        waiting = failed  # type: ignore[assignment]
+        run.record("retrying", attempt=attempt, pieces=len(waiting), cause=str(problem))
+    raise TransientError(f"gave up after {attempts} attempts: {problem}")
+
+
+def exit_code(report: Report) -> int:
+    """Return what the command line exits with for a report."""
+    return {
+        reporting.COMPLETED: EXIT_COMPLETE,
+        reporting.PLANNED: EXIT_COMPLETE,
+        reporting.WITH_LOSSES: EXIT_LOSSES,
+    }.get(report.status, EXIT_ROLLED_BACK)
