@@ -49,7 +49,7 @@ DEFAULT_MIGRATIONS = Path("include/migrations")
 def main() -> None:
     """Start the command line, after taking passwords out of the process list."""
     sys.argv[1:] = _hide_passwords(sys.argv[1:])
-    console = Console(stderr=True)
+    console = render.console(stderr=True)
     try:
         app()
     except CutoverError as error:
@@ -97,7 +97,7 @@ def plan(
     if as_json:
         sys.stdout.write(made.to_json() + "\n")
         return
-    console = Console()
+    console = render.console()
     render.show_plan(made, console)
     for path in paths:
         console.print(f"wrote {path}", soft_wrap=True)
@@ -150,7 +150,7 @@ def run(
         where = _endpoint("--source", source, "mysql"), _endpoint("--target", target, "postgresql")
         spec = _spec_for(where[0], schema or where[0].database, verify, indexes)
     this = start(resume_id or _new_id("cli"), spec, params, ledger, *where)
-    console = Console()
+    console = render.console()
     try:
         with _shown(this, console):
             outcome = run_migration(this, expectations if expectations and expectations.is_dir() else None)
@@ -172,7 +172,7 @@ def run(
 
 
 def _complain(text: str) -> None:
-    Console(stderr=True).print(text, style="red", markup=False, highlight=False, soft_wrap=True)
+    render.console(stderr=True).print(text, style="red", markup=False, highlight=False, soft_wrap=True)
 
 
 def _new_id(kind: str) -> str:
@@ -257,7 +257,7 @@ def rollback(name: Name, run_id: RunId = None) -> None:
     this = resume(_latest(ledger, name, run_id), ledger)
     switch.rollback(this)
     switch.validate_rollback(this)
-    render.show_report(report.build(ledger, this.id), Console())
+    render.show_report(report.build(ledger, this.id), render.console())
 
 
 @app.command()
@@ -266,7 +266,7 @@ def status(
     limit: Annotated[int, typer.Option(help="how many runs")] = 20,
 ) -> None:
     """List runs, newest first."""
-    ledger, console = Ledger(), Console()
+    ledger, console = Ledger(), render.console()
     for run_id, _, _ in ledger.runs(name)[:limit]:
         folded = report.build(ledger, run_id)
         console.print(
@@ -288,7 +288,7 @@ def show_report(
     elif form == "markdown":
         sys.stdout.write(render.markdown(folded))
     elif form == "table":
-        render.show_report(folded, Console())
+        render.show_report(folded, render.console())
     else:
         raise PreflightError([f"unknown format {form!r}; known: table, json, markdown"])
 

@@ -88,10 +88,8 @@ class Plan:
         for table in self.tables:
             statements += ddl.keys_and_indexes(table)
         for table in self.tables:
-            statements += [ddl.set_not_null(table, column) for column in self.late_not_null(table)]
-            statements += ddl.finishing(table)
-            restart = ddl.restart_identity(table)
-            statements += [restart] if restart else []
+            made = (ddl.constraints(table, self.late_not_null(table)), *ddl.comments(table), ddl.restart_identity(table))
+            statements += [statement for statement in made if statement]
         for table in self.tables:
             statements += [ddl.foreign_key(table, key, self.deferrable) for key in table.foreign_keys]
         return statements
@@ -149,7 +147,7 @@ def build_plan(
         for table in translation.tables
         for chunk in cut(table.route, source.table(table.route.source).statistics)
     ]
-    batches = deal(chunks, workers or extract_workers(spec))
+    batches = deal(chunks, workers or spec.extract_workers)
     return Plan(
         spec.name,
         source,
@@ -160,17 +158,3 @@ def build_plan(
         translation.notes,
         spec.schema_.settings.constraints.deferrable_constraints,
     )
-
-
-def extract_workers(spec: MigrationSpec) -> int:
-    """How many chunks are read at once: the smaller of the two limits that the spec may set."""
-    full = spec.data.extraction.strategy.full
-    return min(spec.strategy.types.data.bulk.parallel_workers, full.max_parallel_workers) if full.parallel_extraction else 1
-
-
-def load_workers(spec: MigrationSpec) -> int:
-    """How many chunks are loaded at once: the smaller of the two limits that the spec may set."""
-    bulk, options = spec.data.loading.strategy.bulk, spec.data.loading.options
-    if not (bulk.parallel_loading and options.performance.parallel_loading):
-        return 1
-    return min(spec.strategy.types.data.bulk.parallel_workers, bulk.max_parallel_workers)

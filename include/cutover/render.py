@@ -14,6 +14,7 @@ from cutover.report import COMPLETED, PLANNED, WITH_LOSSES, Report
 _COLUMNS = ("table", "read", "loaded", "refused", "set aside", "verified", "differ", "rows/s")
 # A screen at 02:30 is no place for a thousand lines; the JSON has them all.
 _SHOWN = 40
+_WIDTH = 120
 
 
 def _rows(report: Report) -> Iterator[tuple[str, ...]]:
@@ -73,59 +74,65 @@ def _line(cells: Sequence[str]) -> str:
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 
-def show_report(report: Report, console: Console) -> None:
+def console(stderr: bool = False) -> Console:
+    """Return a console; one that is no terminal is wide enough for every table."""
+    made = Console(stderr=stderr)
+    return made if made.is_terminal else Console(stderr=stderr, width=_WIDTH)
+
+
+def show_report(report: Report, screen: Console) -> None:
     """Print the report."""
     good = report.status in (COMPLETED, PLANNED)
     colour = "green" if good else "yellow" if report.status == WITH_LOSSES else "red"
-    console.print(Text(f"{report.migration}: {report.status}", style=f"bold {colour}"))
+    screen.print(Text(f"{report.migration}: {report.status}", style=f"bold {colour}"))
     for name, value in _facts(report):
-        console.print(Text(f"  {name:<13}", style="dim") + Text(value), soft_wrap=True)
-    _print_table(_COLUMNS, list(_rows(report)), console)
+        screen.print(Text(f"  {name:<13}", style="dim") + Text(value), soft_wrap=True)
+    _print_table(_COLUMNS, list(_rows(report)), screen)
     for title, entries in _lists(report):
         if entries:
-            console.print(Text(title, style="bold"))
+            screen.print(Text(title, style="bold"))
             for entry in entries[:_SHOWN]:
-                console.print(Text(f"  {entry}"), soft_wrap=True)
+                screen.print(Text(f"  {entry}"), soft_wrap=True)
             if len(entries) > _SHOWN:
-                console.print(Text(f"  and {len(entries) - _SHOWN} more; the JSON report has them all"))
+                screen.print(Text(f"  and {len(entries) - _SHOWN} more; the JSON report has them all"))
 
 
-def show_plan(plan: Plan, console: Console) -> None:
+def show_plan(plan: Plan, screen: Console) -> None:
     """Print the plan: tables in order, what becomes of each type, what stays behind."""
-    console.print(Text(f"Plan of {plan.migration}", style="bold") + Text(f"  {plan.digest[:12]}", style="dim"))
-    console.print(
+    screen.print(Text(f"Plan of {plan.migration}", style="bold") + Text(f"  {plan.digest[:12]}", style="dim"))
+    screen.print(
         f"  {plan.source.name} ({plan.source.server}) to schema {plan.target.name} (PostgreSQL {plan.target.server})\n"
         f"  about {plan.rows:,} rows, {plan.bytes / 2**20:,.0f} MB, {len(plan.chunks)} chunks in "
         f"{len(plan.batches)} batches, about {max(plan.seconds, 1):,.0f} s"
     )
     if plan.replaced:
-        console.print(f"  replaces {', '.join(plan.replaced)}")
+        screen.print(f"  replaces {', '.join(plan.replaced)}")
     for table in plan.tables:
         chunks = sum(chunk.table == table.route.source for chunk in plan.chunks)
-        console.print(Text(f"\n{table.route.source}", style="bold") + Text(f"  {chunks} chunks", style="dim"))
+        screen.print(Text(f"\n{table.route.source}", style="bold") + Text(f"  {chunks} chunks", style="dim"))
         if table.route.where:
-            console.print(Text(f"  only rows where {table.route.where}"))
+            screen.print(Text(f"  only rows where {table.route.where}"))
         rows = []
         for column in table.route.columns:
             what = [f"{code} becomes {meaning}" for code, meaning in column.values]
             what += [f"NULL becomes {column.default}"] if column.default is not None else []
             what += ["must be an e-mail address"] if column.email else []
             rows.append((column.source, column.source_type, column.target, column.target_type, ", ".join(what)))
-        _print_table(("column", "type", "becomes", "type", "values"), rows, console, right=False)
+        _print_table(("column", "type", "becomes", "type", "values"), rows, screen, right=False)
     for title, entries in (
         ("Does not arrive", [f"{loss.object}: {loss.reason}" for loss in plan.losses]),
         ("Notes", list(plan.notes)),
     ):
         if entries:
-            console.print(Text(f"\n{title}", style="bold"))
+            screen.print(Text(f"\n{title}", style="bold"))
             for entry in entries:
-                console.print(Text(f"  {entry}"), soft_wrap=True)
+                screen.print(Text(f"  {entry}"), soft_wrap=True)
 
 
-def _print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], console: Console, right: bool = True) -> None:
+def _print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], screen: Console, right: bool = True) -> None:
     table = Table(box=None, pad_edge=False, padding=(0, 2))
     for position, name in enumerate(columns):
-        table.add_column(name, justify="right" if right and position else "left", overflow="fold")
+        table.add_column(name, justify="right" if right and position else "left", overflow="fold", no_wrap=bool(right and position))
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
-    console.print(table)
+    screen.print(table)

@@ -12,7 +12,6 @@ from pathlib import Path
 from cutover import report as reporting
 from cutover.data.route import Chunk
 from cutover.errors import CutoverError, PreflightError, SpecError, TransientError, UnsupportedTypeError, WindowClosedError
-from cutover.plan import extract_workers, load_workers
 from cutover.report import Report
 from cutover.steps import check, move, prove, switch
 from cutover.steps.context import Run
@@ -69,7 +68,7 @@ def rolls_back(run: Run) -> bool:
 def _change(run: Run, expectations: Path | None) -> None:
     move.backup(run)
     move.create_schema(run)
-    workers = run.params.workers or min(extract_workers(run.spec), load_workers(run.spec))
+    workers = run.params.workers or min(run.spec.extract_workers, run.spec.load_workers)
     _on_workers(run, partial(move.stream_chunk, run), run.plan.chunks, workers)
     move.finish_schema(run)
     if prove.wanted(run):

@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseHook
 from airflow.sdk.exceptions import AirflowFailException
 
 from cutover.dialects.endpoint import DEFAULT_PORTS, KINDS, Endpoint
 from cutover.errors import PreflightError, TerminalError
-from cutover.ledger import Ledger
 from cutover.spec import load_spec
-from cutover.steps.context import Params, Run, endpoints, resume, start
+
+if TYPE_CHECKING:
+    from cutover.steps.context import Run
 
 
 def resolve(connection_id: str) -> Endpoint:
@@ -48,6 +49,10 @@ def run_id(context: Mapping[str, Any]) -> str:
 @contextmanager
 def in_run(folder: Path, context: Mapping[str, Any]) -> Iterator[Run]:
     """Open the run that a task belongs to; an error that retrying cannot mend fails the task at once."""
+    # Imported here: DAG files are parsed every few seconds, and this brings Arrow and drivers along.
+    from cutover.ledger import Ledger
+    from cutover.steps.context import Params, endpoints, resume, start
+
     try:
         ledger = Ledger()
         identity = run_id(context)

@@ -13,7 +13,6 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from cutover.airflow.connections import in_run
 from cutover.airflow.timetable import MaintenanceWindowTimetable
 from cutover.errors import SpecError
-from cutover.plan import extract_workers, load_workers
 from cutover.spec import MigrationSpec, load_spec
 
 RETRY_DELAY = timedelta(seconds=5)
@@ -140,8 +139,8 @@ def _wire(spec: MigrationSpec, folder: Path) -> None:
     """Draw the tasks as docs/design.md shows them."""
     extracting = spec.data.extraction.strategy.full.timeout
     loading = min(spec.data.loading.strategy.bulk.timeout, spec.strategy.types.data.bulk.timeout)
-    readers = {"max_active_tis_per_dagrun": extract_workers(spec), "execution_timeout": timedelta(milliseconds=extracting)}
-    writers = {"max_active_tis_per_dagrun": load_workers(spec), "execution_timeout": timedelta(milliseconds=loading)}
+    readers = {"max_active_tis_per_dagrun": spec.extract_workers, "execution_timeout": timedelta(milliseconds=extracting)}
+    writers = {"max_active_tis_per_dagrun": spec.load_workers, "execution_timeout": timedelta(milliseconds=loading)}
 
     @task
     def check_window() -> None:

@@ -96,13 +96,14 @@ def _once(connection: psycopg.Connection, statement: Statement) -> None:
         pass
 
 
-def has_nulls(target: Endpoint, schema: str, table: str, column: str) -> bool:
-    """Whether a loaded column holds NULL."""
-    query = sql.SQL("SELECT EXISTS (SELECT 1 FROM {} WHERE {} IS NULL)").format(
-        sql.Identifier(table), sql.Identifier(column)
-    )
+def became_null(target: Endpoint, schema: str, table: str, column: str) -> bool:
+    """Whether the load turned values of the column into NULL, as the chunks' markers tell."""
+    query = sql.SQL(
+        "SELECT EXISTS (SELECT 1 FROM {} AS m, json_array_elements(m.altered::json) AS a "
+        "WHERE m.table_name = %s AND a->>0 = %s)"
+    ).format(sql.Identifier(MARKERS))
     with postgresql.session(target, schema) as connection:
-        row = connection.execute(query).fetchone()
+        row = connection.execute(query, (table, column)).fetchone()
     return bool(row and row[0])
 
 

@@ -124,6 +124,11 @@ def cut_over(target: Endpoint, live: str, shadow_schema: str, tables: Sequence[s
         state = sql.Identifier(shadow_schema, STATE)
         connection.execute(sql.SQL("CREATE TABLE {} (swapped boolean, made_schema boolean)").format(state))
         connection.execute(sql.SQL("INSERT INTO {} VALUES (true, %s)").format(state), (made,))
+        for name in tables:
+            # Takes the new tables' locks before the live ones', so that nobody waits for us to get them.
+            new = sql.Identifier(shadow_schema, name)
+            connection.execute(sql.SQL("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE").format(new))
+            connection.execute(sql.SQL("ALTER TABLE {} RESET (autovacuum_enabled)").format(new))
         defaults = connection.execute(_DEFAULT_GRANTS, (live,)).fetchall()
         started, old = _exchange(connection, live, shadow_schema, tables)
         for name in tables:

@@ -6,7 +6,7 @@ the dry run is the one that runs, wherever it runs.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -98,26 +98,28 @@ def keys_and_indexes(table: TargetTable) -> Iterator[Statement]:
         yield Statement(table.name, f"{kind} {index.name} on {table.name}", _sql(CreateIndex(made)))
 
 
-def finishing(table: TargetTable) -> Iterator[Statement]:
-    """Yield CHECK constraints and comments of one table."""
-    built = _built(table, sa.MetaData())
+def constraints(table: TargetTable, not_null: Sequence[str]) -> Statement | None:
+    """Return the one statement that adds NOT NULL and CHECK constraints, or None where there are none.
+
+    One ALTER TABLE reads the table once for all of them (PostgreSQL manual, ALTER TABLE, Notes).
+    """
+    built, quote = _built(table, sa.MetaData()), _DIALECT.identifier_preparer.quote
+    parts = [f"ALTER COLUMN {quote(column)} SET NOT NULL" for column in not_null]
     for name, column, labels in table.checks:
         check = CheckConstraint(built.c[column].in_([sa.literal(label, sa.Text) for label in labels]), name=name[:63])
         built.append_constraint(check)
-        yield Statement(table.name, f"check {name}", _sql(AddConstraint(check)))
+        parts.append(_sql(AddConstraint(check)).partition(f"ALTER TABLE {quote(table.name)} ")[2])
+    if not parts:
+        return None
+    return Statement(table.name, f"constraints of {table.name}", f"ALTER TABLE {quote(table.name)} " + ", ".join(parts))
+
+
+def comments(table: TargetTable) -> Iterator[Statement]:
+    """Yield the comments of one table's columns."""
+    built = _built(table, sa.MetaData())
     for column, comment in table.comments:
         built.c[column].comment = comment
         yield Statement(table.name, f"comment on {table.name}.{column}", _sql(SetColumnComment(built.c[column])))
-
-
-def set_not_null(table: TargetTable, column: str) -> Statement:
-    """Return the statement that forbids NULL in a column after the load."""
-    prepare = _DIALECT.identifier_preparer
-    return Statement(
-        table.name,
-        f"NOT NULL on {table.name}.{column}",
-        f"ALTER TABLE {prepare.quote(table.name)} ALTER COLUMN {prepare.quote(column)} SET NOT NULL",
-    )
 
 
 def foreign_key(table: TargetTable, key: ForeignKey, deferrable: bool) -> Statement:

@@ -53,6 +53,20 @@ class MigrationSpec(Part):
         """The schema of the target that goes live."""
         return self.target.schema_ if self.target else "public"
 
+    @property
+    def extract_workers(self) -> int:
+        """How many chunks are read at once: the smaller of the two limits the spec may set."""
+        full = self.data.extraction.strategy.full
+        limit = min(self.strategy.types.data.bulk.parallel_workers, full.max_parallel_workers)
+        return limit if full.parallel_extraction else 1
+
+    @property
+    def load_workers(self) -> int:
+        """How many chunks are loaded at once: the smaller of the two limits the spec may set."""
+        bulk, performance = self.data.loading.strategy.bulk, self.data.loading.options.performance
+        limit = min(self.strategy.types.data.bulk.parallel_workers, bulk.max_parallel_workers)
+        return limit if bulk.parallel_loading and performance.parallel_loading else 1
+
 
 def ways_in(data: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Return (key, problem) for each end that a raw spec names not at all, or twice."""

@@ -199,12 +199,11 @@ def finish_schema(run: Run) -> None:
         timeout = settings.constraints.constraint_timeout
         relaxed = []
         for table in plan.tables:
-            for column in plan.late_not_null(table):
-                if finish.has_nulls(target, schema, table.name, column):
-                    relaxed.append(f"{table.name}.{column}")
-                else:
-                    finish.apply(target, schema, [ddl.set_not_null(table, column)], timeout)
-            finish.apply(target, schema, list(ddl.finishing(table)), timeout)
+            late = plan.late_not_null(table)
+            emptied = [column for column in late if finish.became_null(target, schema, table.name, column)]
+            relaxed += [f"{table.name}.{column}" for column in emptied]
+            made = ddl.constraints(table, [column for column in late if column not in emptied])
+            finish.apply(target, schema, [*([made] if made else []), *ddl.comments(table)], timeout)
         for table in plan.tables:
             for key in table.foreign_keys:
                 orphans = finish.add_foreign_key(target, schema, table, key, plan.deferrable, timeout)

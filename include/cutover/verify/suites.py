@@ -1,0 +1,171 @@
+"""Read the expectation suites that users write beside their migration.
+
+A file ``NAME.yaml`` or ``NAME.json`` reads::
+
+    table: users
+    expectations:
+      - type: expect_column_values_to_not_be_null
+        kwargs: {column: email}
+        severity: warning
+
+with Great Expectations' own types and arguments. A query may name the tables of the run without a
+schema, and this one as ``{batch}``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
+from cutover.errors import SpecError
+from cutover.schema.translate import TargetTable
+
+COUNT = "cutover_rows"
+_QUERY = "unexpected_rows_expectation"
+_ROWS_SHOWN = 20
+_KEYS = frozenset({"type", "kwargs", "severity", "description", "notes"})
+_ONE_COLUMN = ("column", "column_A", "column_B")
+
+
+@dataclass(frozen=True)
+class OwnExpectation:
+    """One expectation of the user's, as written; the file is where it stands."""
+
+    file: Path
+    table: str
+    type: str
+    kwargs: Mapping[str, Any]
+    severity: str = "critical"
+    description: str | None = None
+    notes: str | None = None
+
+    @property
+    def is_query(self) -> bool:
+        """Whether it is a query of the user's that must return no row."""
+        return self.type == _QUERY
+
+    @property
+    def column(self) -> str | None:
+        """The columns it is about, if it names any."""
+        names = [self.kwargs[name] for name in _ONE_COLUMN if name in self.kwargs]
+        names += self.kwargs.get("column_list", [])
+        return ", ".join(map(str, names)) or None
+
+    def built(self, meta: Mapping[str, Any] | None = None, as_written: bool = False) -> Any:
+        """Return Great Expectations' object; raises whatever it raises when something is wrong."""
+        library()
+        from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
+
+        kwargs = dict(self.kwargs)
+        if self.is_query and not as_written:
+            # A query that finds millions of rows would bring them all here: the server counts, we look at a few.
+            query = str(kwargs["unexpected_rows_query"]).rstrip("; \t\r\n\v\f")
+            kwargs["unexpected_rows_query"] = (
+                f"SELECT count(*) OVER () AS {COUNT}, found.* FROM (\n{query}\n) AS found LIMIT {_ROWS_SHOWN}"  # noqa: S608
+            )
+        written = {"description": self.description, "notes": self.notes, "severity": self.severity}
+        return ExpectationConfiguration(self.type, kwargs, dict(meta or {}), **written).to_domain_obj()
+
+
+def library() -> Any:
+    """Import Great Expectations, which takes seconds; it is told not to report home first."""
+    os.environ["GX_ANALYTICS_ENABLED"] = "false"
+    import great_expectations
+
+    return great_expectations
+
+
+def read(folder: Path, tables: tuple[TargetTable, ...]) -> list[OwnExpectation]:
+    """Read every suite of a folder.
+
+    Raises:
+        SpecError: with every problem found, each with its file.
+    """
+    found: list[OwnExpectation] = []
+    problems: list[str] = []
+    for file in sorted(p for p in folder.iterdir() if p.suffix in (".json", ".yaml", ".yml")):
+        try:
+            found += _suite(file, {table.name: table for table in tables})
+        except SpecError as error:
+            problems += error.problems
+    if problems:
+        raise SpecError(problems)
+    return found
+
+
+def _suite(file: Path, tables: Mapping[str, TargetTable]) -> list[OwnExpectation]:
+    suite = _parsed(file)
+    if not isinstance(suite, Mapping) or set(suite) != {"table", "expectations"}:
+        raise SpecError([f"{file}: a suite has the keys table and expectations, and no other"])
+    table, given = suite["table"], suite["expectations"]
+    if table not in tables:
+        raise SpecError([f"{file}: this migration has no table {table!r}{_near(str(table), tables)}"])
+    if not isinstance(given, list):
+        raise SpecError([f"{file}: expectations should be a list"])
+    found, problems = [], []
+    for number, each in enumerate(given, 1):
+        where = f"{file}: expectation {number}"
+        if not isinstance(each, Mapping) or not {"type"} <= set(each) <= _KEYS:
+            problems.append(f"{where} has a type, and may have {', '.join(sorted(_KEYS - {'type'}))}, but no other key")
+            continue
+        kwargs = each.get("kwargs", {})
+        if not isinstance(kwargs, Mapping):
+            problems.append(f"{where}: kwargs should be a mapping")
+            continue
+        own = OwnExpectation(file, str(table), **{**each, "type": str(each["type"]), "kwargs": kwargs})
+        wrong = [f"{where} ({own.type}): {problem}" for problem in _problems(own, tables[own.table])]
+        problems += wrong
+        found += [] if wrong else [own]
+    if problems:
+        raise SpecError(problems)
+    return found
+
+
+def _parsed(file: Path) -> Any:
+    try:
+        text = file.read_text(encoding="utf-8")
+        return json.loads(text) if file.suffix == ".json" else YAML(typ="safe", pure=True).load(text)
+    except MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        raise SpecError([f"{file}:{mark.line + 1 if mark else 1}: not YAML: {error.problem or error.context}"]) from None
+    except json.JSONDecodeError as error:
+        raise SpecError([f"{file}:{error.lineno}: not JSON: {error.msg}"]) from None
+    except (YAMLError, ValueError, OSError) as error:
+        raise SpecError([f"{file}: cannot be read: {type(error).__name__}"]) from None
+
+
+def _problems(own: OwnExpectation, table: TargetTable) -> Iterator[str]:
+    library()
+    from great_expectations.compatibility.pydantic import ValidationError
+    from great_expectations.exceptions import ExpectationNotFoundError, GreatExpectationsError
+    from great_expectations.expectations.registry import list_registered_expectation_implementations
+
+    try:
+        own.built(as_written=True)
+    except ExpectationNotFoundError:
+        yield f"no such type{_near(own.type, list_registered_expectation_implementations())}"
+    except ValidationError as error:
+        for each in error.errors():
+            name = ".".join(str(part) for part in each["loc"] if part != "__root__")
+            yield f"{name}: {each['msg']}" if name else str(each["msg"])
+    except (GreatExpectationsError, TypeError, ValueError) as error:
+        yield str(error).strip()
+    columns = [c.target for c in table.route.columns]
+    lists = [own.kwargs.get(name, []) for name in ("column_list",)]
+    named = [own.kwargs[name] for name in _ONE_COLUMN if name in own.kwargs]
+    for name in [*named, *(n for names in lists if isinstance(names, list) for n in names)]:
+        if name not in columns:
+            yield f"table {table.name} has no column {name!r}{_near(str(name), columns)}"
+
+
+def _near(name: str, known: Any) -> str:
+    near = get_close_matches(name, list(known), n=1)
+    return f"; did you mean {near[0]!r}?" if near else ""

@@ -1,0 +1,287 @@
+"""Suites on a real PostgreSQL: what is right passes, and what is wrong is named."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from cutover.data.route import ColumnRoute, TableRoute
+from cutover.dialects.endpoint import Endpoint
+from cutover.errors import SpecError, TransientError, VerificationError
+from cutover.local.servers import Server
+from cutover.schema.model import ForeignKey
+from cutover.schema.translate import TargetIndex, TargetTable
+from cutover.verify import expectations
+from cutover.verify.expectations import Result
+
+SCHEMA = "cutover Shadow_1"
+PASSWORD = "pa$HOME${x}@:/%'\\é"
+ALL = frozenset({"rows", "types", "not_null", "unique", "foreign_keys", "values"})
+ROWS = {"cameras": 3, "Order: {x}": 4}
+
+
+def column(name: str, type_: str, arrow: str = "string", nullable: bool = True, **more: object) -> ColumnRoute:
+    made = ColumnRoute(name, type_, "{c}", arrow, name, type_, arrow, source_nullable=nullable, nullable=nullable)
+    return replace(made, **more)  # type: ignore[arg-type]
+
+
+CAMERAS = TargetTable(
+    TableRoute(
+        "cameras",
+        "cameras",
+        (
+            column("id", "integer", "int32", nullable=False),
+            column("site", "integer", "int32", nullable=False),
+            column("name", "varchar(20)"),
+            column("installed", "timestamp(0)", "timestamp", source_nullable=False),
+        ),
+        ("id",),
+    ),
+    indexes=(TargetIndex("cameras_place", ("site", "name"), True), TargetIndex("cameras_name", ("name",), False)),
+)
+ORDERS = TargetTable(
+    TableRoute(
+        "Order: {x}",
+        "Order: {x}",
+        (
+            column("id", "bigint", "int64", nullable=False),
+            column("camera", "integer", "int32"),
+            column("di%rection", "text", values=(("A", "in"), ("B", "o:ut'{}\\"), ("C", None)), default="none"),
+            column("kind", "text"),
+            column("flag", "boolean", "bool", values=(("Y", True), ("N", False))),
+        ),
+        ("id",),
+        duplicates=("kind",),
+    ),
+    checks=(("kind_check", "kind", ("a", "b", "c")),),
+    foreign_keys=(ForeignKey("order_camera", ("camera",), "cameras", ("id",)),),
+)
+GOOD = """
+    CREATE TABLE cameras (id int PRIMARY KEY, site int NOT NULL, name varchar(20),
+        installed timestamp(0) NOT NULL);
+    CREATE UNIQUE INDEX cameras_place ON cameras (site, name);
+    INSERT INTO cameras VALUES (1, 1, 'a', now()), (2, 1, 'b', now()), (3, 2, NULL, now());
+    CREATE TABLE "Order: {x}" (id bigint PRIMARY KEY, camera int REFERENCES cameras, "di%rection" text,
+        kind text, flag boolean);
+    INSERT INTO "Order: {x}" VALUES (1, 1, 'in', 'a', true), (2, 1, 'o:ut''{}\\', 'b', false),
+        (3, NULL, 'none', 'c', NULL), (4, 3, NULL, NULL, NULL);
+"""
+LOOSE = """
+    ALTER TABLE "Order: {x}" DROP CONSTRAINT "Order: {x}_camera_fkey", DROP CONSTRAINT "Order: {x}_pkey",
+        ALTER id DROP NOT NULL;
+    ALTER TABLE cameras DROP CONSTRAINT cameras_pkey, ALTER installed DROP NOT NULL;
+    DROP INDEX cameras_place;
+"""
+
+
+@pytest.fixture
+def target(target_db: Server) -> Iterator[Endpoint]:
+    """A target with a user whose password has every character that could come out on the way."""
+    quoted = PASSWORD.replace("'", "''")
+    with psycopg.connect(target_db.url(), autocommit=True) as connection:
+        connection.execute(f"CREATE ROLE gx_{target_db.name} LOGIN SUPERUSER PASSWORD '{quoted}'")
+        connection.execute(f'CREATE SCHEMA "{SCHEMA}"')
+    here = (target_db.host, target_db.port, target_db.name)
+    endpoint = Endpoint("postgresql", *here, f"gx_{target_db.name}", PASSWORD)
+    run(endpoint, GOOD)
+    yield endpoint
+    with psycopg.connect(target_db.url("postgres"), autocommit=True) as connection:
+        connection.execute(f"DROP DATABASE {target_db.name} WITH (FORCE)")
+        connection.execute(f"DROP ROLE gx_{target_db.name}")
+
+
+def run(target: Endpoint, statements: str) -> None:
+    login = {"host": target.host, "port": target.port, "user": target.user, "dbname": target.database}
+    with psycopg.connect(**login, password=target.password) as connection:  # type: ignore[arg-type]
+        connection.execute(f'SET search_path TO "{SCHEMA}"')
+        connection.execute(statements)
+
+
+def check(
+    target: Endpoint, docs: Path, kinds: frozenset[str] = ALL, folder: Path | None = None, relaxed: tuple[str, ...] = ()
+) -> list[Result]:
+    return expectations.validate(
+        (CAMERAS, ORDERS), target, SCHEMA, ROWS, frozenset(relaxed), folder, docs, kinds
+    )
+
+
+def failures(results: list[Result]) -> list[str]:
+    return [str(result) for result in results if not result.success]
+
+
+def assert_secret(docs: Path, text: str) -> None:
+    assert PASSWORD not in text
+    files = [path for path in docs.rglob("*") if path.is_file()]
+    assert docs / "index.html" in files
+    for path in files:
+        for secret in (PASSWORD, "pa$HOME", "pa%24HOME", "CUTOVER_TARGET_URL"):
+            assert secret.encode() not in path.read_bytes(), path
+
+
+def test_a_good_load_passes(target: Endpoint, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    results = check(target, tmp_path / "docs")
+    assert failures(results) == []
+    for result in (
+        Result("cameras", "expect 3 rows", None, True, "found 3"),
+        Result("cameras", "expect unique", "site, name", True, "the catalogue guarantees it"),
+        Result("cameras", "expect no NULL", "installed", True, "the catalogue guarantees it"),
+        Result("Order: {x}", "expect a row in cameras(id) for each", "camera", True, "the catalogue guarantees it"),
+        Result("Order: {x}", "expect only planned values", "di%rection", True, "every row was looked at"),
+        Result("Order: {x}", "expect unique", "kind", True, "every row was looked at"),
+    ):
+        assert result in results
+    assert_secret(tmp_path / "docs", caplog.text + repr(results))
+
+
+def test_what_no_constraint_guarantees_is_looked_at(target: Endpoint, tmp_path: Path) -> None:
+    run(target, LOOSE)
+    results = check(target, tmp_path)
+    assert failures(results) == []
+    scanned = {(r.table, r.column) for r in results if r.detail == "every row was looked at"}
+    assert {("cameras", "id"), ("cameras", "site, name"), ("cameras", "installed"), ("Order: {x}", "camera")} <= scanned
+
+
+@pytest.mark.parametrize(
+    ("kind", "damage", "found"),
+    [
+        ("rows", "DELETE FROM \"Order: {x}\" WHERE id = 4", ["Order: {x}: expect 4 rows: found 3"]),
+        (
+            "types",
+            "ALTER TABLE cameras DROP name, ALTER installed TYPE timestamptz, ADD more text",
+            [
+                "cameras: expect the planned columns and types: installed timestamp with time zone instead of "
+                "timestamp(0) without time zone; more was not planned; name missing"
+            ],
+        ),
+        (
+            "not_null",
+            "ALTER TABLE cameras ALTER installed DROP NOT NULL; UPDATE cameras SET installed = NULL WHERE id < 3",
+            ["cameras.installed: expect no NULL: 2 unexpected"],
+        ),
+        (
+            "unique",
+            "DROP INDEX cameras_place; UPDATE cameras SET name = 'a' WHERE site = 1",
+            ["cameras.site, name: expect unique: 2 unexpected, e.g. ['1, a']"],
+        ),
+        (
+            "unique",
+            "UPDATE \"Order: {x}\" SET kind = 'b'",
+            ["Order: {x}.kind: expect unique: 4 unexpected, e.g. ['b']"],
+        ),
+        (
+            "foreign_keys",
+            LOOSE + 'UPDATE "Order: {x}" SET camera = 7 + id WHERE id < 3',
+            ["Order: {x}.camera: expect a row in cameras(id) for each: 2 unexpected, e.g. ['8', '9']"],
+        ),
+        (
+            "values",
+            "UPDATE \"Order: {x}\" SET \"di%rection\" = 'up', kind = 'd' WHERE id < 3",
+            [
+                "Order: {x}.kind: expect only planned values: 2 unexpected, e.g. ['d']",
+                "Order: {x}.di%rection: expect only planned values: 2 unexpected, e.g. ['up']",
+            ],
+        ),
+    ],
+)
+def test_each_kind_finds_its_fault(
+    target: Endpoint, tmp_path: Path, kind: str, damage: str, found: list[str]
+) -> None:
+    run(target, damage)
+    assert failures(check(target, tmp_path, frozenset({kind}))) == found
+    assert failures(check(target, tmp_path, ALL - {"rows", "types", kind})) == []
+
+
+def test_relaxed_columns_may_hold_null(target: Endpoint, tmp_path: Path) -> None:
+    run(target, "ALTER TABLE cameras ALTER installed DROP NOT NULL; UPDATE cameras SET installed = NULL")
+    results = check(target, tmp_path, frozenset({"not_null"}), relaxed=("cameras.installed",))
+    assert failures(results) == []
+    assert "installed" not in {result.column for result in results}
+
+
+def test_a_foreign_key_that_is_not_valid_guarantees_nothing(target: Endpoint, tmp_path: Path) -> None:
+    run(target, LOOSE + """
+        ALTER TABLE cameras ADD PRIMARY KEY (id);
+        UPDATE "Order: {x}" SET camera = 9 WHERE id = 1;
+        ALTER TABLE "Order: {x}" ADD FOREIGN KEY (camera) REFERENCES cameras NOT VALID
+    """)
+    assert len(failures(check(target, tmp_path, frozenset({"foreign_keys"})))) == 1
+
+
+def test_a_table_that_is_not_there(target: Endpoint, tmp_path: Path) -> None:
+    run(target, 'DROP TABLE "Order: {x}"')
+    assert failures(check(target, tmp_path)) == ["Order: {x}: expect the table: it does not exist"]
+
+
+SUITE = r"""
+table: cameras
+expectations:
+  - type: expect_column_values_to_be_in_set
+    kwargs: {column: site, value_set: [1]}
+    severity: warning
+  - type: expect_table_column_count_to_equal
+    kwargs: {value: 5}
+  - type: expect_column_values_to_not_be_null
+    kwargs: {column: id}
+  - type: unexpected_rows_expectation
+    kwargs:
+      unexpected_rows_query: |
+        SELECT c.id FROM {batch} AS c JOIN "Order: {{x}}" AS o ON o.camera = c.id ORDER BY 1;
+  - type: unexpected_rows_expectation
+    kwargs: {unexpected_rows_query: "SELECT nothing FROM {batch}"}
+  - type: unexpected_rows_expectation
+    kwargs: {unexpected_rows_query: "WITH gone AS (DELETE FROM cameras RETURNING id) SELECT id FROM gone, {batch} AS b"}
+"""
+
+
+def test_the_users_own_suite(target: Endpoint, tmp_path: Path) -> None:
+    folder = tmp_path / "own"
+    folder.mkdir()
+    (folder / "cameras.yaml").write_text(SUITE)
+    results = check(target, tmp_path / "docs", frozenset(), folder)
+    assert [r.success for r in results] == [False, False, True, False, False, False]
+    assert results[0].severity == "warning"
+    shown = failures(results)
+    assert shown[:3] == [
+        "cameras.site: expect_column_values_to_be_in_set (cameras.yaml): 1 unexpected, e.g. [2]",
+        "cameras: expect_table_column_count_to_equal (cameras.yaml): found 4",
+        "cameras: unexpected_rows_expectation (cameras.yaml): 3 unexpected rows, "
+        "e.g. [{'id': 1}, {'id': 1}, {'id': 3}]",
+    ]
+    assert 'column "nothing" does not exist' in shown[3]
+    assert "could not be asked" in shown[4]
+    assert_secret(tmp_path / "docs", repr(results))
+    assert failures(check(target, tmp_path / "docs", frozenset({"rows"}))) == []
+
+
+def test_a_wrong_suite_stops_everything(target: Endpoint, tmp_path: Path) -> None:
+    (tmp_path / "cameras.json").write_text('{"table": "camera", "expectations": []}')
+    with pytest.raises(SpecError, match=r"cameras.json: .*no table 'camera'; did you mean 'cameras'"):
+        check(target, tmp_path / "docs", ALL, tmp_path)
+    assert not (tmp_path / "docs").exists()
+
+
+def test_a_lost_server_may_come_back(target: Endpoint, tmp_path: Path) -> None:
+    (tmp_path / "cameras.yaml").write_text("""
+        {table: cameras, expectations: [{type: unexpected_rows_expectation, kwargs: {unexpected_rows_query:
+        "SELECT pg_terminate_backend(pg_backend_pid()) FROM {batch}"}}]}
+    """)
+    with pytest.raises(TransientError, match="lost during the expectations") as caught:
+        check(target, tmp_path / "docs", ALL, tmp_path)
+    assert PASSWORD not in str(caught.value)
+
+
+def test_what_great_expectations_cannot_do_is_told_without_secrets(
+    target: Endpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError(f"connecting to {PASSWORD} failed")
+
+    monkeypatch.setattr(expectations, "_definitions", fail)
+    with pytest.raises(VerificationError, match=r"could not run .* connecting to \*\*\* failed"):
+        check(target, tmp_path)
