@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
+import sys
+
 from airflow.plugins_manager import AirflowPlugin
 
 from cutover.airflow.timetable import MaintenanceWindowTimetable
+
+if {"scheduler", "celery"} & set(sys.argv):
+    # Tasks are forked from these processes: what is loaded here once, no task loads again (about a second each).
+    import adbc_driver_postgresql.dbapi
+    import connectorx
+    import pandas
+
+    import cutover.airflow.alerts
+    import cutover.run  # noqa: F401
 
 
 class CutoverPlugin(AirflowPlugin):

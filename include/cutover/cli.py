@@ -18,7 +18,6 @@ from urllib.parse import urlsplit, urlunsplit
 import typer
 from rich.console import Console
 from rich.live import Live
-from rich.table import Table
 
 from cutover import render, report
 from cutover.dialects.endpoint import Endpoint, from_url
@@ -222,7 +221,7 @@ def _shown(this: Run, console: Console) -> Iterator[None]:
         def watch() -> None:
             while not done.wait(0.5):
                 state.update()
-                live.update(_picture(state))
+                live.update(render.progress_table(state))
 
         watcher = threading.Thread(target=watch, daemon=True)
         watcher.start()
@@ -231,23 +230,6 @@ def _shown(this: Run, console: Console) -> Iterator[None]:
         finally:
             done.set()
             watcher.join()
-
-
-def _picture(state: Progress) -> Table:
-    table = Table(box=None, title=state.step, title_justify="left")
-    for name in ("table", "rows", "of about", "rows/s", "time left", "verified"):
-        table.add_column(name, justify="left" if name == "table" else "right")
-    for entry in state.tables.values():
-        left = entry.seconds_left
-        table.add_row(
-            entry.table,
-            f"{entry.rows:,}",
-            f"{entry.planned:,}",
-            f"{entry.rows_per_second:,.0f}",
-            "" if left is None else f"{left:.0f} s",
-            f"{entry.verified:,}",
-        )
-    return table
 
 
 @app.command()

@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cutover.plan import Plan
+from cutover.progress import Progress
 from cutover.report import COMPLETED, PLANNED, WITH_LOSSES, Report
 
 _COLUMNS = ("table", "read", "loaded", "refused", "set aside", "verified", "differ", "rows/s")
@@ -136,3 +137,21 @@ def _print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], screen: 
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
     screen.print(table)
+
+
+def progress_table(state: Progress) -> Table:
+    """Return a run's live numbers as a table."""
+    table = Table(box=None, title=state.step, title_justify="left")
+    for name in ("table", "rows", "of about", "rows/s", "time left", "verified"):
+        table.add_column(name, justify="left" if name == "table" else "right")
+    for entry in state.tables.values():
+        left = entry.seconds_left
+        table.add_row(
+            entry.table,
+            f"{entry.rows:,}",
+            f"{entry.planned:,}",
+            f"{entry.rows_per_second:,.0f}",
+            "" if left is None else f"{left:.0f} s",
+            f"{entry.verified:,}",
+        )
+    return table

@@ -18,15 +18,19 @@ from cutover.schema.model import ForeignKey
 from cutover.schema.translate import TargetIndex, TargetTable
 from cutover.verify import expectations
 from cutover.verify.expectations import Result
+from cutover.verify.generated import GUARANTEED, SCANNED
 
 SCHEMA = "cutover Shadow_1"
 PASSWORD = "pa$HOME${x}@:/%'\\é"
 ALL = frozenset({"rows", "types", "not_null", "unique", "foreign_keys", "values"})
+DIRECTIONS = (("A", "in"), ("B", "o:ut'{}\\"), ("C", None))
 ROWS = {"cameras": 3, "Order: {x}": 4}
 
 
-def column(name: str, type_: str, arrow: str = "string", nullable: bool = True, **more: object) -> ColumnRoute:
-    made = ColumnRoute(name, type_, "{c}", arrow, name, type_, arrow, source_nullable=nullable, nullable=nullable)
+def column(
+    name: str, type_: str, arrow: str = "string", nullable: bool = True, **more: object
+) -> ColumnRoute:
+    made = ColumnRoute(name, type_, "{c}", arrow, name, type_, arrow, nullable, nullable)
     return replace(made, **more)  # type: ignore[arg-type]
 
 
@@ -42,7 +46,10 @@ CAMERAS = TargetTable(
         ),
         ("id",),
     ),
-    indexes=(TargetIndex("cameras_place", ("site", "name"), True), TargetIndex("cameras_name", ("name",), False)),
+    indexes=(
+        TargetIndex("cameras_place", ("site", "name"), True),
+        TargetIndex("cameras_name", ("name",), False),
+    ),
 )
 ORDERS = TargetTable(
     TableRoute(
@@ -51,7 +58,7 @@ ORDERS = TargetTable(
         (
             column("id", "bigint", "int64", nullable=False),
             column("camera", "integer", "int32"),
-            column("di%rection", "text", values=(("A", "in"), ("B", "o:ut'{}\\"), ("C", None)), default="none"),
+            column("di%rection", "text", values=DIRECTIONS, default="none"),
             column("kind", "text"),
             column("flag", "boolean", "bool", values=(("Y", True), ("N", False))),
         ),
@@ -103,7 +110,11 @@ def run(target: Endpoint, statements: str) -> None:
 
 
 def check(
-    target: Endpoint, docs: Path, kinds: frozenset[str] = ALL, folder: Path | None = None, relaxed: tuple[str, ...] = ()
+    target: Endpoint,
+    docs: Path,
+    kinds: frozenset[str] = ALL,
+    folder: Path | None = None,
+    relaxed: tuple[str, ...] = (),
 ) -> list[Result]:
     return expectations.validate(
         (CAMERAS, ORDERS), target, SCHEMA, ROWS, frozenset(relaxed), folder, docs, kinds
@@ -129,11 +140,11 @@ def test_a_good_load_passes(target: Endpoint, tmp_path: Path, caplog: pytest.Log
     assert failures(results) == []
     for result in (
         Result("cameras", "expect 3 rows", None, True, "found 3"),
-        Result("cameras", "expect unique", "site, name", True, "the catalogue guarantees it"),
-        Result("cameras", "expect no NULL", "installed", True, "the catalogue guarantees it"),
-        Result("Order: {x}", "expect a row in cameras(id) for each", "camera", True, "the catalogue guarantees it"),
-        Result("Order: {x}", "expect only planned values", "di%rection", True, "every row was looked at"),
-        Result("Order: {x}", "expect unique", "kind", True, "every row was looked at"),
+        Result("cameras", "expect unique", "site, name", True, GUARANTEED),
+        Result("cameras", "expect no NULL", "installed", True, GUARANTEED),
+        Result("Order: {x}", "expect a row in cameras(id) for each", "camera", True, GUARANTEED),
+        Result("Order: {x}", "expect only planned values", "di%rection", True, SCANNED),
+        Result("Order: {x}", "expect unique", "kind", True, SCANNED),
     ):
         assert result in results
     assert_secret(tmp_path / "docs", caplog.text + repr(results))
@@ -143,8 +154,8 @@ def test_what_no_constraint_guarantees_is_looked_at(target: Endpoint, tmp_path: 
     run(target, LOOSE)
     results = check(target, tmp_path)
     assert failures(results) == []
-    scanned = {(r.table, r.column) for r in results if r.detail == "every row was looked at"}
-    assert {("cameras", "id"), ("cameras", "site, name"), ("cameras", "installed"), ("Order: {x}", "camera")} <= scanned
+    scanned = {(r.table, r.column) for r in results if r.detail == SCANNED}
+    assert scanned >= {("cameras", c) for c in ("id", "site, name", "installed")} | {("Order: {x}", "camera")}
 
 
 @pytest.mark.parametrize(
@@ -155,13 +166,14 @@ def test_what_no_constraint_guarantees_is_looked_at(target: Endpoint, tmp_path: 
             "types",
             "ALTER TABLE cameras DROP name, ALTER installed TYPE timestamptz, ADD more text",
             [
-                "cameras: expect the planned columns and types: installed timestamp with time zone instead of "
-                "timestamp(0) without time zone; more was not planned; name missing"
+                "cameras: expect the planned columns and types: name missing; installed timestamp with "
+                "time zone instead of timestamp(0) without time zone; more was not planned"
             ],
         ),
         (
             "not_null",
-            "ALTER TABLE cameras ALTER installed DROP NOT NULL; UPDATE cameras SET installed = NULL WHERE id < 3",
+            "ALTER TABLE cameras ALTER installed DROP NOT NULL; "
+            "UPDATE cameras SET installed = NULL WHERE id < 3",
             ["cameras.installed: expect no NULL: 2 unexpected"],
         ),
         (
@@ -176,14 +188,14 @@ def test_what_no_constraint_guarantees_is_looked_at(target: Endpoint, tmp_path: 
         ),
         (
             "foreign_keys",
-            LOOSE + 'UPDATE "Order: {x}" SET camera = 7 + id WHERE id < 3',
+            f'{LOOSE}; UPDATE "Order: {{x}}" SET camera = 7 + id WHERE id < 3',  # noqa: S608
             ["Order: {x}.camera: expect a row in cameras(id) for each: 2 unexpected, e.g. ['8', '9']"],
         ),
         (
             "values",
-            "UPDATE \"Order: {x}\" SET \"di%rection\" = 'up', kind = 'd' WHERE id < 3",
+            "UPDATE \"Order: {x}\" SET \"di%rection\" = 'up', kind = 'd' || id WHERE id < 3",
             [
-                "Order: {x}.kind: expect only planned values: 2 unexpected, e.g. ['d']",
+                "Order: {x}.kind: expect only planned values: 2 unexpected, e.g. ['d1', 'd2']",
                 "Order: {x}.di%rection: expect only planned values: 2 unexpected, e.g. ['up']",
             ],
         ),
@@ -194,7 +206,8 @@ def test_each_kind_finds_its_fault(
 ) -> None:
     run(target, damage)
     assert failures(check(target, tmp_path, frozenset({kind}))) == found
-    assert failures(check(target, tmp_path, ALL - {"rows", "types", kind})) == []
+    if kind != "types":
+        assert failures(check(target, tmp_path, ALL - {"rows", "types", kind})) == []
 
 
 def test_relaxed_columns_may_hold_null(target: Endpoint, tmp_path: Path) -> None:
@@ -205,7 +218,8 @@ def test_relaxed_columns_may_hold_null(target: Endpoint, tmp_path: Path) -> None
 
 
 def test_a_foreign_key_that_is_not_valid_guarantees_nothing(target: Endpoint, tmp_path: Path) -> None:
-    run(target, LOOSE + """
+    run(target, LOOSE)
+    run(target, """
         ALTER TABLE cameras ADD PRIMARY KEY (id);
         UPDATE "Order: {x}" SET camera = 9 WHERE id = 1;
         ALTER TABLE "Order: {x}" ADD FOREIGN KEY (camera) REFERENCES cameras NOT VALID
@@ -235,11 +249,12 @@ expectations:
   - type: unexpected_rows_expectation
     kwargs: {unexpected_rows_query: "SELECT nothing FROM {batch}"}
   - type: unexpected_rows_expectation
-    kwargs: {unexpected_rows_query: "WITH gone AS (DELETE FROM cameras RETURNING id) SELECT id FROM gone, {batch} AS b"}
+    kwargs: {unexpected_rows_query: "SELECT nextval('numbers') FROM {batch}"}
 """
 
 
 def test_the_users_own_suite(target: Endpoint, tmp_path: Path) -> None:
+    run(target, "CREATE SEQUENCE numbers")
     folder = tmp_path / "own"
     folder.mkdir()
     (folder / "cameras.yaml").write_text(SUITE)
@@ -254,7 +269,7 @@ def test_the_users_own_suite(target: Endpoint, tmp_path: Path) -> None:
         "e.g. [{'id': 1}, {'id': 1}, {'id': 3}]",
     ]
     assert 'column "nothing" does not exist' in shown[3]
-    assert "could not be asked" in shown[4]
+    assert "read-only transaction" in shown[4]
     assert_secret(tmp_path / "docs", repr(results))
     assert failures(check(target, tmp_path / "docs", frozenset({"rows"}))) == []
 

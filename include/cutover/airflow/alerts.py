@@ -13,7 +13,7 @@ from cutover import report
 from cutover.airflow.connections import resolve, run_id
 from cutover.alerts.message import Alert, compose
 from cutover.ledger import Ledger
-from cutover.spec.monitoring import AlertRule
+from cutover.spec.monitoring import Rule
 from cutover.steps.context import Run, resume
 
 log = logging.getLogger(__name__)
@@ -47,7 +47,7 @@ def succeeded(run: Run, context: Mapping[str, Any]) -> None:
         send(run, "succeeded", None, "report", "", context["ti"].log_url)
 
 
-def send(run: Run, what: str, rule: AlertRule | None, step: str, cause: str, link: str) -> None:
+def send(run: Run, what: str, rule: Rule | None, step: str, cause: str, link: str) -> None:
     """Send one alert, unless its rule is off or was sent within the rule's cooldown."""
     try:
         if not run.spec.strategy.execution.monitoring.alerting or (rule is not None and not rule.enabled):

@@ -165,7 +165,7 @@ def _move(
             "WITH gone AS (DELETE FROM {table} WHERE ctid = ANY (ARRAY({chosen})) RETURNING {columns}), "
             "kept AS (INSERT INTO {aside} SELECT {columns} FROM gone) "
             "INSERT INTO {rejects} (table_name, source_key, column_name, reason, kind) "
-            "SELECT {name}, json_build_object({pairs})::text, {column}, {reason}, {kind} FROM gone"
+            "SELECT {name}, jsonb_build_object({pairs})::text, {column}, {reason}, {kind} FROM gone"
         ).format(
             table=sql.Identifier(route.target),
             chosen=chosen,

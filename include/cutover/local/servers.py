@@ -267,7 +267,7 @@ def _start(
 ) -> _Program:
     """Start the server; a second and third port are tried, for another program may take the first."""
     for _ in range(3):
-        port = _free_port()
+        port = free_port()
         program = _Program(
             command(port),
             port,
@@ -301,7 +301,8 @@ def _stop(title: str, program: _Program) -> None:
         _LOG.warning("the private %s did not end well: %s", title, error)
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A loopback port that nobody listens on at this moment."""
     with socket.socket() as listener:
         listener.bind((HOST, 0))
         port: int = listener.getsockname()[1]

@@ -122,8 +122,10 @@ def cut_over(target: Endpoint, live: str, shadow_schema: str, tables: Sequence[s
         if made:
             connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(live)))
         state = sql.Identifier(shadow_schema, STATE)
-        connection.execute(sql.SQL("CREATE TABLE {} (swapped boolean, made_schema boolean)").format(state))
-        connection.execute(sql.SQL("INSERT INTO {} VALUES (true, %s)").format(state), (made,))
+        columns = sql.SQL("CREATE TABLE {} (swapped boolean, made_schema boolean, live text, tables text[])")
+        connection.execute(columns.format(state))
+        values = (made, live, list(tables))
+        connection.execute(sql.SQL("INSERT INTO {} VALUES (true, %s, %s, %s)").format(state), values)
         for name in tables:
             # Takes the new tables' locks before the live ones', so that nobody waits for us to get them.
             new = sql.Identifier(shadow_schema, name)
@@ -208,13 +210,31 @@ def _grant(connection: psycopg.Connection, live: str, name: str, grants: Sequenc
         )
 
 
+def made_here(target: Endpoint, migration: str, live: str) -> set[str]:
+    """Return the tables of the live schema that earlier runs of a migration put there.
+
+    The target itself tells: each run that was cut over left its schema, until the next one succeeds.
+    """
+    tables: set[str] = set()
+    with postgresql.session(target) as connection:
+        for name in _schemas_of(connection, migration):
+            if not _state(connection, name)[0]:
+                continue
+            query = sql.SQL("SELECT unnest(tables) FROM {} WHERE live = %s").format(sql.Identifier(name, STATE))
+            tables |= {row[0] for row in connection.execute(query, (live,))}
+    return tables
+
+
 def drop_older(target: Endpoint, migration: str, keep: str) -> list[str]:
     """Drop what earlier runs of the migration kept; return the names of the dropped schemas."""
     with postgresql.session(target) as connection:
-        pattern = f"^{shadow.PREFIX}{migration}_[0-9a-f]{{8}}$"
-        found = connection.execute(
-            "SELECT nspname FROM pg_namespace WHERE nspname ~ %s AND nspname <> %s ORDER BY 1", (pattern, keep)
-        ).fetchall()
-        for (name,) in found:
+        older = [name for name in _schemas_of(connection, migration) if name != keep]
+        for name in older:
             shadow.drop_within(connection, name)
+    return older
+
+
+def _schemas_of(connection: psycopg.Connection, migration: str) -> list[str]:
+    pattern = f"^{shadow.PREFIX}{migration}_[0-9a-f]{{8}}$"
+    found = connection.execute("SELECT nspname FROM pg_namespace WHERE nspname ~ %s ORDER BY 1", (pattern,)).fetchall()
     return [name for (name,) in found]

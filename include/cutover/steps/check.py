@@ -170,7 +170,7 @@ def make_plan(run: Run) -> Plan:
 
 
 def _target_not_ours(run: Run, made: Plan) -> Iterator[str]:
-    ours = _tables_of_earlier_runs(run)
+    ours = swap.made_here(run.target, run.spec.name, run.live)
     foreign = [] if run.params.replace_target else sorted(set(made.replaced) - ours)
     if foreign:
         yield (
@@ -185,16 +185,6 @@ def _target_not_ours(run: Run, made: Plan) -> Iterator[str]:
             for index in table.indexes:
                 if index.name in new_names:
                     yield f"index {index.name} of {run.live}.{table.name} has the name of one to be made; rename it"
-
-
-def _tables_of_earlier_runs(run: Run) -> set[str]:
-    here = f"{run.target.identity}#{run.live}"
-    ours: set[str] = set()
-    for run_id, _, _ in run.ledger.runs(run.spec.name):
-        done, undone = run.ledger.last(run_id, "cut_over"), run.ledger.last(run_id, "went_back")
-        if done is not None and undone is None and done.detail["where"] == here:
-            ours |= set(done.detail["tables"])
-    return ours
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -62,7 +62,7 @@ def validate(
         tables: the tables as planned.
         target: the server they are on.
         schema: the schema that holds them.
-        expected_rows: rows that each table must hold, by target name; a table that is not in it must be empty.
+        expected_rows: rows that each table must hold, by target name; one that is not in it must be empty.
         relaxed: columns, as ``table.column``, that may hold NULL although the source's may not.
         folder: the user's suites; see :func:`cutover.verify.suites.read`.
         data_docs: folder for the report as a web site; begin with its ``index.html``.
@@ -75,16 +75,19 @@ def validate(
     """
     own = suites.read(folder, tables) if folder is not None and folder.is_dir() else []
     with postgresql.session(target, schema) as connection:
-        query = "SELECT relname FROM pg_class WHERE relnamespace = to_regnamespace(%s) AND relkind IN ('r', 'p')"
-        there = {row[0] for row in connection.execute(query, (postgresql.quoted(schema),))}
+        found = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = %s", (schema,))
+        there = {row[0] for row in found}
         items: list[Rule | OwnExpectation] = [
             rule
             for table in tables
             if table.name in there
-            for rule in generated.rules(connection, schema, table, expected_rows.get(table.name, 0), relaxed, kinds)
+            for rule in generated.rules(
+                connection, schema, table, expected_rows.get(table.name, 0), relaxed, kinds
+            )
         ]
-    missing = [t.name for t in tables if t.name not in there and (kinds or any(t.name == o.table for o in own))]
-    items += [expectation for expectation in own if expectation.table in there]
+    asked = {table.name for table in tables if kinds} | {each.table for each in own}
+    missing = [table.name for table in tables if table.name in asked - there]
+    items += [each for each in own if each.table in there]
     results = [Result(name, "expect the table", None, False, "it does not exist") for name in missing]
     if not items:
         return results
@@ -98,11 +101,12 @@ def validate(
             text = f"Great Expectations could not run on {target}: {_first_line(str(error))}"
             raise VerificationError(_hidden(text, target)) from None
     if lost:
-        raise TransientError(_hidden(f"{target} was lost during the expectations: {_first_line(str(lost[0]))}", target))
+        text = f"{target} was lost during the expectations: {_first_line(str(lost[0]))}"
+        raise TransientError(_hidden(text, target))
     for position, item in enumerate(items):
         answer = answers[position]
-        found = _about_rule(item, answer) if isinstance(item, Rule) else [_about_own(item, answer)]
-        results += [replace(result, detail=_hidden(result.detail, target)) for result in found]
+        said = _about_rule(item, answer) if isinstance(item, Rule) else [_about_own(item, answer)]
+        results += [replace(result, detail=_hidden(result.detail, target)) for result in said]
     return results
 
 
@@ -113,28 +117,20 @@ def _ask(
     data_docs: Path,
     lost: list[BaseException],
 ) -> dict[int, Any]:
-    """Run all items and return Great Expectations' result of each, by position; note in ``lost`` what may pass."""
+    """Return Great Expectations' answers by position; ``lost`` gets the errors that may pass."""
     gx = suites.library()
-    from great_expectations.data_context.types.base import (
-        DataContextConfig,
-        InMemoryStoreBackendDefaults,
-        ProgressBarsConfig,
-    )
+    from great_expectations.data_context.types import base
 
     data_docs.mkdir(parents=True, exist_ok=True)
-    site = {
-        "class_name": "SiteBuilder",
-        "site_index_builder": {"class_name": "DefaultSiteIndexBuilder"},
-        "store_backend": {
-            "class_name": "TupleFilesystemStoreBackend",
-            "base_directory": str(data_docs.resolve()),
+    place = {"class_name": "TupleFilesystemStoreBackend", "base_directory": str(data_docs.resolve())}
+    index = {"class_name": "DefaultSiteIndexBuilder"}
+    config = base.DataContextConfig(
+        store_backend_defaults=base.InMemoryStoreBackendDefaults(),
+        data_docs_sites={
+            "cutover": {"class_name": "SiteBuilder", "site_index_builder": index, "store_backend": place}
         },
-    }
-    config = DataContextConfig(
-        store_backend_defaults=InMemoryStoreBackendDefaults(),
-        data_docs_sites={"cutover": site},
         analytics_enabled=False,
-        progress_bars=ProgressBarsConfig(globally=False),
+        progress_bars=base.ProgressBarsConfig(globally=False),
     )
     # The URL is put in when a connection is made: what Great Expectations keeps, prints and renders
     # holds only the name of the variable.
@@ -204,15 +200,12 @@ def _expectation(gx: Any, position: int, item: Rule | OwnExpectation) -> Any:
 
 def _url(target: Endpoint, schema: str) -> str:
     # What a suite's query names without a schema is found in the run's own, and no query can write.
-    settings = {
-        "search_path": postgresql.quoted(schema),
-        "timezone": "UTC",
-        "default_transaction_read_only": "on",
-    }
+    path = postgresql.quoted(schema)
+    settings = {"search_path": path, "timezone": "UTC", "default_transaction_read_only": "on"}
     options = " ".join(f"-c {key}=" + re.sub(r"([\\\s])", r"\\\1", value) for key, value in settings.items())
     url = postgresql.url(target, driver=None).set(drivername="postgresql+psycopg2")
-    # A dollar sign would be taken for another variable.
-    return url.update_query_dict({"options": options}).render_as_string(hide_password=False).replace("$", r"\$")
+    text = url.update_query_dict({"options": options}).render_as_string(hide_password=False)
+    return text.replace("$", r"\$")  # it would be taken for another variable
 
 
 def _note_losses(engine: sa.Engine, lost: list[BaseException]) -> None:
@@ -251,10 +244,12 @@ def _about_rule(rule: Rule, answer: Any) -> list[Result]:
     rows = answer.result.get("details", {}).get("unexpected_rows", [])
     if failure or not rule.columns:
         detail = failure or "; ".join(f"{row['column_name']} {_found(row)}" for row in rows) or rule.how
-        columns = rule.columns or (None,)
-        return [Result(rule.table, rule.expectation, c, bool(answer.success), detail) for c in columns]
+        success = bool(answer.success)
+        return [Result(rule.table, rule.expectation, c, success, detail) for c in rule.columns or (None,)]
     found = {row["column_name"]: _found(row) for row in rows}
-    return [Result(rule.table, rule.expectation, c, c not in found, found.get(c, rule.how)) for c in rule.columns]
+    return [
+        Result(rule.table, rule.expectation, c, c not in found, found.get(c, rule.how)) for c in rule.columns
+    ]
 
 
 def _found(row: Mapping[str, Any]) -> str:
@@ -272,13 +267,15 @@ def _about_own(own: OwnExpectation, answer: Any) -> Result:
 
 def _observed(result: Mapping[str, Any]) -> str:
     """Say what a failed expectation of any type saw."""
-    rows = result.get("details", {}).get("unexpected_rows") if isinstance(result.get("details"), Mapping) else None
+    details = result.get("details")
+    rows = details.get("unexpected_rows") if isinstance(details, Mapping) else None
     if rows:
         shown = [{k: v for k, v in row.items() if k != suites.COUNT} for row in rows[:_SHOWN]]
-        return _cut(f"{rows[0].get(suites.COUNT, len(rows))} unexpected rows, e.g. {shown}")
+        return _cut(f"{rows[0][suites.COUNT]} unexpected rows, e.g. {shown}")
     if "unexpected_count" in result:
-        return f"{result['unexpected_count']} unexpected, e.g. {result.get('partial_unexpected_list', [])[:_SHOWN]}"
-    return _cut(f"found {result.get('observed_value', result.get('details', 'something else'))}")
+        examples = result.get("partial_unexpected_list", [])[:_SHOWN]
+        return _cut(f"{result['unexpected_count']} unexpected, e.g. {examples}")
+    return _cut(f"found {result.get('observed_value', details)}")
 
 
 def _exception(answer: Any) -> str | None:

@@ -58,27 +58,33 @@ def rules(
     if "rows" in kinds:
         yield Rule(table.name, f"expect {expected_rows} rows", rows=expected_rows)
     if "types" in kinds:
-        yield Rule(table.name, "expect the planned columns and types", query=_types(connection, schema, table))
+        query = _types(connection, schema, table)
+        yield Rule(table.name, "expect the planned columns and types", query=query, how=GUARANTEED)
     if "not_null" in kinds:
         yield from _not_null(connection, schema, table, relaxed)
     if "unique" in kinds:
         for columns in _unique_columns(table):
-            yield _either(
-                connection, table.name, "expect unique", columns, _unique_proof(schema, table, columns), _twice(columns)
-            )
+            proof, scan = _unique_proof(schema, table, columns), _twice(columns)
+            yield _either(connection, table.name, "expect unique", columns, proof, scan)
     if "foreign_keys" in kinds:
         for key in table.foreign_keys:
-            parents = f"{key.referred_table}({', '.join(key.referred_columns)})"
+            what = f"expect a row in {key.referred_table}({', '.join(key.referred_columns)}) for each"
             proof, scan = _foreign_key_proof(schema, table, key), _orphans(schema, key)
-            yield _either(connection, table.name, f"expect a row in {parents} for each", key.columns, proof, scan)
+            yield _either(connection, table.name, what, key.columns, proof, scan)
     if "values" in kinds:
         allowed = _allowed(table)
         if allowed:
-            yield Rule(table.name, "expect only planned values", tuple(allowed), _strangers(allowed), how=SCANNED)
+            query = _strangers(allowed)
+            yield Rule(table.name, "expect only planned values", tuple(allowed), query, how=SCANNED)
 
 
 def _either(
-    connection: psycopg.Connection, table: str, expectation: str, columns: Sequence[str], proof: str, scan: str
+    connection: psycopg.Connection,
+    table: str,
+    expectation: str,
+    columns: Sequence[str],
+    proof: str,
+    scan: str,
 ) -> Rule:
     proven = connection.execute(proof).fetchone() is None
     query, how = (proof, GUARANTEED) if proven else (scan, SCANNED)
@@ -87,7 +93,8 @@ def _either(
 
 def _name(*parts: str) -> str:
     return ".".join(
-        f'"{part}"' if _SAFE.fullmatch(part) and '"' not in part else f'U&"{_escapes(part)}"' for part in parts
+        f'"{part}"' if _SAFE.fullmatch(part) and '"' not in part else f'U&"{_escapes(part)}"'
+        for part in parts
     )
 
 
@@ -113,12 +120,13 @@ def _types(connection: psycopg.Connection, schema: str, table: TargetTable) -> s
     planned = table.route.columns
     # The server says how it spells each planned type; it need not be how the plan spells it.
     nothing = ", ".join(f"CAST(NULL AS {c.target_type})" for c in planned)
-    described = connection.execute(f"SELECT {nothing} LIMIT 0").pgresult  # noqa: S608
+    described = connection.execute(f"SELECT {nothing} LIMIT 0").pgresult
     assert described is not None
     codes = [(described.ftype(i), described.fmod(i)) for i in range(len(planned))]
-    spelled = [connection.execute("SELECT format_type(%s, %s)", code).fetchone() for code in codes]
     wanted = ", ".join(
-        f"({i}, {_text(c.target)}, {_text(row[0])})" for i, (c, row) in enumerate(zip(planned, spelled, strict=True), 1) if row
+        f"({place}, {_text(c.target)}, {_text(row[0])})"
+        for place, (c, code) in enumerate(zip(planned, codes, strict=True), 1)
+        for row in connection.execute("SELECT format_type(%s, %s)", code)
     )
     return f"""
 SELECT coalesce(e.name, f.name) AS column_name, CAST(NULL AS bigint) AS rows, ARRAY[
@@ -131,7 +139,8 @@ FULL OUTER JOIN (
     format_type(atttypid, atttypmod) AS type
   FROM pg_attribute WHERE attrelid = {_table(schema, table.name)} AND attnum > 0 AND NOT attisdropped
 ) AS f ON e.name = f.name
-WHERE (e.place, e.type) IS DISTINCT FROM (f.place, f.type)"""  # noqa: S608
+WHERE (e.place, e.type) IS DISTINCT FROM (f.place, f.type)
+ORDER BY coalesce(e.place, f.place), e.place"""  # noqa: S608
 
 
 def _not_null(
@@ -141,7 +150,7 @@ def _not_null(
         c.target
         for c in table.route.columns
         if c.target in table.route.key
-        or not (c.nullable and c.source_nullable) and f"{table.name}.{c.target}" not in relaxed
+        or (not (c.nullable and c.source_nullable) and f"{table.name}.{c.target}" not in relaxed)
     ]
     if not columns:
         return
@@ -149,9 +158,8 @@ def _not_null(
     unproven = {row[0] for row in connection.execute(query)}
     proven = tuple(c for c in columns if c not in unproven)
     if proven:
-        yield Rule(
-            table.name, "expect no NULL", proven, _not_null_proof(schema, table, proven), how=GUARANTEED
-        )
+        query = _not_null_proof(schema, table, proven)
+        yield Rule(table.name, "expect no NULL", proven, query, how=GUARANTEED)
     if unproven:
         rest = tuple(c for c in columns if c in unproven)
         yield Rule(table.name, "expect no NULL", rest, _nulls(rest), how=SCANNED)
@@ -160,13 +168,15 @@ def _not_null(
 def _not_null_proof(schema: str, table: TargetTable, columns: Sequence[str]) -> str:
     # Since PostgreSQL 18 attnotnull is also set where NOT NULL was declared NOT VALID.
     return f"""
-SELECT e.name AS column_name, CAST(NULL AS bigint) AS rows, ARRAY['no valid NOT NULL constraint'] AS examples
+SELECT e.name AS column_name, CAST(NULL AS bigint) AS rows,
+  ARRAY['no valid NOT NULL constraint'] AS examples
 FROM unnest({_array(columns)}) AS e (name)
 WHERE NOT EXISTS (
   SELECT 1 FROM pg_attribute AS a
   WHERE a.attrelid = {_table(schema, table.name)} AND a.attname = e.name AND a.attnotnull AND NOT EXISTS (
     SELECT 1 FROM pg_constraint AS k
-    WHERE k.conrelid = a.attrelid AND k.contype = 'n' AND k.conkey = ARRAY[a.attnum] AND NOT k.convalidated))"""  # noqa: S608
+    WHERE k.conrelid = a.attrelid AND k.contype = 'n' AND NOT k.convalidated
+      AND k.conkey = ARRAY[a.attnum]))"""  # noqa: S608
 
 
 def _nulls(columns: Sequence[str]) -> str:
@@ -193,7 +203,8 @@ WHERE NOT EXISTS (
   SELECT 1 FROM pg_index AS i
   WHERE i.indrelid = {_table(schema, table.name)} AND i.indisunique AND i.indisvalid AND i.indisready
     AND i.indpred IS NULL AND i.indexprs IS NULL AND {_array(columns)} = ARRAY(
-      SELECT CAST(a.attname AS text) FROM unnest(i.indkey) WITH ORDINALITY AS k (attnum, place), pg_attribute AS a
+      SELECT CAST(a.attname AS text)
+      FROM unnest(i.indkey) WITH ORDINALITY AS k (attnum, place), pg_attribute AS a
       WHERE a.attrelid = i.indrelid AND a.attnum = k.attnum AND k.place <= i.indnkeyatts ORDER BY k.place))"""  # noqa: S608
 
 
@@ -211,14 +222,16 @@ def _twice(columns: Sequence[str]) -> str:
         columns,
         f"""
   SELECT concat_ws(', ', {names}) AS value, sum(times) OVER () AS rows
-  FROM (SELECT {names}, count(*) AS times FROM {{batch}} WHERE {whole} GROUP BY {names} HAVING count(*) > 1) AS t""",  # noqa: S608
+  FROM (SELECT {names}, count(*) AS times FROM {{batch}} WHERE {whole}
+    GROUP BY {names} HAVING count(*) > 1) AS t""",  # noqa: S608
     )
 
 
 def _foreign_key_proof(schema: str, table: TargetTable, key: ForeignKey) -> str:
     def named(relation: str, numbers: str) -> str:
         return f"""ARRAY(
-      SELECT CAST(a.attname AS text) FROM unnest({numbers}) WITH ORDINALITY AS k (attnum, place), pg_attribute AS a
+      SELECT CAST(a.attname AS text)
+      FROM unnest({numbers}) WITH ORDINALITY AS k (attnum, place), pg_attribute AS a
       WHERE a.attrelid = {relation} AND a.attnum = k.attnum ORDER BY k.place)"""  # noqa: S608
 
     return f"""
@@ -237,7 +250,8 @@ def _orphans(schema: str, key: ForeignKey) -> str:
     names = ", ".join(f"c.{_name(column)}" for column in key.columns)
     whole = " AND ".join(f"c.{_name(column)} IS NOT NULL" for column in key.columns)
     alike = " AND ".join(
-        f"p.{_name(theirs)} = c.{_name(mine)}" for mine, theirs in zip(key.columns, key.referred_columns, strict=True)
+        f"p.{_name(theirs)} = c.{_name(mine)}"
+        for mine, theirs in zip(key.columns, key.referred_columns, strict=True)
     )
     return _summary(
         key.columns,

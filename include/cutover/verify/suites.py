@@ -15,6 +15,7 @@ schema, and this one as ``{batch}``.
 from __future__ import annotations
 
 import json
+import logging
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -62,24 +63,29 @@ class OwnExpectation:
     def built(self, meta: Mapping[str, Any] | None = None, as_written: bool = False) -> Any:
         """Return Great Expectations' object; raises whatever it raises when something is wrong."""
         library()
-        from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
+        from great_expectations.expectations.expectation_configuration import (
+            ExpectationConfiguration as Configuration,
+        )
 
         kwargs = dict(self.kwargs)
         if self.is_query and not as_written:
-            # A query that finds millions of rows would bring them all here: the server counts, we look at a few.
+            # If it finds millions of rows they would all come here: the server counts, we look at a few.
             query = str(kwargs["unexpected_rows_query"]).rstrip("; \t\r\n\v\f")
-            kwargs["unexpected_rows_query"] = (
-                f"SELECT count(*) OVER () AS {COUNT}, found.* FROM (\n{query}\n) AS found LIMIT {_ROWS_SHOWN}"  # noqa: S608
-            )
-        written = {"description": self.description, "notes": self.notes, "severity": self.severity}
-        return ExpectationConfiguration(self.type, kwargs, dict(meta or {}), **written).to_domain_obj()
+            counted = f"SELECT count(*) OVER () AS {COUNT}, found.* FROM (\n{query}\n) AS found"  # noqa: S608
+            kwargs["unexpected_rows_query"] = f"{counted} LIMIT {_ROWS_SHOWN}"
+        written: dict[str, Any] = {
+            "description": self.description, "notes": self.notes, "severity": self.severity
+        }
+        return Configuration(self.type, kwargs, dict(meta or {}), **written).to_domain_obj()
 
 
 def library() -> Any:
-    """Import Great Expectations, which takes seconds; it is told not to report home first."""
+    """Import Great Expectations, which takes seconds; first it is told not to report home."""
     os.environ["GX_ANALYTICS_ENABLED"] = "false"
     import great_expectations
 
+    # It logs hundreds of lines about its own workings for a handful of expectations.
+    logging.getLogger("great_expectations").setLevel(logging.WARNING)
     return great_expectations
 
 
@@ -114,7 +120,8 @@ def _suite(file: Path, tables: Mapping[str, TargetTable]) -> list[OwnExpectation
     for number, each in enumerate(given, 1):
         where = f"{file}: expectation {number}"
         if not isinstance(each, Mapping) or not {"type"} <= set(each) <= _KEYS:
-            problems.append(f"{where} has a type, and may have {', '.join(sorted(_KEYS - {'type'}))}, but no other key")
+            others = ", ".join(sorted(_KEYS - {"type"}))
+            problems.append(f"{where} has a type, and may have {others}, but no other key")
             continue
         kwargs = each.get("kwargs", {})
         if not isinstance(kwargs, Mapping):
@@ -135,7 +142,8 @@ def _parsed(file: Path) -> Any:
         return json.loads(text) if file.suffix == ".json" else YAML(typ="safe", pure=True).load(text)
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        raise SpecError([f"{file}:{mark.line + 1 if mark else 1}: not YAML: {error.problem or error.context}"]) from None
+        line = mark.line + 1 if mark else 1
+        raise SpecError([f"{file}:{line}: not YAML: {error.problem or error.context}"]) from None
     except json.JSONDecodeError as error:
         raise SpecError([f"{file}:{error.lineno}: not JSON: {error.msg}"]) from None
     except (YAMLError, ValueError, OSError) as error:
@@ -145,7 +153,7 @@ def _parsed(file: Path) -> Any:
 def _problems(own: OwnExpectation, table: TargetTable) -> Iterator[str]:
     library()
     from great_expectations.compatibility.pydantic import ValidationError
-    from great_expectations.exceptions import ExpectationNotFoundError, GreatExpectationsError
+    from great_expectations.exceptions.exceptions import ExpectationNotFoundError, GreatExpectationsError
     from great_expectations.expectations.registry import list_registered_expectation_implementations
 
     try:
@@ -159,9 +167,9 @@ def _problems(own: OwnExpectation, table: TargetTable) -> Iterator[str]:
     except (GreatExpectationsError, TypeError, ValueError) as error:
         yield str(error).strip()
     columns = [c.target for c in table.route.columns]
-    lists = [own.kwargs.get(name, []) for name in ("column_list",)]
+    listed = own.kwargs.get("column_list")
     named = [own.kwargs[name] for name in _ONE_COLUMN if name in own.kwargs]
-    for name in [*named, *(n for names in lists if isinstance(names, list) for n in names)]:
+    for name in [*named, *(listed if isinstance(listed, list) else [])]:
         if name not in columns:
             yield f"table {table.name} has no column {name!r}{_near(str(name), columns)}"
 
