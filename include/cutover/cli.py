@@ -107,7 +107,9 @@ def run(
     name: Annotated[str | None, typer.Argument(help="name of a migration; leave it out to give URLs")] = None,
     source: Annotated[str | None, typer.Option(help="mysql://user@host:port/database")] = None,
     target: Annotated[str | None, typer.Option(help="postgresql://user@host:port/database")] = None,
-    schema: Annotated[str | None, typer.Option(help="target schema; named like the source database if not given")] = None,
+    schema: Annotated[
+        str | None, typer.Option(help="target schema; named like the source database if not given")
+    ] = None,
     migrations: Migrations = DEFAULT_MIGRATIONS,
     mode: Annotated[str, typer.Option(help="safe or dry_run")] = "safe",
     tables: Annotated[list[str] | None, typer.Option("--table", help="only this table; may be repeated")] = None,
@@ -139,7 +141,9 @@ def run(
     expectations = None
     if name is not None:
         if source or target or schema or not verify or not indexes:
-            raise PreflightError(["give a migration's NAME or --source and --target, not both; NAME's spec says the rest"])
+            raise PreflightError(
+                ["give a migration's NAME or --source and --target, not both; NAME's spec says the rest"]
+            )
         spec = load_spec(migrations / name / "migration.yaml")
         where = endpoints(spec)
         expectations = migrations / name / "expectations"
@@ -252,7 +256,8 @@ def status(
     for run_id, _, _ in ledger.runs(name)[:limit]:
         folded = report.build(ledger, run_id)
         console.print(
-            f"{folded.started}  {folded.migration}  {run_id}  {folded.status}  {folded.rows:,} rows", soft_wrap=True
+            f"{folded.started}  {folded.migration}  {run_id}  {folded.status}  {folded.rows:,} rows",
+            soft_wrap=True,
         )
 
 

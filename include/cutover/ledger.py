@@ -168,7 +168,13 @@ def _breaks(rows: Sequence[Mapping[str, Any]]) -> Iterator[int]:
     previous = _FIRST
     for position, row in enumerate(rows, start=1):
         wanted = _hash(
-            row["run_id"], row["number"], row["migration"], row["at"], row["kind"], row["detail"], row["previous_hash"]
+            row["run_id"],
+            row["number"],
+            row["migration"],
+            row["at"],
+            row["kind"],
+            row["detail"],
+            row["previous_hash"],
         )
         if row["number"] != position or row["previous_hash"] != previous or row["hash"] != wanted:
             yield position

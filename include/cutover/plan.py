@@ -9,7 +9,7 @@ from functools import cached_property
 from pydantic import TypeAdapter
 
 from cutover.data.chunks import cut, deal
-from cutover.data.route import Chunk, TableRoute
+from cutover.route import Chunk, TableRoute
 from cutover.schema import ddl
 from cutover.schema.ddl import Statement
 from cutover.schema.model import Schema
@@ -88,7 +88,11 @@ class Plan:
         for table in self.tables:
             statements += ddl.keys_and_indexes(table)
         for table in self.tables:
-            made = (ddl.constraints(table, self.late_not_null(table)), *ddl.comments(table), ddl.restart_identity(table))
+            made = (
+                ddl.constraints(table, self.late_not_null(table)),
+                *ddl.comments(table),
+                ddl.restart_identity(table),
+            )
             statements += [statement for statement in made if statement]
         for table in self.tables:
             statements += [ddl.foreign_key(table, key, self.deferrable) for key in table.foreign_keys]
@@ -126,7 +130,11 @@ _ADAPTER = TypeAdapter(Plan)
 
 
 def build_plan(
-    spec: MigrationSpec, source: Schema, target: Schema, only: tuple[str, ...] = (), workers: int | None = None
+    spec: MigrationSpec,
+    source: Schema,
+    target: Schema,
+    only: tuple[str, ...] = (),
+    workers: int | None = None,
 ) -> Plan:
     """Work out the plan; touches nothing.
 
@@ -143,9 +151,7 @@ def build_plan(
     """
     translation = translate(source, spec, only)
     chunks = [
-        chunk
-        for table in translation.tables
-        for chunk in cut(table.route, source.table(table.route.source).statistics)
+        chunk for table in translation.tables for chunk in cut(table.route, source.table(table.route.source).statistics)
     ]
     batches = deal(chunks, workers or spec.extract_workers)
     return Plan(

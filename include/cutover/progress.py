@@ -59,11 +59,9 @@ class Progress:
         detail = event.detail
         if event.kind == "planned":
             plan = Plan.from_json(detail["plan"])
-            for table in plan.tables:
-                chunks = [c for c in plan.chunks if c.table == table.route.source]
-                self.tables[table.route.source] = TableProgress(
-                    table.route.source, sum(c.rows for c in chunks), len(chunks)
-                )
+            for name in (planned.route.source for planned in plan.tables):
+                chunks = [c for c in plan.chunks if c.table == name]
+                self.tables[name] = TableProgress(name, sum(c.rows for c in chunks), len(chunks))
         elif event.kind == "step_started":
             self.step = detail["step"]
         elif event.kind in ("completed", "failed", "rolled_back"):

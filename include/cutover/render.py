@@ -46,8 +46,10 @@ def _facts(report: Report) -> Iterator[tuple[str, str]]:
         yield "expectations", f"{report.expectations['run']} run, {report.expectations['failed']} failed"
     if report.backup:
         yield "backup", report.backup
-    yield "ledger", f"{report.events} events, " + (
-        "chain intact" if report.chain is None else f"TAMPERED WITH at event {report.chain}"
+    yield (
+        "ledger",
+        f"{report.events} events, "
+        + ("chain intact" if report.chain is None else f"TAMPERED WITH at event {report.chain}"),
     )
 
 
@@ -133,7 +135,12 @@ def show_plan(plan: Plan, screen: Console) -> None:
 def _print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], screen: Console, right: bool = True) -> None:
     table = Table(box=None, pad_edge=False, padding=(0, 2))
     for position, name in enumerate(columns):
-        table.add_column(name, justify="right" if right and position else "left", overflow="fold", no_wrap=bool(right and position))
+        table.add_column(
+            name,
+            justify="right" if right and position else "left",
+            overflow="fold",
+            no_wrap=bool(right and position),
+        )
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
     screen.print(table)

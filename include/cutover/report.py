@@ -116,7 +116,12 @@ def _begin(report: Report, started: list[Event]) -> None:
 def _steps(report: Report, events: Iterable[Event]) -> None:
     """List the steps with their times; a mapped step's chunks are put together under one name."""
     spans: dict[str, list[datetime]] = {}
-    names = {"extracted": "extract", "transformed": "transform", "loaded": "load", "verified": "validate_rows"}
+    names = {
+        "extracted": "extract",
+        "transformed": "transform",
+        "loaded": "load",
+        "verified": "validate_rows",
+    }
     state: dict[str, str] = {}
     for event in events:
         detail = event.detail

@@ -10,9 +10,16 @@ from functools import partial
 from pathlib import Path
 
 from cutover import report as reporting
-from cutover.data.route import Chunk
-from cutover.errors import CutoverError, PreflightError, SpecError, TransientError, UnsupportedTypeError, WindowClosedError
+from cutover.errors import (
+    CutoverError,
+    PreflightError,
+    SpecError,
+    TransientError,
+    UnsupportedTypeError,
+    WindowClosedError,
+)
 from cutover.report import Report
+from cutover.route import Chunk
 from cutover.steps import check, move, prove, switch
 from cutover.steps.context import Run
 
@@ -80,7 +87,10 @@ def _change(run: Run, expectations: Path | None) -> None:
 
 
 def _on_workers(
-    run: Run, work: Callable[[Chunk], None] | Callable[[int], None], pieces: Sequence[Chunk] | Sequence[int], workers: int
+    run: Run,
+    work: Callable[[Chunk], None] | Callable[[int], None],
+    pieces: Sequence[Chunk] | Sequence[int],
+    workers: int,
 ) -> None:
     """Do every piece in worker processes; what fails for a passing reason is tried again.
 

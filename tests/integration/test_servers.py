@@ -65,9 +65,7 @@ def eventually(condition: Callable[[], bool], seconds: float = 30) -> bool:
 
 
 def start_both(folder: Path, *arguments: str) -> subprocess.Popen[str]:
-    child = subprocess.Popen(
-        [sys.executable, "-c", BOTH, str(folder), *arguments], stdout=subprocess.PIPE, text=True
-    )
+    child = subprocess.Popen([sys.executable, "-c", BOTH, str(folder), *arguments], stdout=subprocess.PIPE, text=True)
     assert child.stdout is not None
     assert child.stdout.readline() == "up\n"
     child.stdout.close()
@@ -98,15 +96,10 @@ def test_servers_start_beside_foreign_ones_and_leave_nothing_running(folder: Pat
         assert not {my.port, pg.port} & {3306, 5432, 8080}
         with closing(MySQLdb.connect(my.host, my.user, my.password, my.name, my.port)) as connection:
             cursor = connection.cursor()
-            cursor.execute(
-                "SELECT @@log_bin, @@binlog_format, @@binlog_row_image, @@max_allowed_packet, @@datadir"
-            )
+            cursor.execute("SELECT @@log_bin, @@binlog_format, @@binlog_row_image, @@max_allowed_packet, @@datadir")
             assert cursor.fetchone() == (1, "ROW", "FULL", 64 << 20, f"{folder}/mariadb/data/")
         with psycopg.connect(pg.url()) as session:
-            found = [
-                session.execute(f"SHOW {name}").fetchone()
-                for name in ("wal_level", "fsync", "max_connections")
-            ]
+            found = [session.execute(f"SHOW {name}").fetchone() for name in ("wal_level", "fsync", "max_connections")]
         assert found == [("logical",), ("on",), ("100",)]
         assert running(folder)
 
@@ -232,7 +225,5 @@ def test_servers_named_by_the_environment_are_used(folder: Path, monkeypatch: py
 def test_half_an_environment_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SOURCE_DB_HOST", "db.example")
     monkeypatch.setenv("SOURCE_DB_PORT", "abc")
-    with pytest.raises(
-        PreflightError, match=r"(?s)SOURCE_DB_NAME must be too.*SOURCE_DB_PORT must be a number"
-    ):
+    with pytest.raises(PreflightError, match=r"(?s)SOURCE_DB_NAME must be too.*SOURCE_DB_PORT must be a number"):
         servers.source_from_env()

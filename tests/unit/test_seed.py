@@ -22,9 +22,7 @@ def seeded(mysql_server: Server) -> Iterator[Any]:
     server = replace(mysql_server, name="seed_test")
     seed.seed_camera_counting(server, ROWS)
     login = {"host": server.host, "port": server.port, "user": server.user, "password": server.password}
-    with closing(
-        MySQLdb.connect(**login, database=server.name, charset="utf8mb4", autocommit=True)
-    ) as connection:
+    with closing(MySQLdb.connect(**login, database=server.name, charset="utf8mb4", autocommit=True)) as connection:
         cursor = connection.cursor()
         yield cursor
         cursor.execute("DROP DATABASE seed_test")

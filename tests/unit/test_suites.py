@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from cutover.data.route import ColumnRoute, TableRoute
 from cutover.dialects.endpoint import Endpoint
 from cutover.errors import SpecError
+from cutover.route import ColumnRoute, TableRoute
 from cutover.schema.translate import TargetTable
 from cutover.verify import expectations, suites
 

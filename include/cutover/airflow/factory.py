@@ -76,8 +76,10 @@ def _schedule(spec: MigrationSpec, folder: Path) -> MaintenanceWindowTimetable |
     now = datetime.now(UTC)
     if timetable.next_slot(now, now, taken=False) is None:
         raise SpecError(
-            [f"{folder / 'migration.yaml'}: strategy.planning.scheduling.automated.schedule "
-             f"{scheduling.automated.schedule!r} never falls into the maintenance window"]
+            [
+                f"{folder / 'migration.yaml'}: strategy.planning.scheduling.automated.schedule "
+                f"{scheduling.automated.schedule!r} never falls into the maintenance window"
+            ]
         )
     return timetable
 
@@ -89,18 +91,29 @@ def _params(spec: MigrationSpec) -> dict[str, Param]:
         raise SpecError([f"{spec.name}: strategy.execution.modes switches every mode off"])
     return {
         "mode": Param(
-            enabled[0], type="string", enum=enabled, description="safe migrates; dry_run plans and changes nothing"
+            enabled[0],
+            type="string",
+            enum=enabled,
+            description="safe migrates; dry_run plans and changes nothing",
         ),
         "ignore_window": Param(False, type="boolean", description="run outside the maintenance window too"),
         "tables": Param(
-            [], type="array", items={"type": "string"}, description="source tables to restrict the run to; all if empty"
+            [],
+            type="array",
+            items={"type": "string"},
+            description="source tables to restrict the run to; all if empty",
         ),
         "max_errors": Param(
-            None, type=["null", "integer"], minimum=0, description="rows that may be refused, in place of the spec's"
+            None,
+            type=["null", "integer"],
+            minimum=0,
+            description="rows that may be refused, in place of the spec's",
         ),
         "workers": Param(None, type=["null", "integer"], minimum=1, description="batches, in place of the spec's"),
         "replace_target": Param(
-            False, type="boolean", description="replace live tables that no earlier run of this migration made"
+            False,
+            type="boolean",
+            description="replace live tables that no earlier run of this migration made",
         ),
     }
 
@@ -139,8 +152,14 @@ def _wire(spec: MigrationSpec, folder: Path) -> None:
     """Draw the tasks as docs/design.md shows them."""
     extracting = spec.data.extraction.strategy.full.timeout
     loading = min(spec.data.loading.strategy.bulk.timeout, spec.strategy.types.data.bulk.timeout)
-    readers = {"max_active_tis_per_dagrun": spec.extract_workers, "execution_timeout": timedelta(milliseconds=extracting)}
-    writers = {"max_active_tis_per_dagrun": spec.load_workers, "execution_timeout": timedelta(milliseconds=loading)}
+    readers = {
+        "max_active_tis_per_dagrun": spec.extract_workers,
+        "execution_timeout": timedelta(milliseconds=extracting),
+    }
+    writers = {
+        "max_active_tis_per_dagrun": spec.load_workers,
+        "execution_timeout": timedelta(milliseconds=loading),
+    }
 
     @task
     def check_window() -> None:

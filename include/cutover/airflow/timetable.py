@@ -94,7 +94,11 @@ class MaintenanceWindowTimetable(Timetable):
         begin = max(after, self._opened(now))
         slots = croniter(self._cron, begin.astimezone(self._zone))
         first = begin.astimezone(self._zone)
-        if not (taken and begin == after) and croniter.match(self._cron, first) and not (first.second or first.microsecond):
+        if (
+            not (taken and begin == after)
+            and croniter.match(self._cron, first)
+            and not (first.second or first.microsecond)
+        ):
             return first.astimezone(UTC) if window.is_open(self._spec, first) else self._next_open(slots)
         return self._next_open(slots)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from cutover.data.route import Chunk, TableRoute
+from cutover.route import Chunk, TableRoute
 from cutover.schema.model import Statistics
 
 CHUNK_ROWS = 500_000
@@ -26,9 +26,7 @@ def cut(route: TableRoute, statistics: Statistics) -> Iterator[Chunk]:
     count = min(wanted, high - low + 1)
     edges = [low + (high - low + 1) * n // count for n in range(1, count)]
     for number, (lower, upper) in enumerate(zip([None, *edges], [*edges, None], strict=True)):
-        yield Chunk(
-            route.source, number, lower, upper, statistics.rows // count, statistics.bytes // count
-        )
+        yield Chunk(route.source, number, lower, upper, statistics.rows // count, statistics.bytes // count)
 
 
 def deal(chunks: Sequence[Chunk], workers: int) -> list[list[Chunk]]:

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import pyarrow as pa
 
-from cutover.data.route import Chunk, ColumnRoute, TableRoute
 from cutover.dialects import mysql
 from cutover.dialects.endpoint import Endpoint
+from cutover.route import Chunk, ColumnRoute, TableRoute
 
 # How many columns share one mask; a signed 64-bit integer holds them with room to spare.
 LOSS_GROUP = 32

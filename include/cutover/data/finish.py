@@ -13,10 +13,10 @@ from psycopg.rows import dict_row
 
 from cutover.data import shadow
 from cutover.data.load import ERROR, MARKERS, REJECTS, RULE
-from cutover.data.route import TableRoute
 from cutover.dialects import postgresql
 from cutover.dialects.endpoint import Endpoint
 from cutover.errors import DataError
+from cutover.route import TableRoute
 from cutover.schema import ddl
 from cutover.schema.ddl import Statement
 from cutover.schema.model import ForeignKey
@@ -146,7 +146,12 @@ def _orphans(table: TargetTable, key: ForeignKey) -> sql.Composed:
 
 
 def _move(
-    connection: psycopg.Connection, route: TableRoute, chosen: sql.Composed, column: str, reason: str, kind: str
+    connection: psycopg.Connection,
+    route: TableRoute,
+    chosen: sql.Composed,
+    column: str,
+    reason: str,
+    kind: str,
 ) -> int:
     """Move the chosen rows to the table of removed rows and note each in the reject table."""
     aside = removed_table(route)

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from cutover.data.route import Chunk, TableRoute
 from cutover.data.transform import Tally, target_schema
 from cutover.dialects import postgresql
 from cutover.dialects.endpoint import Endpoint
+from cutover.route import Chunk, TableRoute
 
 MARKERS = "cutover_chunks"
 REJECTS = "cutover_rejects"

@@ -33,7 +33,9 @@ def create(target: Endpoint, shadow: str, tables: Iterable[Statement]) -> None:
         for table in tables:
             run(connection, table.sql)
             # Autovacuum would fight the load and the index builds for the disk, and its lock the cutover.
-            connection.execute(sql.SQL("ALTER TABLE {} SET (autovacuum_enabled = false)").format(sql.Identifier(table.table)))
+            connection.execute(
+                sql.SQL("ALTER TABLE {} SET (autovacuum_enabled = false)").format(sql.Identifier(table.table))
+            )
 
 
 def exists(connection: psycopg.Connection, schema: str) -> bool:

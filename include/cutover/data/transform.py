@@ -11,9 +11,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from cutover.data.extract import loss_groups
-from cutover.data.route import ColumnRoute, TableRoute
 from cutover.data.transforms import TRANSFORMS
 from cutover.data.types import arrow_type, cast
+from cutover.route import ColumnRoute, TableRoute
 
 _NO_DATE = "dates that are none became NULL"
 
@@ -45,9 +45,7 @@ def target_schema(route: TableRoute) -> pa.Schema:
     return pa.schema([pa.field(column.target, arrow_type(column.arrow)) for column in route.columns])
 
 
-def transform(
-    route: TableRoute, batches: Iterable[pa.RecordBatch], tally: Tally
-) -> Iterator[pa.RecordBatch]:
+def transform(route: TableRoute, batches: Iterable[pa.RecordBatch], tally: Tally) -> Iterator[pa.RecordBatch]:
     """Yield transformed batches; refused rows are left out and noted in ``tally``.
 
     Args:

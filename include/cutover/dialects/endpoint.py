@@ -50,8 +50,10 @@ def from_url(url: str, password: str | None = None) -> Endpoint:
     database = unquote(parts.path.lstrip("/"))
     if kind is None or not parts.hostname or not database:
         raise PreflightError(
-            [f"a database URL must read mysql://user@host:port/database or postgresql://..., "
-             f"not {parts.scheme or '(no scheme)'}://{parts.hostname or '(no host)'}/{database or '(no database)'}"]
+            [
+                f"a database URL must read mysql://user@host:port/database or postgresql://..., "
+                f"not {parts.scheme or '(no scheme)'}://{parts.hostname or '(no host)'}/{database or '(no database)'}"
+            ]
         )
     query = parse_qs(parts.query)
     unknown = sorted(set(query) - {"tls", "tlsCa"})

@@ -37,7 +37,12 @@ def quoted(name: str) -> str:
 def engine(endpoint: Endpoint) -> sa.Engine:
     """Return an SQLAlchemy engine whose sessions run in UTC."""
     url = sa.URL.create(
-        "mysql+mysqldb", endpoint.user, endpoint.password or None, endpoint.host, endpoint.port, endpoint.database
+        "mysql+mysqldb",
+        endpoint.user,
+        endpoint.password or None,
+        endpoint.host,
+        endpoint.port,
+        endpoint.database,
     )
     made = sa.create_engine(url, connect_args=_client_options(endpoint), poolclass=sa.NullPool)
 
@@ -120,17 +125,20 @@ def _read_with_client(endpoint: Endpoint, statement: str, batch_rows: int) -> It
     import MySQLdb.cursors
 
     try:
-        with closing(
-            MySQLdb.connect(
-                host=endpoint.host,
-                port=endpoint.port,
-                user=endpoint.user,
-                passwd=endpoint.password,
-                db=endpoint.database,
-                cursorclass=MySQLdb.cursors.SSCursor,
-                **_client_options(endpoint),
-            )
-        ) as connection, closing(connection.cursor()) as cursor:
+        with (
+            closing(
+                MySQLdb.connect(
+                    host=endpoint.host,
+                    port=endpoint.port,
+                    user=endpoint.user,
+                    passwd=endpoint.password,
+                    db=endpoint.database,
+                    cursorclass=MySQLdb.cursors.SSCursor,
+                    **_client_options(endpoint),
+                )
+            ) as connection,
+            closing(connection.cursor()) as cursor,
+        ):
             for prepare in SESSION:
                 cursor.execute(prepare)
             cursor.execute(statement)

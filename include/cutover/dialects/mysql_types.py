@@ -15,9 +15,7 @@ _TYPE = re.compile(r"^(?P<base>\w+)(?:\((?P<args>.*)\))?(?P<rest>.*)$", re.DOTAL
 
 # A date that PostgreSQL can hold has a month, a day of that month, and a year that is not zero.
 # LAST_DAY is NULL where year-month is impossible (MariaDB manual, LAST_DAY).
-_VALID_DATE = (
-    "CASE WHEN DAYOFMONTH({c}) BETWEEN 1 AND DAYOFMONTH(LAST_DAY({c})) AND YEAR({c}) > 0 THEN {c} END"
-)
+_VALID_DATE = "CASE WHEN DAYOFMONTH({c}) BETWEEN 1 AND DAYOFMONTH(LAST_DAY({c})) AND YEAR({c}) > 0 THEN {c} END"
 # A TIMESTAMP is an instant or zero, never a date with a zero part (MySQL manual, DATE types).
 _NOT_ZERO = "NULLIF({c}, '0000-00-00 00:00:00')"
 CONNECTORX_MAX_SCALE = 10
@@ -135,10 +133,23 @@ _TYPES: dict[str, Callable[[ParsedType], Travel]] = {
     "enum": _enum,
     "set": lambda t: Travel("text", "string", "CAST({c} AS CHAR)", note="a set arrives as comma-joined text"),
 }
-_TYPES |= dict.fromkeys(("binary", "varbinary", "tinyblob", "blob", "mediumblob", "longblob"),
-                        lambda t: Travel("bytea", "binary"))
-_TYPES |= dict.fromkeys(("geometry", "point", "linestring", "polygon", "multipoint", "multilinestring",
-                         "multipolygon", "geometrycollection", "geomcollection"), _geometry)
+_TYPES |= dict.fromkeys(
+    ("binary", "varbinary", "tinyblob", "blob", "mediumblob", "longblob"), lambda t: Travel("bytea", "binary")
+)
+_TYPES |= dict.fromkeys(
+    (
+        "geometry",
+        "point",
+        "linestring",
+        "polygon",
+        "multipoint",
+        "multilinestring",
+        "multipolygon",
+        "geometrycollection",
+        "geomcollection",
+    ),
+    _geometry,
+)
 _TYPES |= {"integer": _TYPES["int"], "numeric": _TYPES["decimal"], "real": _TYPES["double"]}
 
 

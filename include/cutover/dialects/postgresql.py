@@ -81,9 +81,7 @@ def session(
         PreflightError: the server refused something else; its own words are in the message.
     """
     try:
-        with psycopg.connect(
-            url(endpoint, driver=None).render_as_string(hide_password=False)
-        ) as connection:
+        with psycopg.connect(url(endpoint, driver=None).render_as_string(hide_password=False)) as connection:
             setting = "SELECT set_config(%s, %s, false)"
             connection.execute(setting, ("TimeZone", "UTC"))
             connection.execute(setting, ("statement_timeout", str(statement_timeout)))

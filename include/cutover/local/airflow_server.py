@@ -21,7 +21,6 @@ from cutover.errors import PreflightError, TransientError
 from cutover.local.servers import HOST, Server, free_port
 
 USER = "admin"
-_MARK = "CUTOVER_LOCAL_AIRFLOW"
 _SECONDS_TO_START = 180
 ENDED = ("success", "failed")
 
@@ -124,15 +123,13 @@ def airflow(
         PreflightError: it did not start; the message ends with its log.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    mark = str(folder.resolve())
-    _sweep(mark)
+    _sweep(folder)
     password = secrets.token_urlsafe(12)
     (folder / "passwords.json").write_text(json.dumps({USER: password}))
     (folder / "passwords.json").chmod(0o600)
     port = free_port()
     url = f"http://{HOST}:{port}"
     settings = {
-        _MARK: mark,
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
         "AIRFLOW_HOME": str(folder),
         "AIRFLOW__CORE__DAGS_FOLDER": str(dags),
@@ -173,7 +170,7 @@ def airflow(
         _wait_until_healthy(server, process, log)
         yield server
     finally:
-        _sweep(mark)
+        _sweep(folder)
         process.wait()
 
 
@@ -197,12 +194,13 @@ def _tail(log: Path) -> str:
     return "\n".join(log.read_text(errors="replace").splitlines()[-25:])
 
 
-def _sweep(mark: str) -> None:
+def _sweep(folder: Path) -> None:
     """End every process of the Airflow in this folder, also one that a crash left behind.
 
-    They are known by a variable in their environment: a worker may be in a session of its own.
+    They are known by their working directory: a worker may be in a session of its own, and Airflow
+    writes its process titles over the environment.
     """
-    ours = [process for process in psutil.process_iter() if _has_mark(process, mark)]
+    ours = [process for process in psutil.process_iter() if _is_in(process, folder.resolve())]
     for process in ours:
         _signal(process.terminate)
     for process in psutil.wait_procs(ours, timeout=10)[1]:
@@ -210,9 +208,9 @@ def _sweep(mark: str) -> None:
     psutil.wait_procs(ours, timeout=10)
 
 
-def _has_mark(process: psutil.Process, mark: str) -> bool:
+def _is_in(process: psutil.Process, folder: Path) -> bool:
     try:
-        return process.pid != os.getpid() and process.environ().get(_MARK) == mark
+        return process.pid != os.getpid() and Path(process.cwd()) == folder
     except (psutil.Error, OSError):
         return False
 

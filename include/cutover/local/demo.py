@@ -83,9 +83,7 @@ def _seed(source: servers.Server, rows: int, screen: Console) -> None:
 
 def _is_empty(source: servers.Server) -> bool:
     """Whether a source that the user named holds nothing: another's tables are never replaced."""
-    with MySQLdb.connect(
-        host=source.host, port=source.port, user=source.user, password=source.password
-    ) as session:
+    with MySQLdb.connect(host=source.host, port=source.port, user=source.user, password=source.password) as session:
         cursor = session.cursor()
         cursor.execute("SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = %s", (source.name,))
         return bool(cursor.fetchone()[0] == 0)

@@ -70,9 +70,7 @@ class Server:
 
     def url(self, database: str | None = None) -> str:
         """``scheme://user:password@host:port/database``, percent-encoded; it holds the password."""
-        user, password, name = (
-            quote(part, safe="") for part in (self.user, self.password, database or self.name)
-        )
+        user, password, name = (quote(part, safe="") for part in (self.user, self.password, database or self.name))
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{self.scheme}://{user}:{password}@{host}:{self.port}/{name}"
 
@@ -224,9 +222,7 @@ def postgresql(folder: Path, *, name: str = NAME, shared_buffers: str = "256MB")
 class _Program(TCPExecutor):
     """A server program that counts as started once it lets us log in."""
 
-    def __init__(
-        self, command: list[str], port: int, connect: Callable[[int], None], **kwargs: object
-    ) -> None:
+    def __init__(self, command: list[str], port: int, connect: Callable[[int], None], **kwargs: object) -> None:
         super().__init__(command, HOST, port, **kwargs)
         self._connect = connect
 
@@ -315,9 +311,7 @@ def _from_env(prefix: str, scheme: str) -> Server | None:
         return None
     values = {part: os.environ.get(f"{prefix}_{part}", "") for part in ("NAME", "USER", "PASSWORD")}
     port = os.environ.get(f"{prefix}_PORT") or str(_PORTS[scheme])
-    findings = [
-        f"{prefix}_HOST is set, so {prefix}_{part} must be too" for part, value in values.items() if not value
-    ]
+    findings = [f"{prefix}_HOST is set, so {prefix}_{part} must be too" for part, value in values.items() if not value]
     if not port.isdigit():
         findings.append(f"{prefix}_PORT must be a number, not {port!r}")
     if findings:
@@ -342,9 +336,7 @@ def _os_user(name: str, package: str) -> pwd.struct_passwd | None:
         return pwd.getpwnam(name)
     except KeyError:
         cure = f"`apt-get install {package}` makes it"
-        raise PreflightError(
-            [f"as root, the server runs as the OS user {name}, which is missing; {cure}"]
-        ) from None
+        raise PreflightError([f"as root, the server runs as the OS user {name}, which is missing; {cure}"]) from None
 
 
 def _as(user: pwd.struct_passwd | None, dies_with_parent: signal.Signals | None = None) -> list[str]:
@@ -365,9 +357,7 @@ def _home(folder: Path, user: pwd.struct_passwd | None) -> Iterator[Path]:
     if user and not _reachable(home, user):
         digest = hashlib.sha256(str(home).encode()).hexdigest()[:12]
         home = Path(tempfile.gettempdir()) / f"cutover-{folder.name}-{digest}"
-        _LOG.warning(
-            "the OS user %s cannot reach %s; the server's data are in %s", user.pw_name, folder, home
-        )
+        _LOG.warning("the OS user %s cannot reach %s; the server's data are in %s", user.pw_name, folder, home)
         home.mkdir(mode=0o755, exist_ok=True)
         if home.is_symlink() or home.lstat().st_uid != os.geteuid():
             raise PreflightError([f"{home} belongs to somebody else; remove it, or use another folder"])

@@ -178,7 +178,9 @@ def _exchange(
     ):
         for name in sorted(names_to_move):
             connection.execute(
-                sql.SQL("ALTER TABLE {} SET SCHEMA {}").format(sql.Identifier(origin, name), sql.Identifier(destination))
+                sql.SQL("ALTER TABLE {} SET SCHEMA {}").format(
+                    sql.Identifier(origin, name), sql.Identifier(destination)
+                )
             )
     connection.execute(sql.SQL("DROP SCHEMA {}").format(sql.Identifier(between)))
     return started, in_live
@@ -197,7 +199,9 @@ def _carry_rights(connection: psycopg.Connection, live: str, shadow_schema: str,
         )
 
 
-def _grant(connection: psycopg.Connection, live: str, name: str, grants: Sequence[tuple[str, str | None, bool]]) -> None:
+def _grant(
+    connection: psycopg.Connection, live: str, name: str, grants: Sequence[tuple[str, str | None, bool]]
+) -> None:
     for privilege, grantee, grantable in grants:
         connection.execute(
             sql.SQL("GRANT {} ON {} TO {}{}").format(

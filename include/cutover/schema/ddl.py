@@ -66,7 +66,9 @@ def _built(table: TargetTable, metadata: sa.MetaData) -> sa.Table:
                 _Verbatim(route.target_type),
                 *extra,
                 nullable=route.nullable and route.target not in table.route.key,
-                server_default=sa.text(defaults[route.target].replace(":", r"\:")) if route.target in defaults else None,
+                server_default=sa.text(defaults[route.target].replace(":", r"\:"))
+                if route.target in defaults
+                else None,
             )
         )
     return sa.Table(table.name, metadata, *columns)
@@ -82,7 +84,9 @@ def drop_tables(tables: tuple[TargetTable, ...]) -> Iterator[Statement]:
     """Yield the way back of :func:`create_tables`, children first."""
     for table in reversed(tables):
         yield Statement(
-            table.name, f"drop table {table.name}", _sql(DropTable(_built(table, sa.MetaData()), if_exists=True))
+            table.name,
+            f"drop table {table.name}",
+            _sql(DropTable(_built(table, sa.MetaData()), if_exists=True)),
         )
 
 

@@ -8,8 +8,8 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
-from cutover.data.route import ColumnRoute
 from cutover.errors import SpecError
+from cutover.route import ColumnRoute
 from cutover.schema.model import Table
 
 _SELECT_PARTS = ("expressions", "from", "from_", "where", "kind")
@@ -46,8 +46,11 @@ def _literal(value: str, arrow: str) -> str:
     if arrow == "bool":
         return value
     if arrow.startswith(("int", "float", "decimal")):
-        return exp.Literal.number(value).sql(dialect="postgres") if value.lstrip("-").replace(".", "", 1).isdigit() else (
-            exp.Literal.string(value).sql(dialect="postgres"))
+        return (
+            exp.Literal.number(value).sql(dialect="postgres")
+            if value.lstrip("-").replace(".", "", 1).isdigit()
+            else (exp.Literal.string(value).sql(dialect="postgres"))
+        )
     return exp.Literal.string(value).sql(dialect="postgres")
 
 

@@ -82,7 +82,13 @@ def inspect(endpoint: Endpoint) -> Schema:
 
 
 def _column(
-    mariadb: bool, name: str, type_: str, nullable: str, default: str | None, extra: str, generated: str | None,
+    mariadb: bool,
+    name: str,
+    type_: str,
+    nullable: str,
+    default: str | None,
+    extra: str,
+    generated: str | None,
     comment: str,
 ) -> Column:
     extra = extra.lower()
@@ -90,7 +96,14 @@ def _column(
         default = _default(mariadb, default, type_, extra)
     on_update = extra.partition("on update ")[2] or None
     return Column(
-        name, type_, nullable == "YES", default, "auto_increment" in extra, generated or None, on_update, comment or None
+        name,
+        type_,
+        nullable == "YES",
+        default,
+        "auto_increment" in extra,
+        generated or None,
+        on_update,
+        comment or None,
     )
 
 
@@ -166,5 +179,7 @@ def _key_range(
     if "int" not in key.type.lower().split("(")[0]:
         return None, None
     column: sa.ColumnElement[int] = sa.column(key.name)
-    low, high = connection.execute(sa.select(sa.func.min(column), sa.func.max(column)).select_from(sa.table(table))).one()
+    low, high = connection.execute(
+        sa.select(sa.func.min(column), sa.func.max(column)).select_from(sa.table(table))
+    ).one()
     return (None, None) if low is None else (int(low), int(high))

@@ -122,9 +122,7 @@ class Schema:
         changes = [f"table {name} was dropped" for name in sorted(before.keys() - after.keys())]
         changes += [f"table {name} was added" for name in sorted(after.keys() - before.keys())]
         changes += [
-            f"table {name} was changed"
-            for name in sorted(before.keys() & after.keys())
-            if before[name] != after[name]
+            f"table {name} was changed" for name in sorted(before.keys() & after.keys()) if before[name] != after[name]
         ]
         gone, new = set(earlier.others) - set(self.others), set(self.others) - set(earlier.others)
         changes += [f"{o.kind} {o.name} was dropped" for o in sorted(gone, key=lambda o: o.name)]

@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import TypeVar
 
-from cutover.data.route import ColumnRoute, Scalar, TableRoute
 from cutover.dialects import mysql, mysql_types, postgresql_types
 from cutover.errors import SpecError, UnsupportedTypeError
+from cutover.route import ColumnRoute, Scalar, TableRoute
 from cutover.schema.expressions import row_filter, translate_default
 from cutover.schema.model import Column, ForeignKey, Schema, Table
 from cutover.spec import MigrationSpec
@@ -94,7 +94,9 @@ def _chosen(name: str, spec: MigrationSpec, only: tuple[str, ...]) -> bool:
 
 def _refuse_unknown_names(source: Schema, chosen: list[Table], spec: MigrationSpec, only: tuple[str, ...]) -> None:
     known = {table.name for table in source.tables}
-    problems = [f"table {name!r} was asked for, but {source.name} has no such table" for name in only if name not in known]
+    problems = [
+        f"table {name!r} was asked for, but {source.name} has no such table" for name in only if name not in known
+    ]
     mapping, filtering = spec.data.transformation.mapping, spec.data.extraction.filtering
     named = {
         "data.transformation.mapping.fieldMapping": mapping.fields,
@@ -135,9 +137,7 @@ def _target_name(table: str, column: str, spec: MigrationSpec) -> str:
     return spec.data.transformation.mapping.fields.get(table, {}).get(column, column)
 
 
-def _table(
-    table: Table, source: Schema, spec: MigrationSpec, losses: list[Loss], notes: list[str]
-) -> TargetTable:
+def _table(table: Table, source: Schema, spec: MigrationSpec, losses: list[Loss], notes: list[str]) -> TargetTable:
     settings = spec.schema_.settings
     filtering = spec.data.extraction.filtering
     wanted = filtering.columns.get(table.name)
@@ -151,8 +151,10 @@ def _table(
         if wanted is not None and not {column.name, target} & set(wanted):
             if column.name in table.primary_key:
                 raise SpecError(
-                    [f"data.extraction.filtering.columnFilters.{table.name} leaves out {column.name}, "
-                     f"which belongs to the primary key; add it"]
+                    [
+                        f"data.extraction.filtering.columnFilters.{table.name} leaves out {column.name}, "
+                        f"which belongs to the primary key; add it"
+                    ]
                 )
             notes.append(f"{table.name}.{column.name} stays behind: columnFilters leaves it out")
             continue
@@ -208,8 +210,10 @@ def _table(
 def _refuse_long_name(name: str, what: str) -> None:
     if len(name.encode()) > MAX_IDENTIFIER_BYTES:
         raise SpecError(
-            [f"{what} has a name of {len(name.encode())} bytes, PostgreSQL holds {MAX_IDENTIFIER_BYTES}; "
-             "rename it under data.transformation.mapping.fieldMapping or exclude the table"]
+            [
+                f"{what} has a name of {len(name.encode())} bytes, PostgreSQL holds {MAX_IDENTIFIER_BYTES}; "
+                "rename it under data.transformation.mapping.fieldMapping or exclude the table"
+            ]
         )
 
 

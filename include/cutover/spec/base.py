@@ -69,9 +69,7 @@ class UnbuiltPart(Part):
         raise refusal(("", f"{NOT_BUILT} (given: {shown}). Remove it{cure}."))
 
     @classmethod
-    def __get_pydantic_json_schema__(
-        cls, schema: CoreSchema, handler: GetJsonSchemaHandler
-    ) -> JsonSchemaValue:
+    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         made = handler.resolve_ref_schema(handler(schema))
         made["description"] = f"{made.get('description', '')} ({NOT_BUILT})".strip()
         if "enabled" in cls.model_fields:
@@ -109,9 +107,7 @@ class NotYet:
         built = self.built(source)
         return core_schema.no_info_before_validator_function(lambda v: self._check(v, built), handler(source))
 
-    def __get_pydantic_json_schema__(
-        self, schema: CoreSchema, handler: GetJsonSchemaHandler
-    ) -> JsonSchemaValue:
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         made = handler(schema)
         if made.get("anyOf"):  # an unbuilt key: nothing but false, or nothing at all
             return {"const": False, "description": NOT_BUILT} if self.values else {"not": {}} | _SAYS_SO
@@ -128,9 +124,7 @@ class NotYet:
             raise refusal(("", f"{NOT_BUILT}. Remove the key."))
         same_type = type(value) in {type(x) for x in built}
         if _among(value, self.values) or (same_type and not self.values):
-            raise refusal(
-                ("", f"{_shown(value)} is {NOT_BUILT}; built: {choice}. Remove the key or use that.")
-            )
+            raise refusal(("", f"{_shown(value)} is {NOT_BUILT}; built: {choice}. Remove the key or use that."))
         raise refusal(("", f"should be {choice}"))
 
 

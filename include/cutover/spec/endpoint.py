@@ -24,9 +24,7 @@ class Endpoint(Part):
     def _one_way_in(self) -> Endpoint:
         problems = []
         if (self.connection is None) == (self.env is None):
-            problems.append(
-                ("", "needs exactly one of connection (an Airflow connection id) and env (a prefix)")
-            )
+            problems.append(("", "needs exactly one of connection (an Airflow connection id) and env (a prefix)"))
         if self.tls_ca is not None and self.tls != "verify":
             problems.append(("tlsCa", "has no effect without tls: verify"))
         if problems:

@@ -141,11 +141,7 @@ def _problems(details: ErrorDetails) -> list[tuple[Key, str]]:
 def _unknown(key: Key) -> str:
     part: type[Part] | None = MigrationSpec
     for name in key[:-1]:
-        field = (
-            next((f for f in part.model_fields.values() if f.alias == _camel((name,))[0]), None)
-            if part
-            else None
-        )
+        field = next((f for f in part.model_fields.values() if f.alias == _camel((name,))[0]), None) if part else None
         part = part_in(field.annotation) if field else None
     known = [str(f.alias) for f in part.model_fields.values()] if part else []
     near = get_close_matches(_camel(key[-1:])[0], known, n=1)

@@ -44,9 +44,7 @@ class SchemaRollback(Part):
     """How the schema goes back."""
 
     enabled: AlwaysTrue = True
-    strategy: Annotated[Literal["ddl_rollback"], NotYet("backup_restore", "snapshot_restore")] = (
-        "ddl_rollback"
-    )
+    strategy: Annotated[Literal["ddl_rollback"], NotYet("backup_restore", "snapshot_restore")] = "ddl_rollback"
     ddl_rollback: DdlRollback = Field(default_factory=DdlRollback)
     backup_restore: BackupRestore | None = None
     snapshot_restore: SnapshotRestore | None = None

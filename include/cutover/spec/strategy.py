@@ -31,9 +31,7 @@ _CRON_NAMES = re.compile(r"\b(mon|tue|wed|thu|fri|sat|sun|jan|feb|mar|apr|may|ju
 def _cron(value: str) -> str:
     plain = _CRON_NAMES.sub("", value.lower())  # what is left may not be croniter's random or hashed fields
     if len(value.split()) != 5 or re.search(r"[^\d\s*/,-]", plain) or not croniter.is_valid(value):
-        raise refusal(
-            ("", f"{value!r} is not a cron schedule of five fields (minute hour day month weekday)")
-        )
+        raise refusal(("", f"{value!r} is not a cron schedule of five fields (minute hour day month weekday)"))
     return value
 
 
@@ -41,9 +39,7 @@ def _timezone(value: str) -> str:
     try:
         ZoneInfo(value)
     except (KeyError, ValueError, OSError):
-        raise refusal(
-            ("", f"{value!r} is not a time zone; use an IANA name such as UTC or Asia/Ho_Chi_Minh")
-        ) from None
+        raise refusal(("", f"{value!r} is not a time zone; use an IANA name such as UTC or Asia/Ho_Chi_Minh")) from None
     return value
 
 

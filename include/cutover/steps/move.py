@@ -15,10 +15,10 @@ import pyarrow as pa
 from cutover.data import finish, shadow, stage
 from cutover.data.extract import extract
 from cutover.data.load import load
-from cutover.data.route import Chunk
 from cutover.data.transform import Reject, Tally, target_schema, transform
 from cutover.dialects import postgresql
 from cutover.errors import DriftError, TransientError
+from cutover.route import Chunk
 from cutover.schema import ddl
 from cutover.steps.check import inspect_both
 from cutover.steps.context import Run

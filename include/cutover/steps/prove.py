@@ -88,8 +88,14 @@ def validate_expectations(run: Run, folder: Path | None) -> None:
             detail["skipped"] = "switched off"
             return
         results = expectations.validate(
-            run.plan.tables, run.target, run.shadow, _expected_rows(run), _nullable(run), folder,
-            run.folder / "data_docs", chosen,
+            run.plan.tables,
+            run.target,
+            run.shadow,
+            _expected_rows(run),
+            _nullable(run),
+            folder,
+            run.folder / "data_docs",
+            chosen,
         )
         detail["results"] = [asdict(result) for result in results]
         failed = [str(result) for result in results if not result.success]

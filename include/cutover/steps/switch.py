@@ -57,11 +57,17 @@ def validate_cutover(run: Run) -> None:
                 "primary key": list(table.route.key),
             }
             there = {"columns": [c.name for c in found.columns], "primary key": list(found.primary_key)}
-            missing += [f"{table.name}: {what} {there[what]}, not {wanted[what]}" for what in wanted if there[what] != wanted[what]]
+            missing += [
+                f"{table.name}: {what} {there[what]}, not {wanted[what]}"
+                for what in wanted
+                if there[what] != wanted[what]
+            ]
             names = {i.name for i in found.indexes}
             missing += [f"{table.name}: index {i.name} is not there" for i in table.indexes if i.name not in names]
             keys = {k.name for k in found.foreign_keys}
-            missing += [f"{table.name}: foreign key {k.name} is not there" for k in table.foreign_keys if k.name not in keys]
+            missing += [
+                f"{table.name}: foreign key {k.name} is not there" for k in table.foreign_keys if k.name not in keys
+            ]
             with postgresql.session(run.target) as connection:
                 query = sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier(run.live, table.name))
                 row = connection.execute(query).fetchone()

@@ -81,9 +81,7 @@ def validate(
             rule
             for table in tables
             if table.name in there
-            for rule in generated.rules(
-                connection, schema, table, expected_rows.get(table.name, 0), relaxed, kinds
-            )
+            for rule in generated.rules(connection, schema, table, expected_rows.get(table.name, 0), relaxed, kinds)
         ]
     asked = {table.name for table in tables if kinds} | {each.table for each in own}
     missing = [table.name for table in tables if table.name in asked - there]
@@ -126,9 +124,7 @@ def _ask(
     index = {"class_name": "DefaultSiteIndexBuilder"}
     config = base.DataContextConfig(
         store_backend_defaults=base.InMemoryStoreBackendDefaults(),
-        data_docs_sites={
-            "cutover": {"class_name": "SiteBuilder", "site_index_builder": index, "store_backend": place}
-        },
+        data_docs_sites={"cutover": {"class_name": "SiteBuilder", "site_index_builder": index, "store_backend": place}},
         analytics_enabled=False,
         progress_bars=base.ProgressBarsConfig(globally=False),
     )
@@ -152,7 +148,8 @@ def _ask(
                 actions=[gx.checkpoint.UpdateDataDocsAction(name="data docs", site_names=["cutover"])],
                 result_format="COMPLETE" if complete else "SUMMARY",
             )
-            for run in context.checkpoints.add(checkpoint).run().run_results.values():
+            run_id = gx.RunIdentifier(run_name=re.sub(r"[^\w-]", "_", schema))
+            for run in context.checkpoints.add(checkpoint).run(run_id=run_id).run_results.values():
                 answers |= {result.expectation_config.meta["position"]: result for result in run.results}
     finally:
         for engine in engines:
@@ -170,9 +167,12 @@ def _definitions(
         if complete == (isinstance(item, Rule) or item.is_query):
             groups.setdefault((item.table, origin), []).append((position, item))
     definitions = []
-    for number, ((table, origin), members) in enumerate(groups.items()):
+    taken: set[str] = set()
+    for (table, origin), members in groups.items():
         # The name becomes a file's, and two tables' names may differ only in what a file's cannot hold.
-        name = re.sub(r"[^\w-]", "_", f"{table}-{origin}") + f"-{'q' if complete else 's'}{number}"
+        name = re.sub(r"[^\w-]", "_", f"{table}-{origin}") + ("" if complete else "-columns")
+        name += f"-{len(taken)}" if name.lower() in taken else ""
+        taken.add(name.lower())
         suite = context.suites.add(gx.ExpectationSuite(name=name))
         for position, item in members:
             suite.add_expectation(_expectation(gx, position, item))
@@ -192,9 +192,8 @@ def _expectation(gx: Any, position: int, item: Rule | OwnExpectation) -> Any:
     # Every query has to name the batch, also one that asks the catalogue.
     query = item.query if "{batch}" in item.query else f"/* {{batch}} */{item.query}"
     columns = f" of {'; '.join(item.columns)}" if item.columns else ""
-    description = (item.expectation + columns).replace("$", "$$")
     return gx.expectations.UnexpectedRowsExpectation(
-        unexpected_rows_query=query, description=description, meta=meta
+        unexpected_rows_query=query, description=item.expectation + columns, meta=meta
     )
 
 
@@ -247,9 +246,7 @@ def _about_rule(rule: Rule, answer: Any) -> list[Result]:
         success = bool(answer.success)
         return [Result(rule.table, rule.expectation, c, success, detail) for c in rule.columns or (None,)]
     found = {row["column_name"]: _found(row) for row in rows}
-    return [
-        Result(rule.table, rule.expectation, c, c not in found, found.get(c, rule.how)) for c in rule.columns
-    ]
+    return [Result(rule.table, rule.expectation, c, c not in found, found.get(c, rule.how)) for c in rule.columns]
 
 
 def _found(row: Mapping[str, Any]) -> str:

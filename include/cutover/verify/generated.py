@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import psycopg
 
-from cutover.data.route import Scalar
+from cutover.route import Scalar
 from cutover.schema.model import ForeignKey
 from cutover.schema.translate import TargetTable
 
@@ -68,7 +68,7 @@ def rules(
             yield _either(connection, table.name, "expect unique", columns, proof, scan)
     if "foreign_keys" in kinds:
         for key in table.foreign_keys:
-            what = f"expect a row in {key.referred_table}({', '.join(key.referred_columns)}) for each"
+            what = f"expect a parent row in {key.referred_table}({', '.join(key.referred_columns)})"
             proof, scan = _foreign_key_proof(schema, table, key), _orphans(schema, key)
             yield _either(connection, table.name, what, key.columns, proof, scan)
     if "values" in kinds:
@@ -93,8 +93,7 @@ def _either(
 
 def _name(*parts: str) -> str:
     return ".".join(
-        f'"{part}"' if _SAFE.fullmatch(part) and '"' not in part else f'U&"{_escapes(part)}"'
-        for part in parts
+        f'"{part}"' if _SAFE.fullmatch(part) and '"' not in part else f'U&"{_escapes(part)}"' for part in parts
     )
 
 
@@ -197,7 +196,7 @@ def _unique_columns(table: TargetTable) -> list[tuple[str, ...]]:
 
 def _unique_proof(schema: str, table: TargetTable, columns: Sequence[str]) -> str:
     return f"""
-SELECT {_text(', '.join(columns))} AS column_name, CAST(NULL AS bigint) AS rows,
+SELECT {_text(", ".join(columns))} AS column_name, CAST(NULL AS bigint) AS rows,
   ARRAY['no valid unique index'] AS examples
 WHERE NOT EXISTS (
   SELECT 1 FROM pg_index AS i
@@ -211,7 +210,7 @@ WHERE NOT EXISTS (
 def _summary(columns: Sequence[str], found: str) -> str:
     """Sum up a query that returns ``value`` and, on every row, the same number of ``rows``."""
     return f"""
-SELECT {_text(', '.join(columns))} AS column_name, max(rows) AS rows, array_agg(value) AS examples
+SELECT {_text(", ".join(columns))} AS column_name, max(rows) AS rows, array_agg(value) AS examples
 FROM ({found} LIMIT {_SHOWN}) AS found HAVING count(*) > 0"""  # noqa: S608
 
 
@@ -235,14 +234,14 @@ def _foreign_key_proof(schema: str, table: TargetTable, key: ForeignKey) -> str:
       WHERE a.attrelid = {relation} AND a.attnum = k.attnum ORDER BY k.place)"""  # noqa: S608
 
     return f"""
-SELECT {_text(', '.join(key.columns))} AS column_name, CAST(NULL AS bigint) AS rows,
+SELECT {_text(", ".join(key.columns))} AS column_name, CAST(NULL AS bigint) AS rows,
   ARRAY['no valid foreign key'] AS examples
 WHERE NOT EXISTS (
   SELECT 1 FROM pg_constraint AS c
   WHERE c.contype = 'f' AND c.convalidated AND c.conrelid = {_table(schema, table.name)}
     AND c.confrelid = {_table(schema, key.referred_table)}
-    AND {_array(key.columns)} = {named('c.conrelid', 'c.conkey')}
-    AND {_array(key.referred_columns)} = {named('c.confrelid', 'c.confkey')})"""  # noqa: S608
+    AND {_array(key.columns)} = {named("c.conrelid", "c.conkey")}
+    AND {_array(key.referred_columns)} = {named("c.confrelid", "c.confkey")})"""  # noqa: S608
 
 
 def _orphans(schema: str, key: ForeignKey) -> str:
@@ -250,8 +249,7 @@ def _orphans(schema: str, key: ForeignKey) -> str:
     names = ", ".join(f"c.{_name(column)}" for column in key.columns)
     whole = " AND ".join(f"c.{_name(column)} IS NOT NULL" for column in key.columns)
     alike = " AND ".join(
-        f"p.{_name(theirs)} = c.{_name(mine)}"
-        for mine, theirs in zip(key.columns, key.referred_columns, strict=True)
+        f"p.{_name(theirs)} = c.{_name(mine)}" for mine, theirs in zip(key.columns, key.referred_columns, strict=True)
     )
     return _summary(
         key.columns,

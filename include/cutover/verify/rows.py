@@ -18,11 +18,11 @@ import pyarrow.compute as pc
 
 from cutover.data import finish
 from cutover.data.extract import extract
-from cutover.data.route import Chunk, TableRoute
 from cutover.data.transform import Tally, target_schema, transform
 from cutover.data.types import cast
 from cutover.dialects import postgresql, postgresql_types
 from cutover.dialects.endpoint import Endpoint
+from cutover.route import Chunk, TableRoute
 
 # Differences are counted to the last one, but only this many of a chunk are shown.
 SHOWN = 20
@@ -67,7 +67,13 @@ class Comparison:
 
 
 def compare(
-    source: Endpoint, target: Endpoint, schema: str, route: TableRoute, chunk: Chunk, batch_rows: int, scratch: Path
+    source: Endpoint,
+    target: Endpoint,
+    schema: str,
+    route: TableRoute,
+    chunk: Chunk,
+    batch_rows: int,
+    scratch: Path,
 ) -> Comparison:
     """Compare a chunk cell by cell.
 
@@ -90,9 +96,7 @@ def compare(
     return _as_multisets(route, expected, found, scratch)
 
 
-def read_target(
-    target: Endpoint, schema: str, route: TableRoute, chunk: Chunk
-) -> Iterator[pa.RecordBatch]:
+def read_target(target: Endpoint, schema: str, route: TableRoute, chunk: Chunk) -> Iterator[pa.RecordBatch]:
     """Stream the target's rows of a chunk in the Arrow types of :func:`target_schema`.
 
     Rows that were loaded and then set aside (duplicates, orphans) are read with them: together
@@ -220,7 +224,10 @@ def _as_multisets(
     import duckdb
 
     scratch.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(dir=scratch) as folder, duckdb.connect(str(Path(folder) / "compare.db")) as database:
+    with (
+        TemporaryDirectory(dir=scratch) as folder,
+        duckdb.connect(str(Path(folder) / "compare.db")) as database,
+    ):
         database.execute("SET memory_limit = '256MB'")
         rows = {}
         for name, batches in (("source", expected), ("target", found)):
@@ -264,7 +271,11 @@ def _pair_up(
             if row[position] != partner[position]:
                 result.show(
                     Difference(
-                        route.target, _name(identity), column.target, _shown(row[position]), _shown(partner[position])
+                        route.target,
+                        _name(identity),
+                        column.target,
+                        _shown(row[position]),
+                        _shown(partner[position]),
                     )
                 )
     for identity in others if route.key else [tuple(row) for row in extra]:
@@ -295,5 +306,3 @@ def _text(array: pa.Array) -> pa.Array:
     if pa.types.is_duration(array.type):
         array = pc.cast(array, pa.int64())
     return pc.cast(array, pa.string())
-
-

@@ -74,7 +74,9 @@ class OwnExpectation:
             counted = f"SELECT count(*) OVER () AS {COUNT}, found.* FROM (\n{query}\n) AS found"  # noqa: S608
             kwargs["unexpected_rows_query"] = f"{counted} LIMIT {_ROWS_SHOWN}"
         written: dict[str, Any] = {
-            "description": self.description, "notes": self.notes, "severity": self.severity
+            "description": self.description,
+            "notes": self.notes,
+            "severity": self.severity,
         }
         return Configuration(self.type, kwargs, dict(meta or {}), **written).to_domain_obj()
 

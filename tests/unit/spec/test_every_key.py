@@ -114,9 +114,7 @@ def test_unbuilt_value_is_refused_by_name(key: str, value: Any) -> None:
         match = re.fullmatch(r"x\.yaml:\d+: ([\w.]+)(?:\[\d\])?: (.*not built yet.*)", problem)
         assert match, problem
         place, rest = match.groups()
-        below = key.removeprefix(place).removeprefix(
-            "."
-        )  # a sub-tree's message lists the keys given below it
+        below = key.removeprefix(place).removeprefix(".")  # a sub-tree's message lists the keys given below it
         assert key.startswith(place)
         assert not below or f"(given: {below})" in rest
 
@@ -140,9 +138,7 @@ def test_json_schema_and_loader_agree(key: str, value: Any) -> None:
 
 def _switches() -> list[str]:
     unbuilt = [key for key, entry in REQUIREMENT.items() if entry == {"unbuilt": [], "refused": [True]}]
-    return [
-        key for key in unbuilt if not key.startswith("monitoring.logging.")
-    ]  # has no enabled: all refused
+    return [key for key in unbuilt if not key.startswith("monitoring.logging.")]  # has no enabled: all refused
 
 
 @pytest.mark.parametrize("key", _switches())

@@ -187,9 +187,7 @@ def test_missing_and_unreadable_files(tmp_path: Path) -> None:
 
 
 def test_anchors_and_merge_keys() -> None:
-    spec = load(
-        "monitoring: {alerting: {rules: {migrationFailure: &r {severity: info}, rollbackTriggered: *r}}}"
-    )
+    spec = load("monitoring: {alerting: {rules: {migrationFailure: &r {severity: info}, rollbackTriggered: *r}}}")
     assert spec.monitoring.alerting.rules.rollback_triggered.severity == "info"
 
 
@@ -202,9 +200,7 @@ def test_keys_that_are_not_text_must_be_quoted(key: str) -> None:
 
 
 def test_yaml_1_2_keys_and_values() -> None:
-    spec = load(
-        "data: {transformation: {mapping: {valueMapping: {u.s: {Y: true, N: no, 1: 2, '007': 1.5}}}}}"
-    )
+    spec = load("data: {transformation: {mapping: {valueMapping: {u.s: {Y: true, N: no, 1: 2, '007': 1.5}}}}}")
     assert spec.data.transformation.mapping.values == {"u.s": {"Y": True, "N": "no", "1": 2, "007": 1.5}}
 
 
@@ -212,16 +208,12 @@ def test_yaml_1_2_keys_and_values() -> None:
     "cron", ["61 2 * * *", "@weekly", "0 2 * *", "0 2 * * * *", "R 2 * * *", "H 2 * * *", "0 2 * * funday"]
 )
 def test_bad_cron(cron: str) -> None:
-    (problem,) = problems(
-        HEAD + f"strategy: {{planning: {{scheduling: {{automated: {{schedule: '{cron}'}}}}}}}}"
-    )
+    (problem,) = problems(HEAD + f"strategy: {{planning: {{scheduling: {{automated: {{schedule: '{cron}'}}}}}}}}")
     assert "is not a cron schedule of five fields" in problem
 
 
 def test_window_past_midnight_and_never_open() -> None:
-    window = (
-        "strategy: {{planning: {{scheduling: {{maintenanceWindow: {{startTime: '22:00', endTime: '{}'}}}}}}}}"
-    )
+    window = "strategy: {{planning: {{scheduling: {{maintenanceWindow: {{startTime: '22:00', endTime: '{}'}}}}}}}}"
     end = load(window.format("04:00")).strategy.planning.scheduling.maintenance_window.end_time
     assert end == "04:00"
     (problem,) = problems(HEAD + window.format("22:00"))
@@ -233,10 +225,7 @@ def test_booleans_and_numbers_are_not_mistaken_for_each_other() -> None:
     rule = "monitoring: {{alerting: {{rules: {{migrationFailure: {{threshold: {}}}}}}}}}"
     assert "should be 1" in problems(HEAD + rule.format("true"))[0]
     assert "2 is not built yet; built: 1" in problems(HEAD + rule.format("2"))[0]
-    assert (
-        "should be a valid integer"
-        in problems(HEAD + "data: {extraction: {strategy: {full: {chunkSize: '9'}}}}")[0]
-    )
+    assert "should be a valid integer" in problems(HEAD + "data: {extraction: {strategy: {full: {chunkSize: '9'}}}}")[0]
 
 
 def test_switched_off_tables_are_empty() -> None:

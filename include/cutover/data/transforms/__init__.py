@@ -11,9 +11,9 @@ from typing import Protocol
 
 import pyarrow as pa
 
-from cutover.data.route import ColumnRoute
 from cutover.data.transforms import defaults, email, not_null, nul, types, values
 from cutover.data.transforms.result import Outcome
+from cutover.route import ColumnRoute
 
 
 class Transform(Protocol):

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from cutover.data.route import ColumnRoute
 from cutover.data.transforms.result import Outcome
+from cutover.route import ColumnRoute
 
 
 def applies(route: ColumnRoute) -> bool:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-from cutover.data.route import ColumnRoute
 from cutover.data.transforms.result import Outcome
 from cutover.data.types import arrow_type, cast
+from cutover.route import ColumnRoute
 
 
 def applies(route: ColumnRoute) -> bool:
