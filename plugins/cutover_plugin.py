@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 
 from airflow.plugins_manager import AirflowPlugin
@@ -10,12 +11,8 @@ from cutover.airflow.timetable import MaintenanceWindowTimetable
 
 if {"scheduler", "celery"} & set(sys.argv):
     # Tasks are forked from these processes: what is loaded here once, no task loads again (about a second each).
-    import adbc_driver_postgresql.dbapi
-    import connectorx
-    import pandas
-
-    import cutover.airflow.alerts
-    import cutover.run  # noqa: F401
+    for module in ("adbc_driver_postgresql.dbapi", "connectorx", "pandas", "cutover.airflow.alerts", "cutover.run"):
+        importlib.import_module(module)
 
 
 class CutoverPlugin(AirflowPlugin):

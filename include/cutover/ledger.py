@@ -164,7 +164,7 @@ class Ledger:
         return next(_breaks([row._mapping for row in rows]), None)
 
 
-def _breaks(rows: Sequence[Mapping[str, Any]]) -> Iterator[int]:
+def _breaks(rows: Sequence[sa.RowMapping]) -> Iterator[int]:
     previous = _FIRST
     for position, row in enumerate(rows, start=1):
         wanted = _hash(
@@ -185,7 +185,7 @@ def _hash(run_id: str, number: int, migration: str, at: str, kind: str, body: st
     return hashlib.sha256(json.dumps([run_id, number, migration, at, kind, body, previous]).encode()).hexdigest()
 
 
-def _event(row: Mapping[str, Any]) -> Event:
+def _event(row: Mapping[str, Any] | sa.RowMapping) -> Event:
     return Event(
         row["run_id"],
         row["number"],

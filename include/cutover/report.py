@@ -148,9 +148,9 @@ def _tables(report: Report, by_kind: Mapping[str, list[Event]]) -> None:
         plan = Plan.from_json(by_kind["planned"][-1].detail["plan"])
         report.digest, report.notes = plan.digest, list(plan.notes)
         report.losses = [f"{loss.object}: {loss.reason}" for loss in plan.losses]
-        for table in plan.tables:
-            tables[table.route.source] = TableReport(table.route.source)
-            names[table.name] = table.route.source
+        for planned in plan.tables:
+            tables[planned.route.source] = TableReport(planned.route.source)
+            names[planned.name] = planned.route.source
         for chunk in plan.chunks:
             tables[chunk.table].planned += chunk.rows
             tables[chunk.table].chunks += 1

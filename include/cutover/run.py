@@ -59,7 +59,7 @@ def run_migration(run: Run, expectations: Path | None = None) -> Report:
             switch.rollback(run)
             switch.validate_rollback(run)
             return reporting.build(run.ledger, run.id)
-    run.record("completed")
+    switch.complete(run)
     return reporting.build(run.ledger, run.id)
 
 
@@ -78,12 +78,10 @@ def _change(run: Run, expectations: Path | None) -> None:
     workers = run.params.workers or min(run.spec.extract_workers, run.spec.load_workers)
     _on_workers(run, partial(move.stream_chunk, run), run.plan.chunks, workers)
     move.finish_schema(run)
-    if prove.wanted(run):
-        _on_workers(run, partial(prove.validate_rows, run), range(len(run.plan.batches)), workers)
-        prove.validate_expectations(run, expectations)
+    _on_workers(run, partial(prove.validate_rows, run), range(len(run.plan.batches)), workers)
+    prove.validate_expectations(run, expectations)
     switch.cutover(run)
     switch.validate_cutover(run)
-    switch.tidy(run)
 
 
 def _on_workers(

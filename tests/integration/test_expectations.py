@@ -270,6 +270,15 @@ def test_the_users_own_suite(target: Endpoint, tmp_path: Path) -> None:
     assert failures(check(target, tmp_path / "docs", frozenset({"rows"}))) == []
 
 
+def test_what_is_written_twice_is_answered_twice(target: Endpoint, tmp_path: Path) -> None:
+    once = "{type: expect_column_values_to_not_be_null, kwargs: {column: %s}}"
+    written = ", ".join(once % name for name in ("id", "id", "name", "name"))
+    for name in ("own.yaml", "own.json.yaml", "own-columns.yaml", "generated.yml"):
+        (tmp_path / name).write_text(f"{{table: cameras, expectations: [{written}]}}")
+    results = check(target, tmp_path / "docs", frozenset({"rows"}), tmp_path)
+    assert [r.success for r in results] == [True, True, *[True, True, False, False] * 4]
+
+
 def test_a_wrong_suite_stops_everything(target: Endpoint, tmp_path: Path) -> None:
     (tmp_path / "cameras.json").write_text('{"table": "camera", "expectations": []}')
     with pytest.raises(SpecError, match=r"cameras.json: .*no table 'camera'; did you mean 'cameras'"):

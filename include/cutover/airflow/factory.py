@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -160,20 +162,11 @@ def _wire(spec: MigrationSpec, folder: Path) -> None:
         "max_active_tis_per_dagrun": spec.load_workers,
         "execution_timeout": timedelta(milliseconds=loading),
     }
-
-    @task
-    def check_window() -> None:
-        from cutover.steps import check
-
-        with in_run(folder, get_current_context()) as run:
-            check.check_window(run)
-
-    @task
-    def preflight() -> None:
-        from cutover.steps import check
-
-        with in_run(folder, get_current_context()) as run:
-            check.preflight(run)
+    step = partial(_step, folder)
+    extract = step("move.extract_batch", "extract", **readers)
+    transform = step("move.transform_batch", "transform", **readers)
+    load = step("move.load_batch", "load", **writers)
+    rows = step("prove.validate_rows", "rows", **readers)
 
     @task
     def plan() -> list[int]:
@@ -191,92 +184,22 @@ def _wire(spec: MigrationSpec, folder: Path) -> None:
                 raise AirflowSkipException("a dry run changes nothing")
             move.backup(run)
 
-    @task
-    def create_schema() -> None:
-        from cutover.steps import move
-
-        with in_run(folder, get_current_context()) as run:
-            move.create_schema(run)
-
-    @task(**readers)
-    def extract(batch: int) -> int:
-        from cutover.steps import move
-
-        with in_run(folder, get_current_context()) as run:
-            move.extract_batch(run, batch)
-        return batch
-
-    @task(**readers)
-    def transform(batch: int) -> int:
-        from cutover.steps import move
-
-        with in_run(folder, get_current_context()) as run:
-            move.transform_batch(run, batch)
-        return batch
-
-    @task(**writers)
-    def load(batch: int) -> int:
-        from cutover.steps import move
-
-        with in_run(folder, get_current_context()) as run:
-            move.load_batch(run, batch)
-        return batch
-
     @task_group
     def chunks(batch: int) -> None:
         load(transform(extract(batch)))
 
-    @task
-    def finish_schema() -> None:
-        from cutover.steps import move
-
-        with in_run(folder, get_current_context()) as run:
-            move.finish_schema(run)
-
-    @task(task_id="rows", **readers)
-    def validate_rows(batch: int) -> None:
-        from cutover.steps import prove
-
-        with in_run(folder, get_current_context()) as run:
-            if prove.wanted(run):
-                prove.validate_rows(run, batch)
-
     @task(task_id="expectations")
-    def validate_expectations() -> None:
+    def expectations() -> None:
         from cutover.steps import prove
 
         with in_run(folder, get_current_context()) as run:
-            if prove.wanted(run):
-                suites = folder / "expectations"
-                prove.validate_expectations(run, suites if suites.is_dir() else None)
+            suites = folder / "expectations"
+            prove.validate_expectations(run, suites if suites.is_dir() else None)
 
     @task_group
     def validate(batches: Any) -> None:
-        validate_rows.expand(batch=batches)
-        validate_expectations()
-
-    @task
-    def cutover() -> None:
-        from cutover.steps import switch
-
-        with in_run(folder, get_current_context()) as run:
-            switch.cutover(run)
-
-    @task
-    def validate_cutover() -> None:
-        from cutover.steps import switch
-
-        with in_run(folder, get_current_context()) as run:
-            switch.validate_cutover(run)
-
-    @task(trigger_rule=TriggerRule.NONE_FAILED)
-    def complete() -> None:
-        from cutover.steps import switch
-
-        with in_run(folder, get_current_context()) as run:
-            if run.params.mode != "dry_run":
-                switch.tidy(run)
-            run.record("completed")
+        rows.expand(batch=batches)
+        expectations()
 
     @task(trigger_rule=TriggerRule.ALL_DONE, retries=0)
     def rollback_gate() -> list[str]:
@@ -292,13 +215,6 @@ def _wire(spec: MigrationSpec, folder: Path) -> None:
             if not rolls_back(run):
                 raise AirflowSkipException("automatic rollback is switched off in the spec")
         return failed
-
-    @task
-    def rollback(failed: list[str]) -> None:
-        from cutover.steps import switch
-
-        with in_run(folder, get_current_context()) as run:
-            switch.rollback(run)
 
     @task
     def validate_rollback() -> None:
@@ -323,19 +239,37 @@ def _wire(spec: MigrationSpec, folder: Path) -> None:
         return status
 
     planned = plan()
-    saved, made, moved = backup(), create_schema(), chunks.expand(batch=planned)
-    finished, proved, switched, checked = finish_schema(), validate(planned), cutover(), validate_cutover()
-    chain(check_window(), preflight(), planned, saved, made, moved, finished, proved, switched, checked)
-    gate = rollback_gate()
+    saved, made, moved = backup(), step("move.create_schema")(), chunks.expand(batch=planned)
+    finished, proved = step("move.finish_schema")(), validate(planned)
+    switched, checked = step("switch.cutover")(), step("switch.validate_cutover")()
+    before = (step("check.check_window")(), step("check.preflight")(), planned)
+    chain(*before, saved, made, moved, finished, proved, switched, checked)
+    gate, undone, told = rollback_gate(), validate_rollback(), report()
     [saved, made, moved, finished, proved, switched, checked] >> gate
-    undone = validate_rollback()
-    rollback(gate) >> undone
-    completed = complete()
+    gate >> step("switch.rollback")() >> undone
+    # A dry run skips what changes anything, and is complete all the same.
+    completed = step("switch.complete", trigger_rule=TriggerRule.NONE_FAILED)()
     checked >> completed
-    told = report()
     [completed, undone] >> told
     # The only leaf: it succeeds when the run did, and is upstream_failed after every rollback.
     [completed, told] >> EmptyOperator(task_id="end")
+
+
+def _step(folder: Path, where: str, task_id: str | None = None, **options: Any) -> Any:
+    """Return a task that calls one step of the library, with the batch number it is mapped over, if any.
+
+    The step is imported when the task runs, not when the DAG file is parsed.
+    """
+    module, name = where.split(".")
+
+    @task(task_id=task_id or name, **options)
+    def call(batch: int | None = None) -> int | None:
+        function = getattr(import_module(f"cutover.steps.{module}"), name)
+        with in_run(folder, get_current_context()) as run:
+            function(run, *([] if batch is None else [batch]))
+        return batch
+
+    return call
 
 
 def broken_dag(name: str, problem: str) -> DAG:

@@ -78,7 +78,8 @@ def load(
         )
         row = cursor.fetchone()
         if row is not None:
-            return Marker(*row[:4], tuple((column, what, count) for column, what, count in json.loads(row[4])))
+            read, loaded, size, rejected, altered = row
+            return Marker(read, loaded, size, rejected, tuple(tuple(entry) for entry in json.loads(altered)))
         rows = cursor.adbc_ingest(
             route.target,
             pa.RecordBatchReader.from_batches(target_schema(route), _checked(route, batches)),
@@ -87,12 +88,12 @@ def load(
         )
         if tally.rejects:
             cursor.adbc_ingest(REJECTS, _rejects(route, chunk, tally), mode="append", db_schema_name=schema)
-        altered = tuple((column, what, count) for (column, what), count in sorted(tally.altered.items()))
-        marker = Marker(tally.rows_read, int(rows), tally.bytes_read, len(tally.rejects), altered)
+        counted = tuple((column, what, count) for (column, what), count in sorted(tally.altered.items()))
+        marker = Marker(tally.rows_read, int(rows), tally.bytes_read, len(tally.rejects), counted)
         cursor.execute(
             f"INSERT INTO {markers} (table_name, chunk, rows_read, rows_loaded, bytes_read, rejected, altered) "  # noqa: S608
             "VALUES ($1, $2, $3, $4, $5, $6, $7)",
-            (*known, marker.rows_read, marker.rows, marker.bytes, marker.rejected, json.dumps(altered)),
+            (*known, marker.rows_read, marker.rows, marker.bytes, marker.rejected, json.dumps(counted)),
         )
         connection.commit()
     return marker

@@ -75,7 +75,7 @@ def select(
 
     Ordered by ``key`` where one is given. ``where`` is SQL that a parser has printed.
     """
-    chosen = [sa.literal_column(expression).label(alias) for expression, alias in columns]
+    chosen: list[sa.Label[object]] = [sa.literal_column(expression).label(alias) for expression, alias in columns]
     statement = sa.select(*chosen).select_from(sa.table(table))
     if where is not None:
         statement = statement.where(sa.literal_column(f"({where})"))

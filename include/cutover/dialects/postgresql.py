@@ -18,7 +18,7 @@ from sqlalchemy.dialects import postgresql
 from cutover.dialects.endpoint import Endpoint
 from cutover.errors import DataError, PreflightError, TerminalError, TransientError
 
-_DIALECT = postgresql.dialect(paramstyle="named")
+_DIALECT: sa.Dialect = postgresql.dialect(paramstyle="named")  # type: ignore[no-untyped-call]
 # Class 08 is connection loss, 40 serialisation and deadlock, 53 out of resources, 55P03 lock
 # timeout, 57 operator intervention (PostgreSQL manual, appendix A).
 _TRANSIENT_CLASSES = ("08", "40", "53", "57")
@@ -168,7 +168,7 @@ def select(
 
     Where a key is given the rows are limited to ``lower <= key < upper``.
     """
-    chosen = [sa.literal_column(expression).label(alias) for expression, alias in columns]
+    chosen: list[sa.Label[object]] = [sa.literal_column(expression).label(alias) for expression, alias in columns]
     order: sa.ColumnElement[int] = sa.column(key or "", sa.BigInteger)
     parts = []
     for table in tables:

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -216,7 +216,5 @@ def _is_in(process: psutil.Process, folder: Path) -> bool:
 
 
 def _signal(send: Callable[[], None]) -> None:
-    try:
+    with suppress(psutil.NoSuchProcess):
         send()
-    except psutil.NoSuchProcess:
-        pass

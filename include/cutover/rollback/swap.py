@@ -206,7 +206,7 @@ def _grant(
         connection.execute(
             sql.SQL("GRANT {} ON {} TO {}{}").format(
                 # The server's own word for the privilege, from its catalogue.
-                sql.SQL(privilege),  # type: ignore[arg-type]
+                sql.SQL(privilege),
                 sql.Identifier(live, name),
                 sql.SQL("PUBLIC") if grantee is None else sql.Identifier(grantee),
                 sql.SQL(" WITH GRANT OPTION" if grantable else ""),

@@ -25,7 +25,7 @@ from sqlalchemy.types import UserDefinedType
 from cutover.schema.model import ForeignKey
 from cutover.schema.translate import TargetTable
 
-_DIALECT = postgresql.dialect(paramstyle="named")
+_DIALECT: sa.Dialect = postgresql.dialect(paramstyle="named")  # type: ignore[no-untyped-call]
 
 
 @dataclass(frozen=True)

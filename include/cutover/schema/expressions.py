@@ -71,7 +71,8 @@ def row_filter(written: str, table: Table, routes: Sequence[ColumnRoute]) -> str
     """
     where = f"data.extraction.filtering.rowFilters.{table.name}"
     try:
-        parsed = sqlglot.parse_one(f"SELECT 1 FROM t WHERE {written}", read="mysql")
+        # Parsed, never run: what comes out is printed anew from the tree.
+        parsed = sqlglot.parse_one(f"SELECT 1 FROM t WHERE {written}", read="mysql")  # noqa: S608
     except SqlglotError as error:
         raise SpecError([f"{where}: not a condition: {written!r} ({str(error).splitlines()[0]})"]) from None
     clause = parsed.args.get("where")
@@ -91,10 +92,10 @@ def row_filter(written: str, table: Table, routes: Sequence[ColumnRoute]) -> str
             column.replace(exp.column(name if name in known or route is None else route.source, quoted=True))
         else:
             raise SpecError([f"{where}: {table.name} has no column {name!r}; it has {', '.join(sorted(known))}"])
-    return clause.this.sql(dialect="mysql", identify=True, comments=False)
+    return str(clause.this.sql(dialect="mysql", identify=True, comments=False))
 
 
-def _mapped(route: ColumnRoute) -> exp.Expression:
+def _mapped(route: ColumnRoute) -> exp.Case | exp.Func:
     case = exp.Case(this=exp.column(route.source, quoted=True))
     for value, mapped in route.values:
         case = case.when(exp.Literal.string(value), exp.convert(mapped))

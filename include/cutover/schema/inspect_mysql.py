@@ -119,7 +119,7 @@ def _default(mariadb: bool, default: str, type_: str, extra: str) -> str | None:
 def _indexes(connection: sa.Connection) -> dict[str, list[Index]]:
     parts: dict[tuple[str, str], list[tuple[str, int, int | None, str, str | None]]] = defaultdict(list)
     for table, name, *part in connection.execute(_INDEXES):
-        parts[table, name].append(tuple(part))  # type: ignore[arg-type]
+        parts[table, name].append(tuple(part))
     found: dict[str, list[Index]] = defaultdict(list)
     for (table, name), described in parts.items():
         found[table].append(
@@ -148,7 +148,7 @@ def _unsupported(parts: list[tuple[str, int, int | None, str, str | None]]) -> I
 def _foreign_keys(connection: sa.Connection) -> dict[str, list[ForeignKey]]:
     parts: dict[tuple[str, str], list[tuple[str, str, str, str, str]]] = defaultdict(list)
     for table, name, *part in connection.execute(_KEYS):
-        parts[table, name].append(tuple(part))  # type: ignore[arg-type]
+        parts[table, name].append(tuple(part))
     found: dict[str, list[ForeignKey]] = defaultdict(list)
     for (table, name), described in parts.items():
         _, referred, _, on_delete, on_update = described[0]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import TypeVar
@@ -98,7 +98,7 @@ def _refuse_unknown_names(source: Schema, chosen: list[Table], spec: MigrationSp
         f"table {name!r} was asked for, but {source.name} has no such table" for name in only if name not in known
     ]
     mapping, filtering = spec.data.transformation.mapping, spec.data.extraction.filtering
-    named = {
+    named: dict[str, Iterable[str]] = {
         "data.transformation.mapping.fieldMapping": mapping.fields,
         "data.extraction.filtering.rowFilters": filtering.rows,
         "data.extraction.filtering.columnFilters": filtering.columns,
@@ -122,8 +122,8 @@ def _refuse_unknown_names(source: Schema, chosen: list[Table], spec: MigrationSp
     for where, fields in dotted.items():
         for field in fields:
             table_name, _, column_name = field.partition(".")
-            table = next((t for t in source.tables if t.name == table_name), None)
-            names = set() if table is None else {c.name for c in table.columns}
+            owner = next((t for t in source.tables if t.name == table_name), None)
+            names = set() if owner is None else {c.name for c in owner.columns}
             names |= {_target_name(table_name, name, spec) for name in names}
             if column_name not in names:
                 problems.append(f"{where}: {source.name} has no column {field!r}")
@@ -182,8 +182,9 @@ def _table(table: Table, source: Schema, spec: MigrationSpec, losses: list[Loss]
     key = tuple(names[name] for name in table.primary_key)
     keys_travel = settings.constraints.enabled and settings.constraints.preserve_constraints
     indexes = tuple(_indexes(table, names, spec, losses))
+    duplicates = spec.data.transformation.cleaning.duplicates
     condition = filtering.rows.get(table.name)
-    route = TableRoute(
+    table_route = TableRoute(
         table.name,
         table.name,
         tuple(routes),
@@ -191,12 +192,11 @@ def _table(table: Table, source: Schema, spec: MigrationSpec, losses: list[Loss]
         ranged=len(key) == 1 and _is_integer(next(r for r in routes if r.target == key[0])),
         where=None if condition is None else row_filter(condition, table, routes),
         duplicates=tuple(_duplicate_columns(table, names, spec)),
-        keep_last=bool(spec.data.transformation.cleaning.duplicates)
-        and spec.data.transformation.cleaning.duplicates.strategy == "keep_last",
+        keep_last=duplicates is not None and duplicates.strategy == "keep_last",
     )
     _refuse_long_name(table.name, f"table {table.name}")
     return TargetTable(
-        route,
+        table_route,
         tuple(defaults),
         tuple(checks),
         tuple(comments),
@@ -309,7 +309,7 @@ def _duplicate_columns(table: Table, names: dict[str, str], spec: MigrationSpec)
         if target in names.values():
             if not table.primary_key:
                 raise SpecError(
-                    [f"duplicateRemoval.keyFields {field!r}: {table.name} has no primary key to say which row is first"]
+                    [f"duplicateRemoval.keyFields {field!r}: {table.name} has no primary key to say which is first"]
                 )
             if names.get(table.primary_key[0]) != target or len(table.primary_key) > 1:
                 yield target

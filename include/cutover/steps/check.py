@@ -112,7 +112,8 @@ def _target_findings(run: Run) -> Iterator[str]:
     if encoding != "UTF8":
         yield f"target {target} has encoding {encoding}; CREATE DATABASE ... ENCODING 'UTF8' TEMPLATE template0"
     if not may_create_schema:
-        yield f"{target.user} may not create schemas; GRANT CREATE ON DATABASE {postgresql.quoted(target.database)} TO it"
+        database = postgresql.quoted(target.database)
+        yield f"{target.user} may not create schemas; GRANT CREATE ON DATABASE {database} TO it"
     if not may_create_table:
         yield f"{target.user} may not create tables; GRANT CREATE ON SCHEMA {postgresql.quoted(run.live)} TO it"
     if run.spec.strategy.execution.modes.safe.backup_before_migration and run.params.mode != "dry_run":

@@ -24,7 +24,7 @@ def validate_rows(run: Run, number: int) -> None:
         WindowClosedError: the window closed, or the run takes too long.
         TransientError: a server was lost.
     """
-    if not _switches(run).data_validation:
+    if not (_wanted(run) and _switches(run).data_validation):
         return
     found: list[str] = []
     count = 0
@@ -52,7 +52,7 @@ def validate_rows(run: Run, number: int) -> None:
         raise VerificationError(f"{count} rows differ{_moved(run)}; the first:", found[:_SHOWN])
 
 
-def wanted(run: Run) -> bool:
+def _wanted(run: Run) -> bool:
     """Whether the spec asks for validation after the load."""
     return run.spec.strategy.execution.modes.safe.validate_after_migration and _switches(run).enabled
 
@@ -105,6 +105,8 @@ def validate_expectations(run: Run, folder: Path | None) -> None:
 
 def _suites(run: Run) -> frozenset[str]:
     """Name the kinds of expectation that the spec's switches ask for."""
+    if not _wanted(run):
+        return frozenset()
     switches, rules = _switches(run), run.spec.schema_.validation.rules.data_integrity
     kinds = set()
     if switches.schema_validation:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from typing import Any
 
 from psycopg import sql
 
@@ -79,20 +80,22 @@ def validate_cutover(run: Run) -> None:
             raise VerificationError("the live schema is not as planned:", missing)
 
 
-def _removed(run: Run) -> list[dict[str, int]]:
+def _removed(run: Run) -> list[dict[str, Any]]:
     finished = [e for e in run.ledger.events(run.id, "step_finished") if e.detail["step"] == "finish_schema"]
-    removed: list[dict[str, int]] = finished[-1].detail["removed"]
+    removed: list[dict[str, Any]] = finished[-1].detail["removed"]
     return removed
 
 
-def tidy(run: Run) -> None:
-    """After success: drop what earlier runs kept, and the staging files.
+def complete(run: Run) -> None:
+    """After success: drop what earlier runs kept and the staging files, and say that the run is complete.
 
     This run's shadow schema stays: it holds the old tables, for the way back.
     """
-    with run.step("tidy", guarded=False) as detail:
-        detail["dropped"] = swap.drop_older(run.target, run.spec.name, run.shadow)
-        shutil.rmtree(run.staging, ignore_errors=True)
+    if run.params.mode != "dry_run":
+        with run.step("tidy", guarded=False) as detail:
+            detail["dropped"] = swap.drop_older(run.target, run.spec.name, run.shadow)
+            shutil.rmtree(run.staging, ignore_errors=True)
+    run.record("completed")
 
 
 def rollback(run: Run) -> None:
@@ -119,8 +122,9 @@ def rollback(run: Run) -> None:
         except CutoverError as error:
             raise RollbackError(
                 f"the way back failed: {error}. The live schema {run.live} "
-                f"{'is back' if detail.get('swapped_back') else 'was not changed by this attempt'}; schema {run.shadow} "
-                f"of {run.target} is left. Remove the cause, then run: cutover rollback {run.spec.name} --run {run.id}"
+                f"{'is back' if detail.get('swapped_back') else 'was not changed by this attempt'}; "
+                f"schema {run.shadow} of {run.target} is left. "
+                f"Remove the cause, then run: cutover rollback {run.spec.name} --run {run.id}"
             ) from error
         shutil.rmtree(run.staging, ignore_errors=True)
         run.record("rolled_back", tables=tables)

@@ -167,15 +167,16 @@ def _definitions(
         if complete == (isinstance(item, Rule) or item.is_query):
             groups.setdefault((item.table, origin), []).append((position, item))
     definitions = []
-    taken: set[str] = set()
+    taken = {suite.name.lower() for suite in context.suites.all()}
     for (table, origin), members in groups.items():
         # The name becomes a file's, and two tables' names may differ only in what a file's cannot hold.
         name = re.sub(r"[^\w-]", "_", f"{table}-{origin}") + ("" if complete else "-columns")
-        name += f"-{len(taken)}" if name.lower() in taken else ""
+        while name.lower() in taken:
+            name += "_"
         taken.add(name.lower())
-        suite = context.suites.add(gx.ExpectationSuite(name=name))
-        for position, item in members:
-            suite.add_expectation(_expectation(gx, position, item))
+        # Added one by one, an expectation that is written twice would be asked, and answered, only once.
+        asked = [_expectation(gx, position, item) for position, item in members]
+        suite = context.suites.add(gx.ExpectationSuite(name=name, expectations=asked))
         asset = source.add_table_asset(name, table_name=f'"{table}"')
         batch = asset.add_batch_definition_whole_table("all rows")
         definition = gx.ValidationDefinition(name=name, data=batch, suite=suite)

@@ -233,7 +233,7 @@ def _as_multisets(
         for name, batches in (("source", expected), ("target", found)):
             reader = pa.RecordBatchReader.from_batches(_text_schema(route), _as_text(route, batches))
             database.register("incoming", reader)
-            database.execute(f"CREATE TABLE {name}_rows AS SELECT * FROM incoming")
+            database.execute(f"CREATE TABLE {name}_rows AS SELECT * FROM incoming")  # noqa: S608
             database.unregister("incoming")
             rows[name] = database.execute(f"SELECT count(*) FROM {name}_rows").fetchall()[0][0]  # noqa: S608
         result = Comparison(rows=rows["target"])
