@@ -61,6 +61,11 @@ def url(endpoint: Endpoint, driver: str | None = "psycopg") -> sa.URL:
     )
 
 
+def _uri(endpoint: Endpoint) -> str:
+    """Return libpq's URI, password included; SQLAlchemy leaves spaces as they are, libpq refuses them."""
+    return url(endpoint, driver=None).render_as_string(hide_password=False).replace(" ", "%20")
+
+
 def _options(endpoint: Endpoint) -> dict[str, str]:
     options = {"connect_timeout": "10", "application_name": "cutover"}
     if endpoint.verify_tls:
@@ -81,7 +86,7 @@ def session(
         PreflightError: the server refused something else; its own words are in the message.
     """
     try:
-        with psycopg.connect(url(endpoint, driver=None).render_as_string(hide_password=False)) as connection:
+        with psycopg.connect(_uri(endpoint)) as connection:
             setting = "SELECT set_config(%s, %s, false)"
             connection.execute(setting, ("TimeZone", "UTC"))
             connection.execute(setting, ("statement_timeout", str(statement_timeout)))
@@ -118,7 +123,7 @@ def arrow_connection(endpoint: Endpoint) -> Iterator[Any]:
     """
     from adbc_driver_postgresql import dbapi
 
-    uri = url(endpoint, driver=None).render_as_string(hide_password=False)
+    uri = _uri(endpoint)
     try:
         connection = dbapi.connect(uri)
     except dbapi.Error as error:

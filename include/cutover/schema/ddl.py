@@ -93,7 +93,7 @@ def drop_tables(tables: tuple[TargetTable, ...]) -> Iterator[Statement]:
 def keys_and_indexes(table: TargetTable) -> Iterator[Statement]:
     """Yield the primary key, unique keys and indexes of one table; each stands alone."""
     built = _built(table, sa.MetaData())
-    if table.route.key:
+    if table.route.key and table.constrained:
         key = sa.PrimaryKeyConstraint(*(built.c[name] for name in table.route.key), name=f"{table.name}_pkey"[:63])
         yield Statement(table.name, f"primary key of {table.name}", _sql(AddConstraint(key)))
     for index in table.indexes:
@@ -108,6 +108,8 @@ def constraints(table: TargetTable, not_null: Sequence[str]) -> Statement | None
     One ALTER TABLE reads the table once for all of them (PostgreSQL manual, ALTER TABLE, Notes).
     """
     built, quote = _built(table, sa.MetaData()), _DIALECT.identifier_preparer.quote
+    if not table.constrained:
+        return None
     parts = [f"ALTER COLUMN {quote(column)} SET NOT NULL" for column in not_null]
     for name, column, labels in table.checks:
         check = CheckConstraint(built.c[column].in_([sa.literal(label, sa.Text) for label in labels]), name=name[:63])

@@ -39,9 +39,13 @@ class TargetIndex:
 
 @dataclass(frozen=True)
 class TargetTable:
-    """A table of the target, bare columns first and everything else to be added after the load."""
+    """A table of the target, bare columns first and everything else to be added after the load.
+
+    ``constrained`` says whether keys and constraints are built at all.
+    """
 
     route: TableRoute
+    constrained: bool = True
     defaults: tuple[tuple[str, str], ...] = ()
     checks: tuple[tuple[str, str, tuple[str, ...]], ...] = ()
     comments: tuple[tuple[str, str], ...] = ()
@@ -138,7 +142,6 @@ def _target_name(table: str, column: str, spec: MigrationSpec) -> str:
 
 
 def _table(table: Table, source: Schema, spec: MigrationSpec, losses: list[Loss], notes: list[str]) -> TargetTable:
-    settings = spec.schema_.settings
     filtering = spec.data.extraction.filtering
     wanted = filtering.columns.get(table.name)
     routes: list[ColumnRoute] = []
@@ -180,7 +183,6 @@ def _table(table: Table, source: Schema, spec: MigrationSpec, losses: list[Loss]
                 defaults.append((target, default))
     names = {route.source: route.target for route in routes}
     key = tuple(names[name] for name in table.primary_key)
-    keys_travel = settings.constraints.enabled and settings.constraints.preserve_constraints
     indexes = tuple(_indexes(table, names, spec, losses))
     duplicates = spec.data.transformation.cleaning.duplicates
     condition = filtering.rows.get(table.name)
@@ -197,14 +199,21 @@ def _table(table: Table, source: Schema, spec: MigrationSpec, losses: list[Loss]
     _refuse_long_name(table.name, f"table {table.name}")
     return TargetTable(
         table_route,
+        _keys_travel(spec),
         tuple(defaults),
         tuple(checks),
         tuple(comments),
         identity,
         table.statistics.next_identity,
         indexes,
-        table.foreign_keys if keys_travel else (),
+        table.foreign_keys if _keys_travel(spec) else (),
     )
+
+
+def _keys_travel(spec: MigrationSpec) -> bool:
+    settings = spec.schema_.settings
+    wanted = settings.constraints.enabled and settings.constraints.preserve_constraints
+    return wanted and settings.tables.options.preserve_constraints
 
 
 def _refuse_long_name(name: str, what: str) -> None:
@@ -320,13 +329,8 @@ def _indexes(table: Table, names: dict[str, str], spec: MigrationSpec, losses: l
     indexes_travel = (
         settings.indexes.enabled and settings.indexes.preserve_indexes and settings.tables.options.preserve_indexes
     )
-    keys_travel = (
-        settings.constraints.enabled
-        and settings.constraints.preserve_constraints
-        and settings.tables.options.preserve_constraints
-    )
     for index in table.indexes:
-        if not (keys_travel if index.unique else indexes_travel):
+        if not (_keys_travel(spec) if index.unique else indexes_travel):
             continue
         if index.unsupported:
             losses.append(Loss(f"index {table.name}.{index.name}", index.unsupported))

@@ -17,7 +17,7 @@ from cutover.data.extract import extract
 from cutover.data.load import load
 from cutover.data.transform import Reject, Tally, target_schema, transform
 from cutover.dialects import postgresql
-from cutover.errors import DriftError, TransientError
+from cutover.errors import DriftError, TerminalError, TransientError
 from cutover.route import Chunk
 from cutover.schema import ddl
 from cutover.steps.check import inspect_both
@@ -71,10 +71,10 @@ def extract_batch(run: Run, number: int) -> None:
     for chunk in run.plan.batches[number]:
         run.check_time()
         path = _staged(run, chunk, "extracted")
-        if path.exists() or _staged(run, chunk, "transformed").exists():
+        if path.exists() or _staged(run, chunk, "transformed").exists() or _loaded_before(run, chunk):
             continue
         started = time.monotonic()
-        rows = stage.write(path, extract(run.source, run.plan.route(chunk), chunk, run.batch_rows))
+        rows = stage.write(path, _read(run, chunk))
         run.record("extracted", chunk=chunk.name, table=chunk.table, rows=rows, seconds=_since(started))
 
 
@@ -88,7 +88,7 @@ def transform_batch(run: Run, number: int) -> None:
     for chunk in run.plan.batches[number]:
         run.check_time()
         origin, path = _staged(run, chunk, "extracted"), _staged(run, chunk, "transformed")
-        if path.exists():
+        if path.exists() or _loaded_before(run, chunk):
             continue
         started = time.monotonic()
         tally, route = Tally(), run.plan.route(chunk)
@@ -123,8 +123,21 @@ def stream_chunk(run: Run, chunk: Chunk) -> None:
         As the three steps do.
     """
     tally = Tally()
-    rows = transform(run.plan.route(chunk), extract(run.source, run.plan.route(chunk), chunk, run.batch_rows), tally)
-    _load(run, chunk, rows, tally)
+    _load(run, chunk, transform(run.plan.route(chunk), _read(run, chunk), tally), tally)
+
+
+def _read(run: Run, chunk: Chunk) -> Iterator[pa.RecordBatch]:
+    """Read a chunk from the source, for no longer than the spec lets a chunk take.
+
+    Raises:
+        TerminalError: it takes longer.
+    """
+    limit = run.spec.data.extraction.strategy.full.timeout / 1000
+    started = time.monotonic()
+    for batch in extract(run.source, run.plan.route(chunk), chunk, run.batch_rows):
+        if time.monotonic() - started > limit:
+            raise TerminalError(f"chunk {chunk.name} is not read within extraction's timeout of {limit:.0f} s")
+        yield batch
 
 
 def _load(run: Run, chunk: Chunk, batches: Iterator[pa.RecordBatch], tally: Tally) -> None:
