@@ -87,8 +87,9 @@ def plan(
     as_json: Annotated[bool, typer.Option("--json", help="print the plan as JSON")] = False,
 ) -> None:
     """Show what a run would do; changes nothing."""
-    spec = load_spec(migrations / name / "migration.yaml")
-    run = start(_new_id("plan"), spec, Params(mode="dry_run", ignore_window=True), Ledger(), *endpoints(spec))
+    home = migrations / name
+    spec = load_spec(home / "migration.yaml")
+    run = start(_new_id("plan"), spec, Params(mode="dry_run", ignore_window=True), Ledger(), *endpoints(spec), home)
     check.preflight(run)
     made = check.make_plan(run)
     paths = check.write_scripts(run) if scripts else []
@@ -138,25 +139,25 @@ def run(
         }
     )
     ledger = Ledger()
-    expectations = None
+    home = None
     if name is not None:
         if source or target or schema or not verify or not indexes:
             raise PreflightError(
                 ["give a migration's NAME or --source and --target, not both; NAME's spec says the rest"]
             )
-        spec = load_spec(migrations / name / "migration.yaml")
+        home = migrations / name
+        spec = load_spec(home / "migration.yaml")
         where = endpoints(spec)
-        expectations = migrations / name / "expectations"
     else:
         if not source or not target:
             raise PreflightError(["give a migration's NAME, or both --source and --target"])
         where = _endpoint("--source", source, "mysql"), _endpoint("--target", target, "postgresql")
         spec = _spec_for(where[0], schema or where[0].database, verify, indexes)
-    this = start(resume_id or _new_id("cli"), spec, params, ledger, *where)
+    this = start(resume_id or _new_id("cli"), spec, params, ledger, *where, home)
     console = render.console()
     try:
         with _shown(this, console):
-            outcome = run_migration(this, expectations if expectations and expectations.is_dir() else None)
+            outcome = run_migration(this)
         code = exit_code(outcome)
     except NotStartedError as error:
         code = EXIT_NOT_STARTED

@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from functools import partial
-from pathlib import Path
 
 from cutover import report as reporting
 from cutover.errors import (
@@ -32,12 +31,11 @@ class NotStartedError(CutoverError):
     """The run ended before anything was changed; the message says why."""
 
 
-def run_migration(run: Run, expectations: Path | None = None) -> Report:
+def run_migration(run: Run) -> Report:
     """Run every step, or every step and the way back; the report says which.
 
     Args:
         run: a run that has been started.
-        expectations: folder with the user's own expectation suites.
 
     Raises:
         NotStartedError: something was not fit for the run; nothing was changed.
@@ -51,7 +49,7 @@ def run_migration(run: Run, expectations: Path | None = None) -> Report:
         raise NotStartedError(str(error)) from error
     if run.params.mode != "dry_run":
         try:
-            _change(run, expectations)
+            _change(run)
         except Exception:
             if not rolls_back(run):
                 run.record("failed", changed_nothing=False)
@@ -72,7 +70,7 @@ def rolls_back(run: Run) -> bool:
     )
 
 
-def _change(run: Run, expectations: Path | None) -> None:
+def _change(run: Run) -> None:
     move.backup(run)
     move.create_schema(run)
     workers = run.params.workers or min(run.spec.extract_workers, run.spec.load_workers)
@@ -80,7 +78,7 @@ def _change(run: Run, expectations: Path | None) -> None:
     move.finish_schema(run)
     if prove.compares_rows(run):
         _on_workers(run, partial(prove.validate_rows, run), range(len(run.plan.batches)), workers)
-    prove.validate_expectations(run, expectations)
+    prove.validate_expectations(run)
     switch.cutover(run)
     switch.validate_cutover(run)
 

@@ -182,13 +182,13 @@ def held(server: Server, table: str, mode: str) -> Iterator[None]:
         yield
 
 
-def waiting(server: Server, fragment: str = "") -> bool:
-    """Whether a session of the target waits for a lock, with ``fragment`` in its statement."""
+def waiting(server: Server, fragment: str = "") -> int:
+    """How many sessions of the target wait for a lock, with ``fragment`` in their statement."""
     query = (
         "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' "
         "AND query ILIKE %s"
     )
-    return bool(one(server, query, f"%{fragment}%"))
+    return int(one(server, query, f"%{fragment}%"))
 
 
 def wait_for(condition: Callable[[], Any], what: str, seconds: float = PATIENCE) -> Any:

@@ -59,7 +59,7 @@ def in_run(folder: Path, context: Mapping[str, Any]) -> Iterator[Run]:
         if ledger.last(identity, "run_started") is None:
             spec = load_spec(folder / "migration.yaml")
             given = {name: value for name, value in context["params"].items() if name in Params.__dataclass_fields__}
-            yield start(identity, spec, Params.from_mapping(given), ledger, *endpoints(spec, resolve))
+            yield start(identity, spec, Params.from_mapping(given), ledger, *endpoints(spec, resolve), folder)
         else:
             yield resume(identity, ledger, resolve)
     except TerminalError as error:

@@ -188,18 +188,10 @@ def _wire(spec: MigrationSpec, folder: Path) -> None:
     def chunks(batch: int) -> None:
         load(transform(extract(batch)))
 
-    @task(task_id="expectations")
-    def expectations() -> None:
-        from cutover.steps import prove
-
-        with in_run(folder, get_current_context()) as run:
-            suites = folder / "expectations"
-            prove.validate_expectations(run, suites if suites.is_dir() else None)
-
     @task_group
     def validate(batches: Any) -> None:
         rows.expand(batch=batches)
-        expectations()
+        step("prove.validate_expectations", "expectations")()
 
     @task(trigger_rule=TriggerRule.ALL_DONE, retries=0)
     def rollback_gate() -> list[str]:

@@ -15,6 +15,7 @@ from cutover.rollback import swap
 from cutover.schema import inspect_mysql, inspect_postgresql
 from cutover.schema.model import Schema
 from cutover.steps.context import Run
+from cutover.verify import suites
 
 MIN_POSTGRESQL = 13
 # Two copies of the data wait on disk between extract, transform and load, compressed to about half.
@@ -158,6 +159,9 @@ def make_plan(run: Run) -> Plan:
         if stored is None:
             source, target = inspect_both(run)
             made = build_plan(run.spec, source, target, run.params.tables, run.params.workers)
+            if run.suites is not None:
+                # A wrong suite is found here, not after hours of loading.
+                suites.read(run.suites, made.tables, [table.name for table in source.tables])
             findings = [*_target_not_ours(run, made), *_no_room(run, made)]
             if findings:
                 raise PreflightError(findings)

@@ -12,11 +12,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from cutover import ledger as ledgers
 from cutover import window
 from cutover.data.shadow import name_for
 from cutover.dialects.endpoint import Endpoint, Resolver, from_connection_variable, from_environment
 from cutover.errors import CutoverError, PreflightError
-from cutover.ledger import Ledger, home
+from cutover.ledger import Ledger
 from cutover.plan import Plan
 from cutover.spec import MigrationSpec
 from cutover.spec.endpoint import Endpoint as Access
@@ -64,7 +65,10 @@ class Params:
 
 @dataclass
 class Run:
-    """One run; steps take it and record what they do through it."""
+    """One run; steps take it and record what they do through it.
+
+    ``home`` is the migration's own folder; a migration that was given as two URLs has none.
+    """
 
     id: str
     spec: MigrationSpec
@@ -72,11 +76,18 @@ class Run:
     target: Endpoint
     ledger: Ledger
     params: Params = field(default_factory=Params)
+    home: Path | None = None
+
+    @property
+    def suites(self) -> Path | None:
+        """The folder with the user's own expectation suites, where the migration has one."""
+        found = self.home / "expectations" if self.home is not None else None
+        return found if found is not None and found.is_dir() else None
 
     @property
     def folder(self) -> Path:
         """The run's own folder for staging, backup, scripts and report."""
-        return home() / self.spec.name / re.sub(r"[^\w.-]", "_", self.id)
+        return ledgers.home() / self.spec.name / re.sub(r"[^\w.-]", "_", self.id)
 
     @property
     def staging(self) -> Path:
@@ -168,14 +179,16 @@ def start(
     ledger: Ledger,
     source: Endpoint,
     target: Endpoint,
+    home: Path | None = None,
 ) -> Run:
     """Begin a run, or come back to one that has begun."""
-    run = Run(run_id, spec, source, target, ledger, params)
+    run = Run(run_id, spec, source, target, ledger, params, home)
     if ledger.last(run_id, "run_started") is None:
         run.record(
             "run_started",
             spec=spec.model_dump(mode="json", by_alias=True, exclude_unset=True),
             params=asdict(params),
+            home=str(home.absolute()) if home is not None else None,
             source=str(source),
             target=f"{target}, schema {spec.target_schema}",
         )
@@ -193,7 +206,16 @@ def resume(run_id: str, ledger: Ledger, resolver: Resolver = from_connection_var
         raise PreflightError([f"no run {run_id!r} in the ledger"])
     spec = MigrationSpec.model_validate(event.detail["spec"])
     source, target = endpoints(spec, resolver)
-    return Run(run_id, spec, source, target, ledger, Params.from_mapping(event.detail["params"]))
+    migration_home = event.detail["home"]
+    return Run(
+        run_id,
+        spec,
+        source,
+        target,
+        ledger,
+        Params.from_mapping(event.detail["params"]),
+        Path(migration_home) if migration_home else None,
+    )
 
 
 def endpoints(spec: MigrationSpec, resolver: Resolver = from_connection_variable) -> tuple[Endpoint, Endpoint]:

@@ -5,13 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
-from pathlib import Path
 
 from cutover.errors import VerificationError
 from cutover.spec.schema import PostMigration
 from cutover.steps.check import source_position
 from cutover.steps.context import Run
-from cutover.verify import expectations, rows
+from cutover.verify import expectations, rows, suites
 
 _SHOWN = 20
 
@@ -76,15 +75,13 @@ def _moved(run: Run) -> str:
     return f" (the source was written to during the run: its binary log went from {before} to {now})"
 
 
-def validate_expectations(run: Run, folder: Path | None) -> None:
+def validate_expectations(run: Run) -> None:
     """Run the generated and the user's own expectation suites on the shadow schema.
 
-    Args:
-        run: the run.
-        folder: the migration's ``expectations`` folder, or None where it has none.
+    An expectation of the user's whose severity is below critical is reported when it fails, no more.
 
     Raises:
-        VerificationError: with every expectation that failed.
+        VerificationError: with every critical expectation that failed.
         SpecError: a suite of the user's cannot be read.
     """
     with run.step("validate_expectations") as detail:
@@ -98,14 +95,20 @@ def validate_expectations(run: Run, folder: Path | None) -> None:
             run.shadow,
             _expected_rows(run),
             _nullable(run),
-            folder,
+            _own_suites(run),
             run.folder / "data_docs",
             chosen,
         )
         detail["results"] = [asdict(result) for result in results]
-        failed = [str(result) for result in results if not result.success]
+        failed = [str(result) for result in results if not result.success and result.severity == "critical"]
         if failed:
             raise VerificationError(f"{len(failed)} of {len(results)} expectations failed:", failed[:_SHOWN])
+
+
+def _own_suites(run: Run) -> list[suites.OwnExpectation]:
+    if run.suites is None:
+        return []
+    return suites.read(run.suites, run.plan.tables, [table.name for table in run.plan.source.tables])
 
 
 def _suites(run: Run) -> frozenset[str]:

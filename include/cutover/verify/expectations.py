@@ -52,7 +52,7 @@ def validate(
     schema: str,
     expected_rows: dict[str, int],
     relaxed: frozenset[str],
-    folder: Path | None,
+    own: Sequence[OwnExpectation],
     data_docs: Path,
     kinds: frozenset[str],
 ) -> list[Result]:
@@ -64,16 +64,14 @@ def validate(
         schema: the schema that holds them.
         expected_rows: rows that each table must hold, by target name; one that is not in it must be empty.
         relaxed: columns, as ``table.column``, that may hold NULL although the source's may not.
-        folder: the user's suites; see :func:`cutover.verify.suites.read`.
+        own: the user's expectations; see :func:`cutover.verify.suites.read`.
         data_docs: folder for the report as a web site; begin with its ``index.html``.
         kinds: what to generate: rows, types, not_null, unique, foreign_keys, values.
 
     Raises:
-        SpecError: a suite of the user's is wrong; nothing has run.
         TransientError: the server was lost.
         VerificationError: the suites could not be run.
     """
-    own = suites.read(folder, tables) if folder is not None and folder.is_dir() else []
     with postgresql.session(target, schema) as connection:
         found = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = %s", (schema,))
         there = {row[0] for row in found}

@@ -17,7 +17,7 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -91,8 +91,13 @@ def library() -> Any:
     return great_expectations
 
 
-def read(folder: Path, tables: tuple[TargetTable, ...]) -> list[OwnExpectation]:
+def read(folder: Path, tables: tuple[TargetTable, ...], others: Collection[str] = ()) -> list[OwnExpectation]:
     """Read every suite of a folder.
+
+    Args:
+        folder: holds the suites.
+        tables: the tables of the run.
+        others: tables of the migration that this run leaves out; their suites are left out too.
 
     Raises:
         SpecError: with every problem found, each with its file.
@@ -101,7 +106,7 @@ def read(folder: Path, tables: tuple[TargetTable, ...]) -> list[OwnExpectation]:
     problems: list[str] = []
     for file in sorted(p for p in folder.iterdir() if p.suffix in (".json", ".yaml", ".yml")):
         try:
-            found += _suite(file, {table.name: table for table in tables})
+            found += _suite(file, {table.name: table for table in tables}, others)
         except SpecError as error:
             problems += error.problems
     if problems:
@@ -109,11 +114,13 @@ def read(folder: Path, tables: tuple[TargetTable, ...]) -> list[OwnExpectation]:
     return found
 
 
-def _suite(file: Path, tables: Mapping[str, TargetTable]) -> list[OwnExpectation]:
+def _suite(file: Path, tables: Mapping[str, TargetTable], others: Collection[str]) -> list[OwnExpectation]:
     suite = _parsed(file)
     if not isinstance(suite, Mapping) or set(suite) != {"table", "expectations"}:
         raise SpecError([f"{file}: a suite has the keys table and expectations, and no other"])
     table, given = suite["table"], suite["expectations"]
+    if table not in tables and table in others:
+        return []
     if table not in tables:
         raise SpecError([f"{file}: this migration has no table {table!r}{_near(str(table), tables)}"])
     if not isinstance(given, list):
