@@ -68,7 +68,7 @@ def _hide_passwords(arguments: list[str]) -> list[str]:
                 url, prefix = argument[len(option) + 1 :], option + "="
             elif position and arguments[position - 1] == option:
                 url, prefix = argument, ""
-            if url is None or urlsplit(url).password is None:
+            if url is None or not urlsplit(url).password:
                 continue
             parts = urlsplit(url)
             os.environ[variable] = from_url(url).password

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from functools import partial
+from multiprocessing import forkserver
 
 from cutover import report as reporting
 from cutover.errors import (
@@ -24,6 +25,8 @@ from cutover.steps.context import Run
 
 # What the command line exits with.
 EXIT_COMPLETE, EXIT_ROLLED_BACK, EXIT_NOT_STARTED, EXIT_LOSSES = 0, 1, 2, 3
+# A server that has no threads of its own: forking this process could copy a lock that a thread holds.
+_CONTEXT = multiprocessing.get_context("forkserver")
 _BEFORE_CHANGES = (SpecError, PreflightError, UnsupportedTypeError, WindowClosedError, TransientError)
 
 
@@ -42,6 +45,7 @@ def run_migration(run: Run) -> Report:
     """
     try:
         check.check_window(run)
+        _warm_up()
         check.preflight(run)
         check.make_plan(run)
     except _BEFORE_CHANGES as error:
@@ -59,6 +63,12 @@ def run_migration(run: Run) -> Report:
             return reporting.build(run.ledger, run.id)
     switch.complete(run)
     return reporting.build(run.ledger, run.id)
+
+
+def _warm_up() -> None:
+    """Start the process that workers are forked from: it loads Arrow and the drivers while we look at the servers."""
+    _CONTEXT.set_forkserver_preload(["cutover.run", "connectorx", "adbc_driver_postgresql.dbapi", "pandas"])
+    forkserver.ensure_running()
 
 
 def rolls_back(run: Run) -> bool:
@@ -100,8 +110,7 @@ def _on_workers(
     waiting: list[Chunk] | list[int] = list(pieces)  # type: ignore[assignment]
     for attempt in range(1, attempts + 1):
         problem: Exception | None = None
-        context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(min(workers, len(waiting)) or 1, mp_context=context) as pool:
+        with ProcessPoolExecutor(min(workers, len(waiting)) or 1, mp_context=_CONTEXT) as pool:
             futures: dict[Future[None], Chunk | int] = {pool.submit(work, piece): piece for piece in waiting}  # type: ignore[arg-type]
             failed = []
             for future in as_completed(futures):

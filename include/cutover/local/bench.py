@@ -205,7 +205,8 @@ def _task_processes(server: Airflow) -> list[int]:
     found = []
     for process in psutil.process_iter():
         try:
-            if Path(process.cwd()) == server.folder.resolve() and "task" in " ".join(process.cmdline()):
+            title = " ".join(process.cmdline())
+            if Path(process.cwd()) == server.folder.resolve() and title.startswith("airflow worker -- "):
                 found.append(process.pid)
         except (psutil.Error, OSError):
             continue
