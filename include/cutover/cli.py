@@ -167,11 +167,11 @@ def run(
         code = EXIT_ROLLED_BACK
         _complain(str(error))
         outcome = report.build(ledger, this.id)
-    if code != EXIT_NOT_STARTED:
-        render.show_report(outcome, console)
     publish.publish(this)
     if report_file is not None:
         report_file.write_text(outcome.to_json())
+    if code != EXIT_NOT_STARTED:
+        render.show_report(outcome, console)
     raise typer.Exit(code)
 
 

@@ -29,6 +29,8 @@ CAMERA = Path(__file__).parents[2] / "include" / "migrations" / "camera_counting
 CUTOVER = str(Path(sys.executable).with_name("cutover"))
 # For connections that a test gives up in the end: a hang becomes a failure with a name.
 PATIENCE = 120.0
+# Of every role and account that a test makes.
+SECRET = "open-sesame"
 
 
 def endpoint(server: Server, **changes: Any) -> Endpoint:
@@ -38,10 +40,10 @@ def endpoint(server: Server, **changes: Any) -> Endpoint:
     return replace(made, **changes)
 
 
-def spec(name: str = "shop", schema: str = "public", **parts: Any) -> MigrationSpec:
-    """A small migration without a window; ``parts`` are the spec's five."""
+def spec(name: str = "shop", into: str = "public", **parts: Any) -> MigrationSpec:
+    """A small migration into a target schema, without a window; ``parts`` are the spec's five."""
     strategy = {"planning": {"scheduling": {"enabled": False}}} | parts.pop("strategy", {})
-    given = {"name": name, "source": {"env": "SOURCE_DB"}, "target": {"env": "TARGET_DB", "schema": schema}}
+    given = {"name": name, "source": {"env": "SOURCE_DB"}, "target": {"env": "TARGET_DB", "schema": into}}
     return MigrationSpec.model_validate(given | {"strategy": strategy} | parts)
 
 
@@ -57,13 +59,13 @@ def begin(
     source: Server | Endpoint,
     target: Server | Endpoint,
     written: MigrationSpec | None = None,
-    run_id: str | None = None,
+    home: Path | None = None,
     **params: Any,
 ) -> Run:
     """Begin a run whose ledger is in CUTOVER_HOME; two workers where nothing else is said."""
     ends = [end if isinstance(end, Endpoint) else endpoint(end) for end in (source, target)]
     given = Params.from_mapping({"workers": 2} | params)
-    return start(run_id or f"test__{uuid4().hex[:8]}", written or spec(), given, Ledger(), *ends)
+    return start(f"test__{uuid4().hex[:8]}", written or spec(), given, Ledger(), ends[0], ends[1], home)
 
 
 def loaded(run: Run) -> Run:
@@ -158,18 +160,18 @@ def target_database(server: Server) -> Iterator[Server]:
 
 @contextmanager
 def role(server: Server, *grants: str, options: str = "LOGIN") -> Iterator[str]:
-    """A role of the target's server; ``{role}`` in the grants is its name, which is its password too."""
+    """A role of the target's server with the password SECRET; ``{role}`` in the grants is its name."""
     name = f"r_{uuid4().hex[:12]}"
-    postgres(server, f"CREATE ROLE {name} {options} PASSWORD '{name}'", *(g.format(role=name) for g in grants))
+    postgres(server, f"CREATE ROLE {name} {options} PASSWORD '{SECRET}'", *(g.format(role=name) for g in grants))
     yield name
     postgres(server, f"DROP OWNED BY {name} CASCADE", f"DROP ROLE {name}")
 
 
 @contextmanager
 def account(server: Server, *grants: str) -> Iterator[str]:
-    """An account of the source's server; ``{account}`` in the grants is its name, which is its password too."""
+    """An account of the source's server with the password SECRET; ``{account}`` in the grants is its name."""
     name = f"u_{uuid4().hex[:12]}"
-    mysql(server, f"CREATE USER {name}@'%' IDENTIFIED BY '{name}'", *(g.format(account=name) for g in grants))
+    mysql(server, f"CREATE USER {name}@'%' IDENTIFIED BY '{SECRET}'", *(g.format(account=name) for g in grants))
     yield name
     mysql(server, f"DROP USER {name}@'%'")
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 from helpers import (
+    SECRET,
     access,
     account,
     begin,
@@ -17,6 +20,7 @@ from helpers import (
     endpoint,
     migrations,
     mysql,
+    mysql_rows,
     postgres,
     role,
     rows,
@@ -101,14 +105,14 @@ def test_databases_that_do_not_exist(shop: Server, live: Server) -> None:
 
 def test_a_source_account_that_sees_one_table_only(shop: Server, live: Server) -> None:
     with account(shop, f"GRANT SELECT ON {shop.name}.goods TO {{account}}@'%'") as name:
-        text = refused(endpoint(shop, user=name, password=name), live)
+        text = refused(endpoint(shop, user=name, password=SECRET), live)
     assert f"{name} may not SELECT from all of {shop.name}" in text
     assert f"GRANT SELECT ON `{shop.name}`.* TO it" in text
 
 
 def test_a_target_role_that_may_create_nothing(shop: Server, live: Server) -> None:
     with role(live) as name:
-        text = refused(shop, endpoint(live, user=name, password=name))
+        text = refused(shop, endpoint(live, user=name, password=SECRET))
         assert f"{name} may not create schemas; GRANT CREATE ON DATABASE" in text
         assert f'{name} may not create tables; GRANT CREATE ON SCHEMA "public" TO it' in text
 
@@ -120,7 +124,7 @@ def test_a_role_with_no_more_than_it_needs(shop: Server, target_db: Server) -> N
         account(shop, f"GRANT SELECT ON {shop.name}.* TO {{account}}@'%'") as reader,
         role(target_db, *grants) as writer,
     ):
-        run = begin(endpoint(shop, user=reader, password=reader), endpoint(target_db, user=writer, password=writer))
+        run = begin(endpoint(shop, user=reader, password=SECRET), endpoint(target_db, user=writer, password=SECRET))
         assert run_migration(run).status == report.COMPLETED
         assert check.source_position(run.source) is None
         assert rows(target_db, "SELECT id, word FROM goods ORDER BY id") == [(1, "a"), (2, "b")]
@@ -128,7 +132,9 @@ def test_a_role_with_no_more_than_it_needs(shop: Server, target_db: Server) -> N
 
 def test_a_target_in_another_encoding(shop: Server, pg_server: Server) -> None:
     latin = replace(pg_server, name="t_latin")
-    postgres(replace(pg_server, name="postgres"), "CREATE DATABASE t_latin ENCODING LATIN1 LOCALE 'C' TEMPLATE template0")
+    postgres(
+        replace(pg_server, name="postgres"), "CREATE DATABASE t_latin ENCODING LATIN1 LOCALE 'C' TEMPLATE template0"
+    )
     try:
         assert "has encoding LATIN1; CREATE DATABASE ... ENCODING 'UTF8'" in refused(shop, latin)
     finally:
@@ -170,8 +176,6 @@ def test_a_row_filter_that_is_none(shop: Server, live: Server, written: str, sai
 
 
 def _goods(shop: Server) -> list[tuple[Any, ...]]:
-    from helpers import mysql_rows
-
     return mysql_rows(shop, "SELECT id FROM goods")
 
 
@@ -200,15 +204,13 @@ def test_two_columns_that_become_one(shop: Server, live: Server) -> None:
 
 
 def test_a_type_that_has_no_exact_way(shop: Server, live: Server) -> None:
-    written = spec(schema={"settings": {"tables": {"columns": {"typeMapping": {"varchar(20)": "money"}}}}})
-    text = refused(shop, live, written)
+    columns = {"typeMapping": {"varchar(20)": "money"}}
+    text = refused(shop, live, spec(schema={"settings": {"tables": {"columns": columns}}}))
     assert "typeMapping" in text
     assert "no exact way to carry 'money'" in text
 
 
 def test_a_closed_window(shop: Server, live: Server) -> None:
-    from datetime import UTC, datetime
-
     days = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
     far = days[(datetime.now(UTC).weekday() + 3) % 7]
     window = {"enabled": True, "startTime": "02:00", "endTime": "06:00", "timezone": "UTC", "days": [far]}
@@ -225,7 +227,7 @@ def test_a_staging_disk_without_room(shop: Server, live: Server) -> None:
     run.staging.mkdir(parents=True, exist_ok=True)
     (chunk,) = run.plan.chunks
     move._staged(run, chunk, "extracted").with_suffix(".partial").symlink_to("/dev/full")
-    with pytest.raises(PreflightError, match="no space left for staging in .*; free some, or set CUTOVER_HOME"):
+    with pytest.raises(PreflightError, match=r"no space left for staging in .*; free some, or set CUTOVER_HOME"):
         move.extract_batch(run, 0)
     assert not list(run.staging.iterdir())
     move.extract_batch(run, 0)
@@ -235,8 +237,6 @@ def test_a_staging_disk_without_room(shop: Server, live: Server) -> None:
 def test_a_staging_disk_that_is_too_small(
     shop: Server, live: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import subprocess
-
     small = tmp_path / "small"
     small.mkdir()
     mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(small)], capture_output=True)

@@ -233,7 +233,7 @@ def types(mysql_server: Server) -> Iterator[Server]:
             source,
             "SET sql_mode = 'ALLOW_INVALID_DATES'",
             f"CREATE TABLE {named(TABLE)} (id INT PRIMARY KEY, {', '.join(columns)}) CHARACTER SET utf8mb4",
-            *(insert.replace("%", "%") for insert in inserts),
+            *inserts,
         )
         yield source
 
@@ -343,7 +343,7 @@ KINDS = (
     "CREATE TABLE nothing (id INT PRIMARY KEY, word TEXT)",
     "CREATE TABLE empty_heap (word TEXT)",
     "INSERT INTO plain VALUES (1, 'a', 1.5, 0x00, 0.1), (2, NULL, NULL, NULL, NULL), (3, '12', 3, 0xFF, -0.0)",
-    "INSERT INTO words VALUES ('b', 'x'), ('A', 'y'), ('ä', 'z'), ('_', NULL), ('C, D', 'w')",
+    "INSERT INTO words VALUES ('b', 'x'), ('A', 'y'), ('ö', 'z'), ('_', NULL), ('C, D', 'w')",
     "INSERT INTO pairs VALUES (1, 'x', 'p'), (1, 'y', 'q'), (2, 'x', NULL)",
     "INSERT INTO heap VALUES (1, 'x'), (1, 'x'), (1, 'x'), (NULL, NULL), (NULL, NULL), (12, '3'), (1, '23')",
     "INSERT INTO big_key VALUES (18446744073709551615, 'max'), (1, 'one')",
@@ -416,7 +416,7 @@ def test_an_honest_load_has_no_differences(shadowed: Run) -> None:
         ("INSERT INTO plain SELECT * FROM plain WHERE id = 1", ["plain[1]: only in the target"]),
         ("INSERT INTO nothing VALUES (-5)", ["nothing[-5]: only in the target"]),
         ("UPDATE plain SET id = 4 WHERE id = 1", ["plain[1]: only in the source", "plain[4]: only in the target"]),
-        ("UPDATE words SET word = 'Z' WHERE code = 'ä'", ["words[ä].word: source 'z', target 'Z'"]),
+        ("UPDATE words SET word = 'Z' WHERE code = 'ö'", ["words[ö].word: source 'z', target 'Z'"]),
         ("UPDATE words SET word = 'null' WHERE code = '_'", ["words[_].word: source None, target 'null'"]),
         ("DELETE FROM words WHERE code = 'C, D'", ["words[C, D]: only in the source"]),
         ("UPDATE pairs SET word = 'NULL' WHERE a = 2", ["pairs[2, x].word: source None, target 'NULL'"]),
@@ -436,16 +436,16 @@ def test_what_differs_is_found_by_key_and_column(
 
 
 def test_every_difference_is_counted_though_few_are_shown(kinds: Server, source_db: Server, target_db: Server) -> None:
-    numbers = "WITH RECURSIVE n AS (SELECT 1 AS i UNION ALL SELECT i + 1 FROM n WHERE i < 3000) SELECT i, 'w' FROM n"
+    numbers = "WITH RECURSIVE n AS (SELECT 1 AS i UNION ALL SELECT i + 1 FROM n WHERE i < 900) SELECT i, 'w' FROM n"
     mysql(source_db, "CREATE TABLE many (id INT PRIMARY KEY, word TEXT)", f"INSERT INTO many {numbers}")
     run = loaded(begin(source_db, target_db))
     postgres(target_db, f"UPDATE {run.shadow}.many SET word = id::text WHERE id % 2 = 0")  # noqa: S608
-    with pytest.raises(VerificationError, match="1500 rows differ") as failed:
+    with pytest.raises(VerificationError, match="450 rows differ") as failed:
         prove.validate_rows(run, 0)
     assert 1 < len(failed.value.differences) < 100
     event = run.ledger.last(run.id, "verified")
     assert event is not None
-    assert (event.detail["changed"], event.detail["lost"], event.detail["extra"]) == (1500, 0, 0)
+    assert (event.detail["changed"], event.detail["lost"], event.detail["extra"]) == (450, 0, 0)
 
 
 def test_a_table_in_several_chunks_is_whole(

@@ -15,7 +15,7 @@ from cutover.errors import SpecError, TransientError, VerificationError
 from cutover.local.servers import Server
 from cutover.route import ColumnRoute, TableRoute
 from cutover.schema.model import ForeignKey
-from cutover.schema.translate import TargetIndex, TargetTable
+from cutover.schema.target import TargetIndex, TargetTable
 from cutover.verify import expectations, suites
 from cutover.verify.expectations import Result
 from cutover.verify.generated import GUARANTEED, SCANNED
@@ -114,7 +114,16 @@ def check(
     folder: Path | None = None,
     relaxed: tuple[str, ...] = (),
 ) -> list[Result]:
-    return expectations.validate((CAMERAS, ORDERS), target, SCHEMA, ROWS, frozenset(relaxed), suites.read(folder, (CAMERAS, ORDERS)) if folder else [], docs, kinds)
+    return expectations.validate(
+        (CAMERAS, ORDERS),
+        target,
+        SCHEMA,
+        ROWS,
+        frozenset(relaxed),
+        suites.read(folder, (CAMERAS, ORDERS)) if folder else [],
+        docs,
+        kinds,
+    )
 
 
 def failures(results: list[Result]) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 from collections.abc import Iterator
 from dataclasses import replace
@@ -13,6 +14,7 @@ import psutil
 import pytest
 from helpers import (
     CAMERA,
+    SECRET,
     access,
     begin,
     camera_spec,
@@ -69,8 +71,8 @@ def arrived(
     with pytest.MonkeyPatch.context() as patch, target_database(pg_server) as target:
         patch.setenv("CUTOVER_HOME", str(tmp_path_factory.mktemp("home")))
         postgres(target, "CREATE TABLE other (id int PRIMARY KEY, word text)", "INSERT INTO other VALUES (1, 'mine')")
-        run = begin(camera, target, camera_spec())
-        yield target, run, run_migration(run, CAMERA / "expectations")
+        run = begin(camera, target, camera_spec(), CAMERA)
+        yield target, run, run_migration(run)
 
 
 Arrived = tuple[Server, Run, Report]
@@ -201,12 +203,9 @@ def test_keys_indexes_defaults_and_identities_arrived(arrived: Arrived) -> None:
 
 
 _INDEXES = "SELECT indexdef FROM pg_indexes WHERE schemaname = 'public'"
-_NULLABLE = "SELECT is_nullable FROM information_schema.columns WHERE table_name = %s AND column_name = %s " + (
-    "AND table_schema = 'public'"
-)
-_DEFAULT = "SELECT column_default FROM information_schema.columns WHERE table_name = %s AND column_name = %s " + (
-    "AND table_schema = 'public'"
-)
+_COLUMN = "FROM information_schema.columns WHERE table_schema = 'public' AND table_name = %s AND column_name = %s"
+_NULLABLE = f"SELECT is_nullable {_COLUMN}"
+_DEFAULT = f"SELECT column_default {_COLUMN}"
 
 
 def test_only_the_new_tables_are_live_and_the_neighbour_is_untouched(arrived: Arrived) -> None:
@@ -293,13 +292,13 @@ def test_owner_and_grants_are_carried_over(shop: Server, target_db: Server) -> N
         assert owners == {"customers": owner, "orders": target_db.user}
         after = set(one(target_db, grants, "public.customers"))
         assert before <= after | {f"{owner}=arwdDxtm/{owner}", f"{owner}=arwdDxt/{owner}"}
-        as_reader = replace(target_db, user=reader, password=reader)
+        as_reader = replace(target_db, user=reader, password=SECRET)
         assert rows(as_reader, NAMES) == [("Ana",), ("Björn",), ("桜",)]
         # A table that had no predecessor gets what the schema gives new tables.
         can = "SELECT has_table_privilege(%s, 'orders', 'UPDATE'), has_table_privilege(%s, 'orders', 'SELECT')"
         assert rows(target_db, can, reader, reader) == [(True, False)]
         # The owner may give rows their next id, as before.
-        as_owner = replace(target_db, user=owner, password=owner)
+        as_owner = replace(target_db, user=owner, password=SECRET)
         postgres(as_owner, "INSERT INTO customers (name) VALUES ('next')")
         postgres(target_db, "DROP TABLE orders, customers")
 
@@ -330,12 +329,12 @@ def test_a_schema_that_changes_after_the_plan_is_drift(shop: Server, target_db: 
     run = begin(shop, target_db)
     check.make_plan(run)
     mysql(shop, "ALTER TABLE orders ADD late INT")
-    with pytest.raises(DriftError, match="source schema changed.*table orders was changed"):
+    with pytest.raises(DriftError, match=r"source schema changed.*table orders was changed"):
         move.create_schema(run)
     assert schemas(target_db) == {"public"}
     again = finished(begin(shop, target_db))
     postgres(target_db, "CREATE TABLE customers (id int)")
-    with pytest.raises(DriftError, match="target schema changed.*table customers was added"):
+    with pytest.raises(DriftError, match=r"target schema changed.*table customers was added"):
         switch.cutover(again)
     assert rows(target_db, "SELECT count(*) FROM customers") == [(0,)]
 
@@ -384,7 +383,7 @@ def test_orphans_are_set_aside_with_the_reason(shop: Server, target_db: Server) 
 
 # Interrupted runs.
 
-LARGE = 2_000
+LARGE = 900
 
 
 @pytest.fixture
@@ -418,6 +417,11 @@ def exact(source: Server, target: Server) -> None:
     assert rows(target, query) == mysql_rows(source, query)
 
 
+def connected(process: psutil.Process, server: Server) -> bool:
+    """Whether a process talks to a server."""
+    return any(c.raddr and c.raddr.port == server.port for c in process.net_connections("tcp"))
+
+
 def kill(process: psutil.Process) -> None:
     """End a process of the test's own, and those it started, without warning."""
     for each in [process, *process.children(recursive=True)]:
@@ -441,6 +445,7 @@ def test_a_run_that_was_killed_goes_on_where_it_was(
     shadow = wait_for(lambda: schemas(target_db) - {"public"}, "the shadow schema is there").pop()
     with held(target_db, f"{shadow}.people", mode):
         wait_for(lambda: waiting(target_db, waits_in), f"{waits_in} waits for the lock")
+        left = waiting(target_db)
         if whole:
             kill(psutil.Process(process.pid))
         else:
@@ -448,7 +453,7 @@ def test_a_run_that_was_killed_goes_on_where_it_was(
         process.wait()
         ((run_id, _, _),) = Ledger().runs("shop")
         again = started([*arguments, "--run", run_id], environment)
-        wait_for(lambda: waiting(target_db, waits_in) >= 2, "the new attempt waits for the lock too")
+        wait_for(lambda: waiting(target_db) > left, "the new attempt waits for the lock too")
     out, err = again.communicate(timeout=240)
     assert again.returncode in (0, 3), out + err
     exact(large, target_db)
@@ -466,8 +471,9 @@ def test_a_killed_worker_is_replaced(large: Server, target_db: Server, tmp_path:
     shadow = wait_for(lambda: schemas(target_db) - {"public"}, "the shadow schema is there").pop()
     with held(target_db, f"{shadow}.people", "SHARE"):
         wait_for(lambda: waiting(target_db, "copy"), "COPY waits for the lock")
-        children = psutil.Process(process.pid).children()
-        workers = [child for child in children if "spawn_main" in " ".join(child.cmdline())]
+        workers = [
+            child for child in psutil.Process(process.pid).children(recursive=True) if connected(child, target_db)
+        ]
         assert workers
         for worker in workers:
             worker.kill()
@@ -500,7 +506,7 @@ def test_a_locked_table_is_waited_for_no_longer_than_allowed(shop: Server, targe
         told = run_migration(run)
     assert told.status == report.ROLLED_BACK
     assert told.failed_step == "cutover"
-    assert "lock" in (told.cause or "")
+    assert re.search("lock timeout|time limit", told.cause or "")
     assert dump(target_db) == before
 
 

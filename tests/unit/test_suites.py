@@ -9,7 +9,7 @@ import pytest
 from cutover.dialects.endpoint import Endpoint
 from cutover.errors import SpecError
 from cutover.route import ColumnRoute, TableRoute
-from cutover.schema.translate import TargetTable
+from cutover.schema.target import TargetTable
 from cutover.verify import expectations, suites
 
 EXAMPLES = Path(__file__).parents[2] / "include/migrations/camera_counting/expectations"

@@ -20,7 +20,7 @@ from cutover.route import TableRoute
 from cutover.schema import ddl
 from cutover.schema.ddl import Statement
 from cutover.schema.model import ForeignKey
-from cutover.schema.translate import TargetTable
+from cutover.schema.target import TargetTable
 
 # A statement that a killed attempt has already run; the shadow schema is this run's alone, so
 # what bears the name is what the statement makes.

@@ -23,7 +23,7 @@ from sqlalchemy.schema import (
 from sqlalchemy.types import UserDefinedType
 
 from cutover.schema.model import ForeignKey
-from cutover.schema.translate import TargetTable
+from cutover.schema.target import TargetTable
 
 _DIALECT: sa.Dialect = postgresql.dialect(paramstyle="named")  # type: ignore[no-untyped-call]
 

@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from cutover.dialects import postgresql
 from cutover.dialects.endpoint import Endpoint
 from cutover.errors import TransientError, VerificationError
-from cutover.schema.translate import TargetTable
+from cutover.schema.target import TargetTable
 from cutover.verify import generated, suites
 from cutover.verify.generated import Rule
 from cutover.verify.suites import OwnExpectation

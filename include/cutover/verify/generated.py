@@ -14,7 +14,7 @@ import psycopg
 
 from cutover.route import Scalar
 from cutover.schema.model import ForeignKey
-from cutover.schema.translate import TargetTable
+from cutover.schema.target import TargetTable
 
 GUARANTEED = "the catalogue guarantees it"
 SCANNED = "every row was looked at"

@@ -27,7 +27,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from cutover.errors import SpecError
-from cutover.schema.translate import TargetTable
+from cutover.schema.target import TargetTable
 
 COUNT = "cutover_rows"
 _QUERY = "unexpected_rows_expectation"

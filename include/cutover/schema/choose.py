@@ -1,0 +1,106 @@
+"""Which tables of the source a spec chooses; a name in the spec that the source lacks is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from fnmatch import fnmatchcase
+
+from cutover.errors import SpecError
+from cutover.schema.model import Schema, Table
+from cutover.spec import MigrationSpec
+
+
+def choose(source: Schema, spec: MigrationSpec, only: tuple[str, ...] = ()) -> list[Table]:
+    """Return the tables that the spec's patterns match; ``only`` narrows them further.
+
+    Raises:
+        SpecError: the spec names a table or column that is not there, two columns would get one
+            name, or no table is left.
+    """
+    chosen = [table for table in source.tables if _chosen(table.name, spec, only)]
+    problems = [*_unknown_tables(source, spec, only), *_unknown_columns(source, chosen, spec), *_twice(chosen, spec)]
+    if not chosen and not problems:
+        problems.append(f"no table of {source.name} matches schema.settings.tables.patterns")
+    if problems:
+        raise SpecError(problems)
+    return chosen
+
+
+def target_name(table: str, column: str, spec: MigrationSpec) -> str:
+    """Return what the spec's fieldMapping calls a column."""
+    return spec.data.transformation.mapping.fields.get(table, {}).get(column, column)
+
+
+def _chosen(name: str, spec: MigrationSpec, only: tuple[str, ...]) -> bool:
+    patterns = spec.schema_.settings.tables.patterns
+    if only and name not in only:
+        return False
+    return any(fnmatchcase(name, p) for p in patterns.include) and not any(
+        fnmatchcase(name, p) for p in patterns.exclude
+    )
+
+
+def _unknown_tables(source: Schema, spec: MigrationSpec, only: tuple[str, ...]) -> Iterator[str]:
+    known = {table.name for table in source.tables}
+    for name in only:
+        if name not in known:
+            yield f"table {name!r} was asked for, but {source.name} has no such table"
+    mapping, filtering = spec.data.transformation.mapping, spec.data.extraction.filtering
+    named: dict[str, Iterable[str]] = {
+        "data.transformation.mapping.fieldMapping": mapping.fields,
+        "data.extraction.filtering.rowFilters": filtering.rows,
+        "data.extraction.filtering.columnFilters": filtering.columns,
+    }
+    for where, tables in named.items():
+        for name in tables:
+            if name not in known:
+                yield f"{where}: {source.name} has no table {name!r}"
+
+
+def _unknown_columns(source: Schema, chosen: list[Table], spec: MigrationSpec) -> Iterator[str]:
+    mapping, filtering = spec.data.transformation.mapping, spec.data.extraction.filtering
+    for table in chosen:
+        columns = {column.name for column in table.columns}
+        for name in mapping.fields.get(table.name, {}):
+            if name not in columns:
+                yield f"data.transformation.mapping.fieldMapping.{table.name}: no column {name!r}"
+        for name in filtering.columns.get(table.name, ()):
+            if name not in _names(table, spec):
+                yield f"data.extraction.filtering.columnFilters.{table.name}: no column {name!r}"
+    cleaning = spec.data.transformation.cleaning
+    dotted = {
+        "data.transformation.mapping.valueMapping": list(mapping.values),
+        "data.transformation.cleaning.nullHandling.defaultValues": list(cleaning.nulls.default_values)
+        if cleaning.nulls
+        else [],
+        "data.transformation.cleaning.duplicateRemoval.keyFields": [
+            f for f in cleaning.duplicates.key_fields if "." in f
+        ]
+        if cleaning.duplicates
+        else [],
+    }
+    by_name = {table.name: table for table in source.tables}
+    for where, fields in dotted.items():
+        for field in fields:
+            owner, _, name = field.partition(".")
+            if owner not in by_name or name not in _names(by_name[owner], spec):
+                yield f"{where}: {source.name} has no column {field!r}"
+
+
+def _names(table: Table, spec: MigrationSpec) -> set[str]:
+    """Every name that a column of the table may be called by: its own, and its target's."""
+    own = {column.name for column in table.columns}
+    return own | {target_name(table.name, name, spec) for name in own}
+
+
+def _twice(chosen: list[Table], spec: MigrationSpec) -> Iterator[str]:
+    for table in chosen:
+        origins: dict[str, str] = {}
+        for column in table.columns:
+            name = target_name(table.name, column.name, spec)
+            if name in origins:
+                yield (
+                    f"data.transformation.mapping.fieldMapping.{table.name}: {origins[name]!r} and {column.name!r} "
+                    f"would both be called {name!r}"
+                )
+            origins[name] = column.name

@@ -1,0 +1,104 @@
+"""Foreign keys in the target: which can be built, and one type along each of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from cutover.route import ColumnRoute
+from cutover.schema.choose import target_name
+from cutover.schema.model import ForeignKey, Table
+from cutover.schema.target import Loss, TargetTable
+from cutover.spec import MigrationSpec
+
+_BIGINT_MAX = 2**63 - 1
+
+
+def agree_along_foreign_keys(
+    tables: list[TargetTable], chosen: list[Table], spec: MigrationSpec, losses: list[Loss]
+) -> list[TargetTable]:
+    """Rename foreign keys into the target's names, and give each referring column its parent's type."""
+    by_source = {table.route.source: table for table in tables}
+    sources = {table.name: table for table in chosen}
+    for name, table in list(by_source.items()):
+        kept = []
+        for key in table.foreign_keys:
+            parent = by_source.get(key.referred_table)
+            reason = _unusable(key, table, parent, sources.get(key.referred_table))
+            if reason:
+                losses.append(Loss(f"foreign key {name}.{key.name}", reason))
+                continue
+            assert parent is not None
+            kept.append(
+                replace(
+                    key,
+                    columns=tuple(target_name(name, c, spec) for c in key.columns),
+                    referred_table=parent.name,
+                    referred_columns=tuple(target_name(parent.route.source, c, spec) for c in key.referred_columns),
+                )
+            )
+        by_source[name] = replace(table, foreign_keys=tuple(kept))
+    result = {name: _fit_identity(table) for name, table in by_source.items()}
+    for _ in range(len(result)):
+        changed = False
+        for name, table in result.items():
+            for key in table.foreign_keys:
+                parent_route = result[key.referred_table].route
+                for mine, theirs in zip(key.columns, key.referred_columns, strict=True):
+                    column, model = table.route.column(mine), parent_route.column(theirs)
+                    if column.target_type != model.target_type:
+                        fitted = replace(column, target_type=model.target_type, arrow=model.arrow)
+                        table = _with_column(table, fitted)
+                        changed = True
+            result[name] = table
+        if not changed:
+            break
+    return list(result.values())
+
+
+def _unusable(key: ForeignKey, table: TargetTable, parent: TargetTable | None, source: Table | None) -> str | None:
+    if parent is None or source is None:
+        return f"table {key.referred_table} is not part of this migration"
+    if not set(key.columns) <= {c.source for c in table.route.columns}:
+        return "columnFilters leaves out one of its columns"
+    unique = [source.primary_key, *(i.columns for i in source.indexes if i.unique and not i.unsupported)]
+    if not any(set(columns) == set(key.referred_columns) for columns in unique if columns):
+        return f"{key.referred_table}({', '.join(key.referred_columns)}) is not unique, which PostgreSQL asks for"
+    if not set(key.referred_columns) <= {c.source for c in parent.route.columns}:
+        return f"columnFilters leaves out a column of {key.referred_table}"
+    return None
+
+
+def _fit_identity(table: TargetTable) -> TargetTable:
+    """An unsigned bigint that counts up by itself becomes bigint while it is still in reach."""
+    if table.identity is None:
+        return table
+    column = table.route.column(table.identity)
+    if column.arrow == "decimal(20,0)" and (table.next_identity or 0) <= _BIGINT_MAX:
+        return _with_column(table, replace(column, target_type="bigint", arrow="int64"))
+    return table
+
+
+def _with_column(table: TargetTable, column: ColumnRoute) -> TargetTable:
+    columns = tuple(column if c.target == column.target else c for c in table.route.columns)
+    route = replace(table.route, columns=columns)
+    ranged = len(route.key) == 1 and is_integer(route.column(route.key[0]))
+    return replace(table, route=replace(route, ranged=ranged))
+
+
+def in_dependency_order(tables: list[TargetTable]) -> Iterator[TargetTable]:
+    """Parents before children; within a cycle, by name (foreign keys are added after every table)."""
+    waiting = {table.name: table for table in sorted(tables, key=lambda t: t.name)}
+    while waiting:
+        ready = [
+            name
+            for name, table in waiting.items()
+            if not any(k.referred_table in waiting and k.referred_table != name for k in table.foreign_keys)
+        ]
+        for name in ready or [next(iter(waiting))]:
+            yield waiting.pop(name)
+
+
+def is_integer(route: ColumnRoute) -> bool:
+    """Whether both servers sort the column alike, and its values can be cut into ranges."""
+    return route.arrow.startswith("int") and not route.values and "int" in route.source_type
