@@ -163,6 +163,10 @@ def run(
         code = EXIT_NOT_STARTED
         _complain(str(error))
         outcome = report.build(ledger, this.id)
+    except KeyboardInterrupt:
+        code = EXIT_ROLLED_BACK
+        _complain("interrupted")
+        outcome = report.build(ledger, this.id)
     except CutoverError as error:
         code = EXIT_ROLLED_BACK
         _complain(str(error))
@@ -238,10 +242,20 @@ def _shown(this: Run, console: Console) -> Iterator[None]:
 
 
 @app.command()
-def rollback(name: Name, run_id: RunId = None) -> None:
+def rollback(
+    name: Name,
+    run_id: RunId = None,
+    target: Annotated[str | None, typer.Option(help="postgresql:// URL, for a run that was started with URLs")] = None,
+) -> None:
     """Put the target back as it was before a run, also after its cutover."""
     ledger = Ledger()
-    this = resume(_latest(ledger, name, run_id), ledger)
+    chosen = _latest(ledger, name, run_id)
+    ends = None
+    if target is not None:
+        # The way back reads nothing of the source: where it is, is known, and its password is not needed.
+        source = from_url(ledger.events(chosen, "run_started")[0].detail["source"])
+        ends = source, _endpoint("--target", target, "postgresql")
+    this = resume(chosen, ledger, ends=ends)
     switch.rollback(this)
     switch.validate_rollback(this)
     render.show_report(report.build(ledger, this.id), render.console())

@@ -9,6 +9,7 @@ from functools import cached_property
 from pydantic import TypeAdapter
 
 from cutover.data.chunks import cut, deal
+from cutover.errors import SpecError
 from cutover.route import Chunk, TableRoute
 from cutover.schema import ddl
 from cutover.schema.ddl import Statement
@@ -151,6 +152,7 @@ def build_plan(
         UnsupportedTypeError: a column's type has no translation.
     """
     translation = translate(source, spec, only)
+    _refuse_bad_defaults(translation.tables)
     chunks = [
         chunk for table in translation.tables for chunk in cut(table.route, source.table(table.route.source).statistics)
     ]
@@ -165,3 +167,23 @@ def build_plan(
         translation.notes,
         spec.schema_.settings.constraints.deferrable_constraints,
     )
+
+
+def _refuse_bad_defaults(tables: tuple[TargetTable, ...]) -> None:
+    import pyarrow as pa
+
+    from cutover.data.transforms.defaults import value
+
+    problems = []
+    for table in tables:
+        for column in table.route.columns:
+            try:
+                if column.default is not None:
+                    value(column)
+            except (pa.ArrowException, TypeError, ValueError):
+                problems.append(
+                    f"data.transformation.cleaning.nullHandling.defaultValues.{table.name}.{column.target}: "
+                    f"{column.default!r} is no value of {column.target_type}"
+                )
+    if problems:
+        raise SpecError(problems)

@@ -54,12 +54,14 @@ def run_migration(run: Run) -> Report:
     if run.params.mode != "dry_run":
         try:
             _change(run)
-        except Exception:
+        except BaseException as error:
             if not rolls_back(run):
                 run.record("failed", changed_nothing=False)
                 raise
             switch.rollback(run)
             switch.validate_rollback(run)
+            if not isinstance(error, Exception):  # Ctrl-C: back first, then out
+                raise
             return reporting.build(run.ledger, run.id)
     switch.complete(run)
     return reporting.build(run.ledger, run.id)

@@ -31,6 +31,7 @@ SOURCE = "museum"
 T = TypeVar("T")
 DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
+TABLES = 3  # each a chunk of its own, and all of them loaded at once
 PEOPLE, VISITS, NOTES = 50, 300, 40
 
 _NUMBERS = "(SELECT 1 + a.d + 10 * b.d + 100 * c.d AS n FROM {d} a, {d} b, {d} c) AS numbers".replace(
@@ -77,7 +78,7 @@ class Slack:
                 self.end_headers()
                 self.wfile.write(b"ok")
 
-            def log_message(self, format: str, *args: object) -> None:
+            def log_message(self, *args: object) -> None:
                 pass
 
         self._server = ThreadingHTTPServer((HOST, 0), Webhook)
@@ -202,7 +203,7 @@ def on_shadow_ddl(server: Server, tag: str, table: str, *actions: str) -> None:
                 WHERE schema_name LIKE 'cutover!_%' ESCAPE '!' AND object_identity LIKE '%.{table}'
                 AND object_type = 'table'
             LOOP {work} END LOOP;
-        END $body$""",
+        END $body$""",  # noqa: S608
         f"CREATE EVENT TRIGGER {name} ON ddl_command_end WHEN TAG IN ('{tag}') EXECUTE FUNCTION {name}()",
     )
 
@@ -253,7 +254,7 @@ def spec(
     on_success: bool = False,
 ) -> dict[str, Any]:
     """A migration of the small source, as its YAML would hold it."""
-    bulk = {"batchSize": 1000, "parallelWorkers": 2, "retryOnFailure": retries > 0, "maxRetries": retries}
+    bulk = {"batchSize": 1000, "parallelWorkers": TABLES, "retryOnFailure": retries > 0, "maxRetries": retries}
     scheduling: dict[str, Any] = {
         "maintenanceWindow": {**window, "enabled": True} if window else {"enabled": False},
         "automated": {"enabled": schedule is not None, **({"schedule": schedule} if schedule else {})},
@@ -265,8 +266,8 @@ def spec(
         "target": {"connection": name, "schema": "public"},
         "strategy": {"types": {"data": {"bulk": bulk}}, "planning": {"scheduling": scheduling}},
         "data": {
-            "extraction": {"strategy": {"full": {"maxParallelWorkers": 2}}},
-            "loading": {"strategy": {"bulk": {"maxParallelWorkers": 2}}},
+            "extraction": {"strategy": {"full": {"maxParallelWorkers": TABLES}}},
+            "loading": {"strategy": {"bulk": {"maxParallelWorkers": TABLES}}},
             "transformation": {
                 "mapping": {
                     "fieldMapping": {"people": {"full_name": "name"}},

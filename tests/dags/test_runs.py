@@ -96,7 +96,7 @@ def test_one_failing_chunk_rolls_back_once_the_others_have_ended(station: Statio
     with locked(target, station.shadow("chunk_fails", run_id), "visits"):
         wait_for(lambda: "failed" in _loads(station, run_id).values(), "a load to fail")
         states = _loads(station, run_id)
-        assert sorted(states.values()).count("failed") == 1
+        assert list(states.values()).count("failed") == 1
         assert "running" in states.values()
         assert station.airflow.tasks("chunk_fails", run_id)["rollback_gate"] not in ("running", "success")
 
@@ -266,7 +266,7 @@ def test_a_dry_run_writes_scripts_and_changes_nothing(station: Station) -> None:
 
     assert station.finish("rehearsed", run_id) == "success"
     states = station.airflow.tasks("rehearsed", run_id)
-    assert states["plan"] == states["completed" if "completed" in states else "complete"] == "success"
+    assert states["plan"] == states["complete"] == "success"
     for name in ("backup", "create_schema", "finish_schema", "cutover", "rollback"):
         assert states[name] == "skipped", name
     assert dump(target) == before

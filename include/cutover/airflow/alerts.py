@@ -30,7 +30,9 @@ def on_task_failure(context: Mapping[str, Any]) -> None:
         return
     rule = run.spec.monitoring.alerting.rules.migration_failure
     cause = str(context.get("exception") or "the task died without a word")
-    send(run, "failed", rule, context["ti"].task_id, cause, context["ti"].log_url)
+    # A way back that fails is news of its own: the cooldown of the first failure must not swallow it.
+    what = "rollback failed" if context["ti"].task_id in ("rollback", "validate_rollback") else "failed"
+    send(run, what, rule, context["ti"].task_id, cause, context["ti"].log_url)
 
 
 def rolled_back(run: Run, context: Mapping[str, Any]) -> None:

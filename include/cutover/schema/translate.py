@@ -151,7 +151,7 @@ def _column(
         target_type, arrow = mapped, carrier
     values = _lookup(spec.data.transformation.mapping.values, table, column.name, target)
     if values:
-        target_type, arrow = _type_of_values(values)
+        target_type, arrow = _type_of_values(f"{table}.{target}", values)
         labels = tuple(str(v) for v in dict.fromkeys(values.values()) if v is not None) if arrow == "string" else ()
     nulls = spec.data.transformation.cleaning.nulls
     default = _lookup(nulls.default_values, table, column.name, target) if nulls else None
@@ -199,15 +199,22 @@ def _bare(type_: str) -> str:
     return type_.lower().replace(" ", "") if not parsed.unsigned else type_.lower()
 
 
-def _type_of_values(values: Mapping[str, Scalar]) -> tuple[str, str]:
+def _type_of_values(column: str, values: Mapping[str, Scalar]) -> tuple[str, str]:
     kinds = {type(value) for value in values.values() if value is not None}
     if kinds == {bool}:
         return "boolean", "bool"
     if kinds == {int}:
         return "bigint", "int64"
-    if kinds <= {int, float}:
+    if kinds and kinds <= {int, float}:
         return "double precision", "float64"
-    return "text", "string"
+    if kinds <= {str}:
+        return "text", "string"
+    raise SpecError(
+        [
+            f"data.transformation.mapping.valueMapping.{column} maps to values of several types; write all as text, "
+            "as numbers or as true and false"
+        ]
+    )
 
 
 def _duplicate_columns(table: Table, names: dict[str, str], spec: MigrationSpec) -> Iterator[str]:

@@ -195,8 +195,15 @@ def start(
     return run
 
 
-def resume(run_id: str, ledger: Ledger, resolver: Resolver = from_connection_variable) -> Run:
+def resume(
+    run_id: str,
+    ledger: Ledger,
+    resolver: Resolver = from_connection_variable,
+    ends: tuple[Endpoint, Endpoint] | None = None,
+) -> Run:
     """Return a run that has begun, with the spec and parameters it began with.
+
+    Its databases are found as the spec says, or are ``ends``.
 
     Raises:
         PreflightError: there is no such run.
@@ -205,7 +212,7 @@ def resume(run_id: str, ledger: Ledger, resolver: Resolver = from_connection_var
     if event is None:
         raise PreflightError([f"no run {run_id!r} in the ledger"])
     spec = MigrationSpec.model_validate(event.detail["spec"])
-    source, target = endpoints(spec, resolver)
+    source, target = ends or endpoints(spec, resolver)
     migration_home = event.detail["home"]
     return Run(
         run_id,

@@ -26,6 +26,6 @@ class Transform(Protocol):
         """Return the transformed array, of the same length, and what was refused or altered."""
 
 
-TRANSFORMS: tuple[Transform, ...] = (nul, values, defaults, types, email, not_null)
+TRANSFORMS: tuple[Transform, ...] = (nul, values, types, defaults, email, not_null)
 
 __all__ = ["TRANSFORMS", "Outcome", "Transform"]

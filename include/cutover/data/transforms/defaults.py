@@ -6,6 +6,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from cutover.data.transforms.result import Outcome
+from cutover.data.types import cast
 from cutover.route import ColumnRoute
 
 
@@ -16,4 +17,9 @@ def applies(route: ColumnRoute) -> bool:
 
 def apply(route: ColumnRoute, array: pa.Array) -> Outcome:
     """Fill every NULL."""
-    return Outcome(pc.fill_null(array, pa.scalar(route.default, array.type)))
+    return Outcome(pc.fill_null(array, value(route)))
+
+
+def value(route: ColumnRoute) -> pa.Scalar:
+    """Return the default in the column's own type; raises pa.ArrowException where it is no value of it."""
+    return cast(pa.array([route.default]), route.arrow)[0]

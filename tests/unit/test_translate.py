@@ -1,0 +1,201 @@
+"""A MySQL schema becomes a PostgreSQL one: types agree along keys, names are free, losses are named."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as some
+
+from cutover.dialects import mysql_types
+from cutover.errors import SpecError, UnsupportedTypeError
+from cutover.schema.expressions import translate_default
+from cutover.schema.model import Column, ForeignKey, Index, OtherObject, Schema, Statistics, Table
+from cutover.schema.translate import TargetTable, Translation, translate
+from cutover.spec import MigrationSpec
+
+
+def spec(**parts: Any) -> MigrationSpec:
+    return MigrationSpec.model_validate({"name": "shop", "source": {"env": "S"}, "target": {"env": "T"}} | parts)
+
+
+def table(name: str, *columns: Column, key: tuple[str, ...] = ("id",), **more: Any) -> Table:
+    return Table(name, columns, key, **more)
+
+
+def schema(*tables: Table, **more: Any) -> Schema:
+    return Schema("old", tables, **more)
+
+
+ID = Column("id", "int(11)", False)
+
+
+def done(*tables: Table, only: tuple[str, ...] = (), written: MigrationSpec | None = None) -> Translation:
+    return translate(schema(*tables), written or spec(), only)
+
+
+def by_name(translation: Translation) -> dict[str, TargetTable]:
+    return {t.name: t for t in translation.tables}
+
+
+@pytest.mark.parametrize(
+    ("mysql", "postgresql"),
+    [
+        ("tinyint(1)", "smallint"),
+        ("int(10) unsigned", "bigint"),
+        ("bigint(20) unsigned", "numeric(20,0)"),
+        ("mediumint unsigned", "integer"),
+        ("decimal(65,30)", "numeric(65,30)"),
+        ("decimal(10,2) unsigned", "numeric(10,2)"),
+        ("char(0)", "varchar(1)"),
+        ("datetime(6)", "timestamp(6)"),
+        ("timestamp", "timestamp(0) with time zone"),
+        ("time(3)", "interval"),
+        ("bit(1)", "boolean"),
+        ("bit(8)", "bigint"),
+        ("enum('a','b')", "text"),
+        ("mediumblob", "bytea"),
+        ("double unsigned", "double precision"),
+        ("multipolygon", "bytea"),
+    ],
+)
+def test_types(mysql: str, postgresql: str) -> None:
+    (made,) = done(table("t", ID, Column("c", mysql, True))).tables
+    assert made.route.column("c").target_type == postgresql
+
+
+@given(some.lists(some.text(some.characters(codec="utf-8", exclude_characters="\\\0\n\r\x1a"), min_size=1), min_size=1))
+def test_labels_of_an_enum_are_read_as_they_are_written(labels: list[str]) -> None:
+    quoted = ",".join("'" + label.replace("'", "''") + "'" for label in labels)
+    assert mysql_types.parse(f"enum({quoted})").arguments == tuple(labels)
+
+
+def test_a_type_without_a_translation_is_refused_by_name() -> None:
+    with pytest.raises(UnsupportedTypeError, match=r"t\.c has type vector\(3\).*typeMapping or exclude"):
+        done(table("t", ID, Column("c", "vector(3)", True)))
+
+
+def test_types_agree_along_foreign_keys() -> None:
+    """A counted-up unsigned bigint becomes bigint while it fits, and all that refer to it with it."""
+    big = Column("id", "bigint(20) unsigned", False, autoincrement=True)
+    tables = [
+        table("c", ID, Column("b", "bigint unsigned", True), foreign_keys=(ForeignKey("c_b", ("b",), "b", ("id",)),)),
+        table(
+            "b",
+            Column("id", "bigint unsigned", False),
+            foreign_keys=(ForeignKey("b_a", ("id",), "a", ("id",)),),
+        ),
+        table("a", big, statistics=Statistics(next_identity=5)),
+    ]
+    made = by_name(done(*tables))
+    assert list(made) == ["a", "b", "c"]
+    assert made["a"].identity == "id"
+    for name, column in (("a", "id"), ("b", "id"), ("c", "b")):
+        assert made[name].route.column(column).target_type == "bigint"
+    assert made["b"].route.ranged
+    beyond = replace(tables[2], statistics=Statistics(next_identity=2**63 + 1))
+    assert by_name(done(*tables[:2], beyond))["c"].route.column("b").target_type == "numeric(20,0)"
+
+
+def test_a_cycle_of_foreign_keys_has_an_order() -> None:
+    one = table("one", ID, foreign_keys=(ForeignKey("o", ("id",), "two", ("id",)),))
+    two = table("two", ID, foreign_keys=(ForeignKey("t", ("id",), "one", ("id",)),))
+    self_ = table("self", ID, foreign_keys=(ForeignKey("s", ("id",), "self", ("id",)),))
+    made = done(one, two, self_)
+    assert sorted(t.name for t in made.tables) == ["one", "self", "two"]
+    assert [len(t.foreign_keys) for t in made.tables] == [1, 1, 1]
+
+
+def test_foreign_keys_that_postgresql_cannot_hold_are_losses() -> None:
+    parent = table("parent", ID, Column("word", "varchar(9)", True), indexes=(Index("w", ("word",)),))
+    child = table(
+        "child",
+        ID,
+        Column("word", "varchar(9)", True),
+        foreign_keys=(
+            ForeignKey("by_word", ("word",), "parent", ("word",)),
+            ForeignKey("elsewhere", ("id",), "gone", ("id",)),
+        ),
+    )
+    made = done(parent, child)
+    assert by_name(made)["child"].foreign_keys == ()
+    assert {(loss.object, loss.reason) for loss in made.losses} == {
+        ("foreign key child.by_word", "parent(word) is not unique, which PostgreSQL asks for"),
+        ("foreign key child.elsewhere", "table gone is not part of this migration"),
+    }
+
+
+def test_names_of_indexes_are_made_unique() -> None:
+    long = "x" * 60
+    tables = [
+        table(
+            name, ID, Column("c", "int", True), indexes=(Index("same", ("c",)), Index(f"{long}_{name}", ("c",)), Index("b", ("c",)))
+        )
+        for name in ("a", "b")
+    ]  # fmt: skip
+    names = [i.name for t in done(*tables).tables for i in t.indexes]
+    assert len(set(names)) == 6
+    assert "same" in names
+    assert not set(names) & {"a", "b", "a_pkey", "b_pkey"}
+    assert all(len(name.encode()) <= 63 for name in names)
+
+
+def test_what_stays_behind_is_named() -> None:
+    columns = (
+        ID,
+        Column("g", "int", True, generated="id * 2"),
+        Column("u", "timestamp", False, default="current_timestamp()", on_update="current_timestamp()"),
+        Column("d", "varchar(9)", True, default="uuid()"),
+    )
+    source = schema(
+        table("t", *columns, indexes=(Index("f", ("d",), unsupported="FULLTEXT indexes are not carried yet"),)),
+        others=(OtherObject("view", "v"), OtherObject("check", "t.c"), OtherObject("check", "temp_x.c")),
+    )
+    losses = {loss.object for loss in translate(source, spec()).losses}
+    assert losses == {
+        "generated column t.g",
+        "ON UPDATE of t.u",
+        "default of t.d",
+        "index t.f",
+        "view v",
+        "check t.c",
+    }
+
+
+def test_patterns_choose_tables() -> None:
+    tables = [table(name, ID) for name in ("users", "temp_import", "backup_users", "log_x", "users_old")]
+    assert [t.name for t in done(*tables).tables] == ["users", "users_old"]
+    patterns = {"settings": {"tables": {"patterns": {"include": ["users*"], "exclude": ["*_old"]}}}}
+    assert [t.name for t in done(*tables, written=spec(schema=patterns)).tables] == ["users"]
+    assert [t.name for t in done(*tables, only=("users_old",)).tables] == ["users_old"]
+    with pytest.raises(SpecError, match=r"table 'user' was asked for, but old has no such table"):
+        done(*tables, only=("user",))
+
+
+def test_columns_that_become_one_are_refused() -> None:
+    mapping = {"transformation": {"mapping": {"fieldMapping": {"t": {"a": "id"}}}}}
+    with pytest.raises(SpecError, match=r"t.*id"):
+        done(table("t", ID, Column("a", "int", True)), written=spec(data=mapping))
+
+
+@pytest.mark.parametrize(
+    ("type_", "default", "translated"),
+    [
+        ("int", "5", "5"),
+        ("int", "-5", "-5"),
+        ("varchar(9)", "'it''s'", "'it''s'"),
+        ("varchar(9)", "''", "''"),
+        ("decimal(5,2)", "1.50", "1.50"),
+        ("datetime", "current_timestamp()", "CURRENT_TIMESTAMP"),
+        ("timestamp(6)", "current_timestamp(6)", "CURRENT_TIMESTAMP"),
+        ("date", "'0000-00-00'", None),
+        ("datetime", "'2024-00-15 00:00:00'", None),
+        ("varchar(40)", "uuid()", None),
+        ("varchar(40)", "concat('a'", None),
+    ],
+)
+def test_defaults(type_: str, default: str, translated: str | None) -> None:
+    (made,) = done(table("t", ID, Column("c", type_, True))).tables
+    assert translate_default(default, made.route.column("c")) == translated
