@@ -14,7 +14,8 @@ import station as stations
 from station import ROOT, Slack, Station, closed_window, open_window, spec, utc_now
 
 from cutover.local.airflow_server import airflow, connection
-from cutover.local.servers import HOST, Server, free_port
+from cutover.local.program import HOST, free_port
+from cutover.local.servers import Server
 
 # Tests in this folder import airflow themselves, which makes a home for itself where it is told to.
 os.environ.setdefault("AIRFLOW_HOME", str(ROOT / ".local" / "airflow-tests"))

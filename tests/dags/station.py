@@ -22,7 +22,8 @@ import psycopg
 from cutover.data import shadow
 from cutover.ledger import Ledger
 from cutover.local.airflow_server import Airflow
-from cutover.local.servers import HOST, Server
+from cutover.local.program import HOST
+from cutover.local.servers import Server
 from cutover.report import Report, build
 
 ROOT = Path(__file__).resolve().parents[2]

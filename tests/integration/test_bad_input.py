@@ -31,7 +31,8 @@ from helpers import (
 from cutover import report
 from cutover.dialects.endpoint import Endpoint
 from cutover.errors import PreflightError
-from cutover.local.servers import Server, free_port
+from cutover.local.program import free_port
+from cutover.local.servers import Server
 from cutover.run import NotStartedError, run_migration
 from cutover.steps import check, move
 

@@ -26,8 +26,8 @@ import sys, time
 from pathlib import Path
 from cutover.local import servers
 if "orphans" in sys.argv:  # as if the kernel had not passed the parent's death on
-    with_signal = servers._as
-    servers._as = lambda user, dies_with_parent=None: with_signal(user)
+    with_signal = servers.as_user
+    servers.as_user = lambda user, dies_with_parent=None: with_signal(user)
 with servers.mariadb(Path(sys.argv[1])), servers.postgresql(Path(sys.argv[1])):
     print("up", flush=True)
     time.sleep(600)

@@ -18,7 +18,8 @@ import psutil
 import requests
 
 from cutover.errors import PreflightError, TransientError
-from cutover.local.servers import HOST, Server, free_port
+from cutover.local.program import HOST, free_port
+from cutover.local.servers import Server
 
 USER = "admin"
 _SECONDS_TO_START = 180

@@ -1,0 +1,173 @@
+"""What Airflow sees in the DAG folder, without a server: the DAGs, their shape, and what is wrong with a spec."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from airflow.dag_processing.dagbag import DagBag
+from airflow.sdk import DAG
+from airflow.sdk.exceptions import AirflowFailException
+from station import ROOT, closed_window, open_window, spec, utc_now, write
+
+SHAPE = {
+    "check_window": {"preflight"},
+    "preflight": {"plan"},
+    "plan": {"backup", "chunks.extract", "validate.rows"},
+    "backup": {"create_schema", "rollback_gate"},
+    "create_schema": {"chunks.extract", "rollback_gate"},
+    "chunks.extract": {"chunks.transform"},
+    "chunks.transform": {"chunks.load"},
+    "chunks.load": {"finish_schema", "rollback_gate"},
+    "finish_schema": {"validate.rows", "validate.expectations", "rollback_gate"},
+    "validate.rows": {"cutover", "rollback_gate"},
+    "validate.expectations": {"cutover", "rollback_gate"},
+    "cutover": {"validate_cutover", "rollback_gate"},
+    "validate_cutover": {"complete", "rollback_gate"},
+    "complete": {"report", "end"},
+    "rollback_gate": {"rollback"},
+    "rollback": {"validate_rollback"},
+    "validate_rollback": {"report"},
+    "report": {"end"},
+    "end": set(),
+}
+
+
+def parse(migrations: Path) -> DagBag:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CUTOVER_MIGRATIONS", str(migrations))
+        patch.setenv("AIRFLOW__CORE__LOAD_EXAMPLES", "False")
+        return DagBag(dag_folder=str(ROOT / "dags"))
+
+
+@pytest.fixture(scope="module")
+def migrations(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("migrations")
+    wrong = spec("crooked")
+    wrong["strategy"]["types"]["data"]["bulk"] |= {"batchsize": 10}
+    dead = spec("never", closed_window(utc_now()), schedule="0 0 * * *")
+    write(folder, [spec("museum", open_window(utc_now())), spec("library", retries=2), wrong, dead])
+    (folder / "notes_only").mkdir()
+    return folder
+
+
+@pytest.fixture(scope="module")
+def bag(migrations: Path) -> DagBag:
+    return parse(migrations)
+
+
+def test_one_dag_for_each_folder_and_a_broken_one_leaves_the_others_alone(bag: DagBag) -> None:
+    assert bag.import_errors == {}
+    assert sorted(bag.dags) == ["crooked__broken", "library", "museum", "never__broken"]
+
+
+def test_the_shipped_migration_is_a_dag() -> None:
+    bag = parse(ROOT / "include" / "migrations")
+    assert bag.import_errors == {}
+    assert "camera_counting" in bag.dags
+    assert not [name for name in bag.dags if name.endswith("__broken")]
+
+
+def test_a_missing_folder_of_migrations_is_no_error(tmp_path: Path) -> None:
+    bag = parse(tmp_path / "nowhere")
+    assert (bag.import_errors, bag.dags) == ({}, {})
+
+
+@pytest.mark.parametrize("name", ["museum", "library"])
+def test_tasks_and_their_order(bag: DagBag, name: str) -> None:
+    dag = bag.dags[name]
+    assert {task.task_id: task.downstream_task_ids for task in dag.tasks} == SHAPE
+
+
+def test_end_is_the_only_leaf_so_that_a_rollback_never_turns_a_run_green(bag: DagBag) -> None:
+    assert [task.task_id for task in bag.dags["museum"].leaves] == ["end"]
+
+
+def test_retries_are_the_specs(bag: DagBag) -> None:
+    assert {task.task_id: task.retries for task in bag.dags["library"].tasks if task.task_id != "rollback_gate"} == {
+        name: 2 for name in SHAPE if name != "rollback_gate"
+    }
+    assert {task.retries for task in bag.dags["museum"].tasks} == {0}
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("crooked", ["migration.yaml:", "unknown key 'batchsize'; did you mean 'batchSize'?"]),
+        ("never", ["'0 0 * * *' never falls into the maintenance window"]),
+    ],
+)
+def test_a_broken_spec_is_told_in_the_documentation_and_by_a_run(bag: DagBag, name: str, words: list[str]) -> None:
+    dag = bag.dags[f"{name}__broken"]
+    (task,) = dag.tasks
+    with pytest.raises(AirflowFailException) as caught:
+        task.python_callable()  # type: ignore[attr-defined]
+    for word in words:
+        assert word in str(dag.doc_md)
+        assert word in str(caught.value)
+
+
+def test_run_parameters_make_a_form(bag: DagBag) -> None:
+    given = bag.dags["museum"].params
+    assert {name: given[name] for name in given} == {
+        "mode": "safe",
+        "ignore_window": False,
+        "tables": [],
+        "max_errors": None,
+        "workers": None,
+        "replace_target": False,
+    }
+    for name in given:
+        assert given.get_param(name).description, name
+    assert given.get_param("mode").schema["enum"] == ["safe", "dry_run"]
+    for name, bad in (("mode", "production"), ("workers", 0), ("max_errors", -1), ("tables", "users")):
+        with pytest.raises(ValueError, match="Failed validating"):
+            given.get_param(name).resolve(bad)
+
+
+def test_the_documentation_says_what_the_migration_does(bag: DagBag) -> None:
+    text = str(bag.dags["museum"].doc_md)
+    for words in (
+        "# museum",
+        "The museum's visitors, museum",
+        "schema `public`",
+        "needs `ignore_window`",
+        "Renames in `people`: `full_name` to `name`.",
+        "Maps `people.status`: A to active, I to inactive.",
+    ):
+        assert words in text
+    assert "Runs only on" not in str(bag.dags["library"].doc_md), "it has no window"
+
+
+def test_the_camera_migration_starts_on_sunday_at_two_and_says_so() -> None:
+    dag: DAG = parse(ROOT / "include" / "migrations").dags["camera_counting"]
+    assert dag.timetable.summary == "0 2 * * 0"
+    assert "Starts at `0 2 * * 0` (UTC)." in str(dag.doc_md)
+    assert "Runs only on saturday, sunday, 02:00 to 06:00 UTC" in str(dag.doc_md)
+    assert (dag.catchup, dag.max_active_runs) == (False, 1)
+
+
+def test_parsing_imports_nothing_heavy_and_connects_to_nothing(migrations: Path) -> None:
+    code = """
+import json, runpy, socket, sys
+def refuse(*_):
+    raise AssertionError("a connection was tried")
+socket.socket.connect = refuse
+runpy.run_path(sys.argv[1])
+print(json.dumps(sorted(sys.modules)))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(ROOT / "dags" / "migrations.py")],
+        env=os.environ | {"CUTOVER_MIGRATIONS": str(migrations)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    loaded = {name.partition(".")[0] for name in json.loads(done.stdout.splitlines()[-1])}
+    heavy = {"pyarrow", "pandas", "great_expectations", "connectorx", "adbc_driver_postgresql", "duckdb", "MySQLdb"}
+    assert loaded & heavy == set()
