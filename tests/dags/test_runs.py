@@ -11,6 +11,7 @@ import sys
 from contextlib import closing
 from datetime import datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -186,7 +187,7 @@ def test_a_way_back_that_fails_says_what_is_left_and_how_to_finish(station: Stat
     # The cause gone, the message's own words finish the job.
     change(target, "DROP VIEW audit.peek")
     done = subprocess.run(
-        [sys.executable, "-m", "cutover.cli", *cure.split()[1:]],
+        [Path(sys.executable).parent / "cutover", *cure.split()[1:]],
         env={**os.environ, **station.environment},
         capture_output=True,
         text=True,
