@@ -18,7 +18,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from cutover.errors import TransientError
+from cutover.errors import PreflightError, TransientError
 
 _FIRST = "0" * 64
 _ATTEMPTS = 200
@@ -57,16 +57,27 @@ def home() -> Path:
 
 
 def default_url() -> str:
-    """Return the ledger's address: CUTOVER_LEDGER, or an SQLite file in :func:`home`."""
+    """Return the ledger's address: CUTOVER_LEDGER, or an SQLite file in :func:`home`.
+
+    Raises:
+        PreflightError: that folder cannot be made.
+    """
     given = os.environ.get("CUTOVER_LEDGER")
     if given:
         return given
-    home().mkdir(parents=True, exist_ok=True)
+    try:
+        home().mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise PreflightError([f"{home()} cannot be made ({error.strerror}); set CUTOVER_HOME to a folder"]) from None
     return f"sqlite:///{home() / 'ledger.db'}"
 
 
 class Ledger:
-    """The events of every run, in any database SQLAlchemy can reach."""
+    """The events of every run, in any database SQLAlchemy can reach.
+
+    Raises:
+        PreflightError: it cannot be reached or written.
+    """
 
     def __init__(self, url: str | None = None) -> None:
         self._url = url or default_url()
@@ -78,10 +89,17 @@ class Ledger:
             sa.event.listen(self._engine, "connect", lambda c, _: c.execute("PRAGMA journal_mode=WAL"))
         try:
             _METADATA.create_all(self._engine)
-        except sa.exc.OperationalError:
+        except sa.exc.DBAPIError as error:
             # Two processes may create the table at once; the second finds it there.
-            if not sa.inspect(self._engine).has_table(_EVENTS.name):
-                raise
+            if not self._is_there():
+                where = address.render_as_string(hide_password=True)
+                raise PreflightError([f"the ledger {where} cannot be opened: {error.orig}; see CUTOVER_LEDGER"]) from None
+
+    def _is_there(self) -> bool:
+        try:
+            return sa.inspect(self._engine).has_table(_EVENTS.name)
+        except sa.exc.DBAPIError:
+            return False
 
     def __reduce__(self) -> tuple[type[Ledger], tuple[str]]:
         """A worker process opens the ledger anew: connections do not cross processes."""
