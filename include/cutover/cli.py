@@ -249,15 +249,19 @@ def rollback(
 ) -> None:
     """Put the target back as it was before a run, also after its cutover."""
     ledger = Ledger()
-    chosen = _latest(ledger, name, run_id)
+    chosen = run_id or _latest_change(ledger, name)
     ends = None
     if target is not None:
         # The way back reads nothing of the source: where it is, is known, and its password is not needed.
         source = from_url(ledger.events(chosen, "run_started")[0].detail["source"])
         ends = source, _endpoint("--target", target, "postgresql")
     this = resume(chosen, ledger, ends=ends)
-    switch.rollback(this)
-    switch.validate_rollback(this)
+    try:
+        switch.rollback(this)
+        switch.validate_rollback(this)
+    except CutoverError as error:
+        _complain(str(error))
+        raise typer.Exit(EXIT_ROLLED_BACK) from None
     render.show_report(report.build(ledger, this.id), render.console())
 
 
@@ -303,6 +307,15 @@ def schema_of_spec() -> None:
     sys.stdout.write(json.dumps(json_schema(), indent=2) + "\n")
 
 
+def _latest_change(ledger: Ledger, name: str) -> str:
+    """Return the latest run that changed the target and was not taken back."""
+    for run_id, _, _ in ledger.runs(name):
+        changed = any(e.detail["step"] == "create_schema" for e in ledger.events(run_id, "step_started"))
+        if changed and ledger.last(run_id, "rolled_back") is None:
+            return run_id
+    raise PreflightError([f"{name} has no run that changed the target and was not rolled back"])
+
+
 def _latest(ledger: Ledger, name: str, run_id: str | None) -> str:
     runs = [found for found, _, _ in ledger.runs(name)]
     if run_id is not None and run_id not in runs:
@@ -310,3 +323,7 @@ def _latest(ledger: Ledger, name: str, run_id: str | None) -> str:
     if not runs:
         raise PreflightError([f"{name} has no run in the ledger"])
     return run_id or runs[0]
+
+
+if __name__ == "__main__":
+    main()

@@ -93,7 +93,8 @@ class Ledger:
             # Two processes may create the table at once; the second finds it there.
             if not self._is_there():
                 where = address.render_as_string(hide_password=True)
-                raise PreflightError([f"the ledger {where} cannot be opened: {error.orig}; see CUTOVER_LEDGER"]) from None
+                text = f"the ledger {where} cannot be opened: {error.orig}; see CUTOVER_LEDGER"
+                raise PreflightError([text]) from None
 
     def _is_there(self) -> bool:
         try:

@@ -133,13 +133,13 @@ def show_plan(plan: Plan, screen: Console) -> None:
 
 
 def _print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], screen: Console, right: bool = True) -> None:
-    table = Table(box=None, pad_edge=False, padding=(0, 2))
+    table = Table(box=None, pad_edge=False, padding=(0, 1))
     for position, name in enumerate(columns):
         table.add_column(
             name,
             justify="right" if right and position else "left",
             overflow="fold",
-            no_wrap=bool(right and position),
+            no_wrap=right,
         )
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))

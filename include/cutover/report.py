@@ -14,6 +14,7 @@ from cutover.plan import Plan
 
 COMPLETED, WITH_LOSSES, FAILED = "completed", "completed with losses", "failed"
 ROLLED_BACK, RUNNING, PLANNED = "failed and rolled back", "running", "planned"
+UNDONE = "completed, then rolled back"
 
 
 @dataclass
@@ -99,7 +100,8 @@ def build(ledger: Ledger, run_id: str) -> Report:
     _tables(report, by_kind)
     _losses(report, by_kind)
     _outcome(report, by_kind)
-    last = events[-1]
+    # What was done to the run later, such as taking it back, is no part of its duration.
+    last = (by_kind["completed"] or [events[-1]])[0]
     report.ended = last.at.isoformat(timespec="seconds")
     report.seconds = round((last.at - events[0].at).total_seconds(), 1)
     return report
@@ -125,7 +127,10 @@ def _steps(report: Report, events: Iterable[Event]) -> None:
     state: dict[str, str] = {}
     for event in events:
         detail = event.detail
-        if event.kind in ("step_started", "step_finished", "step_failed"):
+        if event.kind == "completed":
+            # Every step of a complete run has finished, at its last attempt.
+            state = dict.fromkeys(state, "finished")
+        elif event.kind in ("step_started", "step_finished", "step_failed"):
             name = detail["step"]
             spans.setdefault(name, [event.at, event.at])[1] = event.at
             state[name] = event.kind.removeprefix("step_")
@@ -213,8 +218,9 @@ def _expectations(report: Report, results: list[dict[str, Any]]) -> None:
 def _outcome(report: Report, by_kind: Mapping[str, list[Event]]) -> None:
     for event in by_kind["cut_over"][-1:]:
         report.locked_ms = event.detail["locked_ms"]
-    failures = by_kind["step_failed"]
-    if by_kind["completed"]:
+    if by_kind["completed"] and by_kind["rolled_back"]:
+        report.status = UNDONE
+    elif by_kind["completed"]:
         report.status = WITH_LOSSES if report.losses else COMPLETED
         if report.mode == "dry_run":
             report.status = PLANNED
@@ -222,8 +228,19 @@ def _outcome(report: Report, by_kind: Mapping[str, list[Event]]) -> None:
         report.status = ROLLED_BACK
     elif by_kind["failed"]:
         report.status = FAILED
-    first = next((e for e in failures if report.status in (FAILED, ROLLED_BACK, RUNNING)), None)
-    if first is not None:
-        report.failed_step, report.cause = first.detail["step"], first.detail["cause"]
-        if report.status == RUNNING:
-            report.status = FAILED
+    if report.status in (FAILED, ROLLED_BACK, RUNNING):
+        _cause(report, by_kind["step_failed"])
+
+
+def _cause(report: Report, failures: list[Event]) -> None:
+    """Name what the run failed of: the last failure before the way back, and that of the way back itself.
+
+    Earlier ones were tried again. A failure in a run that goes on may be, too.
+    """
+    back = [e for e in failures if e.detail["step"] in ("rollback", "validate_rollback")]
+    forth = [e for e in failures if e not in back]
+    if forth:
+        report.failed_step, report.cause = forth[-1].detail["step"], forth[-1].detail["cause"]
+    if back and report.status != ROLLED_BACK:
+        report.failed_step = report.failed_step or back[-1].detail["step"]
+        report.cause = "; ".join(filter(None, [report.cause, f"the way back failed too: {back[-1].detail['cause']}"]))

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
+import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -73,6 +76,25 @@ def _warm_up() -> None:
     forkserver.ensure_running()
 
 
+def _die_with(parent: int) -> None:
+    """End this worker when the run's process has died: a killed run must not leave workers behind."""
+
+    def watch() -> None:
+        while _alive(parent):
+            time.sleep(1)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def _alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
 def rolls_back(run: Run) -> bool:
     """Whether a failed run takes itself back: unless one of the spec's three switches says no."""
     return (
@@ -112,7 +134,9 @@ def _on_workers(
     waiting: list[Chunk] | list[int] = list(pieces)  # type: ignore[assignment]
     for attempt in range(1, attempts + 1):
         problem: Exception | None = None
-        with ProcessPoolExecutor(min(workers, len(waiting)) or 1, mp_context=_CONTEXT) as pool:
+        with ProcessPoolExecutor(
+            min(workers, len(waiting)) or 1, mp_context=_CONTEXT, initializer=_die_with, initargs=(os.getpid(),)
+        ) as pool:
             futures: dict[Future[None], Chunk | int] = {pool.submit(work, piece): piece for piece in waiting}  # type: ignore[arg-type]
             failed = []
             for future in as_completed(futures):

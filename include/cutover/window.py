@@ -29,6 +29,18 @@ def is_open(spec: MigrationSpec, moment: datetime) -> bool:
     return (today in window.days and now >= start) or (yesterday in window.days and now < end)
 
 
+def opened_at(spec: MigrationSpec, moment: datetime) -> datetime | None:
+    """Return when the window that is open at ``moment`` opened; None where it is closed, or there is none."""
+    scheduling = spec.strategy.planning.scheduling
+    window = scheduling.maintenance_window
+    if not (scheduling.enabled and window.enabled) or not is_open(spec, moment):
+        return None
+    local = moment.astimezone(ZoneInfo(window.timezone))
+    start = time.fromisoformat(window.start_time)
+    day = local.date() if local.time().replace(tzinfo=None) >= start else local.date() - timedelta(days=1)
+    return datetime.combine(day, start, tzinfo=local.tzinfo).astimezone(UTC)
+
+
 def check(spec: MigrationSpec, started: datetime, ignore_window: bool, now: datetime | None = None) -> None:
     """Refuse to go on outside the window, or beyond the longest duration.
 

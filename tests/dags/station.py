@@ -45,11 +45,11 @@ _SEED = (
     "seen DATETIME NOT NULL, score DECIMAL(8,2), KEY visits_seen (seen), "
     "CONSTRAINT visits_person FOREIGN KEY (person_id) REFERENCES people (id))",
     "CREATE TABLE notes (id INT NOT NULL AUTO_INCREMENT PRIMARY KEY, body TEXT)",
-    f"INSERT INTO people SELECT n, CONCAT('Zoë ', n), ELT(1 + n MOD 3, 'A', 'I', NULL) FROM {_NUMBERS} "  # noqa: S608
+    f"INSERT INTO people SELECT n, CONCAT('Zoë ', n), ELT(1 + n MOD 3, 'A', 'I', NULL) FROM {_NUMBERS} "
     f"WHERE n <= {PEOPLE}",
-    f"INSERT INTO visits SELECT n, 1 + n MOD {PEOPLE}, TIMESTAMPADD(HOUR, n, '2025-01-01'), n / 100 FROM {_NUMBERS} "  # noqa: S608
+    f"INSERT INTO visits SELECT n, 1 + n MOD {PEOPLE}, TIMESTAMPADD(HOUR, n, '2025-01-01'), n / 100 FROM {_NUMBERS} "
     f"WHERE n <= {VISITS}",
-    f"INSERT INTO notes SELECT n, CONCAT('note ', n, ' 📷') FROM {_NUMBERS} WHERE n <= {NOTES}",  # noqa: S608
+    f"INSERT INTO notes SELECT n, CONCAT('note ', n, ' 📷') FROM {_NUMBERS} WHERE n <= {NOTES}",
     "ANALYZE TABLE people, visits, notes",
 )
 # What is live in a target before the first run: a table that no run may touch, and one that a run replaces.
@@ -204,7 +204,7 @@ def on_shadow_ddl(server: Server, tag: str, table: str, *actions: str) -> None:
                 WHERE schema_name LIKE 'cutover!_%' ESCAPE '!' AND object_identity LIKE '%.{table}'
                 AND object_type = 'table'
             LOOP {work} END LOOP;
-        END $body$""",  # noqa: S608
+        END $body$""",
         f"CREATE EVENT TRIGGER {name} ON ddl_command_end WHEN TAG IN ('{tag}') EXECUTE FUNCTION {name}()",
     )
 

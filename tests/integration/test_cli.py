@@ -53,7 +53,7 @@ def shop(source_db: Server) -> Server:
 
 
 def arrived(target: Server, schema: str) -> list[tuple[object, ...]]:
-    return rows(target, f'SELECT id, word FROM "{schema}".goods ORDER BY id')  # noqa: S608
+    return rows(target, f'SELECT id, word FROM "{schema}".goods ORDER BY id')
 
 
 GOODS = [(1, "a"), (2, "b"), (3, "桜")]

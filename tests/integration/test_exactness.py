@@ -162,10 +162,12 @@ CASES = {
         ),
     ),
     "time_6": Case("TIME(6)", "interval", (("'-12:34:56.000001'", -dt.timedelta(0, 45296, 1)),)),
-    "char_": Case("CHAR(10)", "character varying(10)", ((EMOJI[:9] + "'", EMOJI[1:9]), ("'ends   '", "ends"), ("''", ""))),
+    "char_": Case("CHAR(10)", "character varying(10)", (("'naïve 桜'", "naïve 桜"), ("'ends   '", "ends"), ("''", ""))),
     "char_0": Case("CHAR(0)", "character varying(1)", (("''", ""),)),
     "varchar_": Case("VARCHAR(60)", "character varying(60)", ((EMOJI, EMOJI[1:-1]), ("'keeps   '", "keeps   "))),
-    "null_word": Case("VARCHAR(60)", "character varying(60)", ((r"'\\N'", "\\N"), ("'NULL'", "NULL"), ("'a\tb\nc\\\\'", "a\tb\nc\\"))),
+    "null_word": Case(
+        "VARCHAR(60)", "character varying(60)", ((r"'\\N'", "\\N"), ("'NULL'", "NULL"), ("'a\tb\nc\\\\'", "a\tb\nc\\"))
+    ),
     "latin": Case(
         "VARCHAR(60)",
         "character varying(60)",
@@ -193,16 +195,24 @@ CASES = {
     "long_blob": Case("LONGBLOB", "bytea", (("REPEAT(0x00, 100000)", b"\0" * 100_000),)),
     "tiny_blob": Case("TINYBLOB", "bytea", (("0x80", b"\x80"),)),
     "medium_blob": Case("MEDIUMBLOB", "bytea", (("0xC328", b"\xc3\x28"),)),
-    "json_": Case("JSON", "text", (("'{\"b\": [1, 2.50, \"é\\\\u0000\"], \"a\": null}'", '{"b": [1, 2.50, "é\\u0000"], "a": null}'),)),
+    "json_": Case(
+        "JSON", "text", (('\'{"b": [1, 2.50, "é\\\\u0000"], "a": null}\'', '{"b": [1, 2.50, "é\\u0000"], "a": null}'),)
+    ),
     "uuid_": Case(
         "UUID",
         "uuid",
         (("'123e4567-e89b-12d3-a456-426655440000'", UUID("123e4567-e89b-12d3-a456-426655440000")),),
     ),
-    "inet_6": Case("INET6", "text", (("'2001:db8::ff00:42:8329'", "2001:db8::ff00:42:8329"), ("'::ffff:1.2.3.4'", "::ffff:1.2.3.4"))),
+    "inet_6": Case(
+        "INET6",
+        "text",
+        (("'2001:db8::ff00:42:8329'", "2001:db8::ff00:42:8329"), ("'::ffff:1.2.3.4'", "::ffff:1.2.3.4")),
+    ),
     "inet_4": Case("INET4", "text", (("'192.0.2.1'", "192.0.2.1"),)),
-    "point_": Case("POINT", "bytea", (("ST_GeomFromText('POINT(1 2)')", bytes.fromhex("0101000000000000000000F03F0000000000000040")),)),
-    "line_": Case("LINESTRING", "bytea", (("ST_GeomFromText('LINESTRING(0 0,1 1)')", struct.pack("<BII4d", 1, 2, 2, 0, 0, 1, 1)),)),
+    "point_": Case("POINT", "bytea", (("ST_GeomFromText('POINT(1 2)')", struct.pack("<BI2d", 1, 1, 1, 2)),)),
+    "line_": Case(
+        "LINESTRING", "bytea", (("ST_GeomFromText('LINESTRING(0 0,1 1)')", struct.pack("<BII4d", 1, 2, 2, 0, 0, 1, 1)),)
+    ),
     # Names.
     "Select": Case("INT", "integer", same("1")),
     "with space": Case("INT", "integer", same("2")),
@@ -213,9 +223,9 @@ CASES = {
     "größe": Case("INT", "integer", same("7")),
     "question?mark": Case("INT", "integer", same("8")),
     "brace{d}": Case("INT", "integer", same("9")),
-}  # fmt: skip
+}
 DEPTH = max(len(case.values) for case in CASES.values()) + 1  # one more: a row of NULLs
-TABLE = 'Every%Type "of" `Order`: s'
+TABLE = 'Every "Type" of `Order` s'
 
 
 def named(name: str) -> str:
@@ -240,7 +250,7 @@ def types(mysql_server: Server) -> Iterator[Server]:
         for row in range(DEPTH):
             chosen = {n: c.values[row][0] for n, c in CASES.items() if row < len(c.values)}
             names = ", ".join(["id", *(named(n) for n in chosen)])
-            inserts.append(f"INSERT INTO {named(TABLE)} ({names}) VALUES ({', '.join([str(row), *chosen.values()])})")  # noqa: S608
+            inserts.append(f"INSERT INTO {named(TABLE)} ({names}) VALUES ({', '.join([str(row), *chosen.values()])})")
         mysql(
             source,
             "SET sql_mode = 'ALLOW_INVALID_DATES'",
@@ -267,7 +277,8 @@ def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_run_ends_with_the_losses_that_were_put_in(arrived: tuple[Server, Report]) -> None:
     _, told = arrived
     assert told.status == report.WITH_LOSSES, told.cause
-    wanted = set()
+    # MariaDB's JSON is text with a check of its own.
+    wanted = {f"check {TABLE}.json_: checks are not carried yet"}
     for name, case in CASES.items():
         if case.lost:
             what = "NUL characters removed" if "text" in name else "dates that are none became NULL"
@@ -280,7 +291,7 @@ def test_every_value_arrives(arrived: tuple[Server, Report], name: str) -> None:
     target, _ = arrived
     case = CASES[name]
     column = f"{quoted(name)}::float8" if case.target == "real" else quoted(name)
-    found = [value for (value,) in rows(target, f"SELECT {column} FROM {quoted(TABLE)} ORDER BY id")]  # noqa: S608
+    found = [value for (value,) in rows(target, f"SELECT {column} FROM {quoted(TABLE)} ORDER BY id")]
     assert found == [value for _, value in case.values] + [None] * (DEPTH - len(case.values))
     for value, (_, wanted) in zip(found, case.values, strict=False):
         assert type(value) is type(wanted)
@@ -419,7 +430,10 @@ def test_an_honest_load_has_no_differences(shadowed: Run) -> None:
         ("UPDATE plain SET word = 'A' WHERE id = 1", ["plain[1].word: source 'a', target 'A'"]),
         ("UPDATE plain SET word = 'a ' WHERE id = 1", ["plain[1].word: source 'a', target 'a '"]),
         ("UPDATE plain SET word = '' WHERE id = 2", ["plain[2].word: source None, target ''"]),
-        ("UPDATE plain SET amount = amount + 0.0001 WHERE id = 3", ["plain[3].amount: source Decimal('3.0000'), target Decimal('3.0001')"]),
+        (
+            "UPDATE plain SET amount = amount + 0.0001 WHERE id = 3",
+            ["plain[3].amount: source Decimal('3.0000'), target Decimal('3.0001')"],
+        ),
         ("UPDATE plain SET raw = '\\x01' WHERE id = 1", ["plain[1].raw: source b'\\x00', target b'\\x01'"]),
         ("UPDATE plain SET ratio = 0.1::real WHERE id = 1", ["plain[1].ratio: source 0.1, target 0.10000000149011612"]),
         ("DELETE FROM plain WHERE id = 3", ["plain[3]: only in the source"]),
@@ -431,14 +445,28 @@ def test_an_honest_load_has_no_differences(shadowed: Run) -> None:
         ("UPDATE words SET word = 'null' WHERE code = '_'", ["words[_].word: source None, target 'null'"]),
         ("DELETE FROM words WHERE code = 'C, D'", ["words[C, D]: only in the source"]),
         ("UPDATE pairs SET word = 'NULL' WHERE a = 2", ["pairs[2, x].word: source None, target 'NULL'"]),
-        ("DELETE FROM heap WHERE ctid = (SELECT min(ctid) FROM heap WHERE b = 'x')", ["heap[1, x]: only in the source"]),
+        (
+            "DELETE FROM heap WHERE ctid = (SELECT min(ctid) FROM heap WHERE a = 1 AND b = 'x')",
+            ["heap[1, x]: only in the source"],
+        ),
         ("INSERT INTO heap VALUES (NULL, NULL)", ["heap[NULL, NULL]: only in the target"]),
-        ("UPDATE heap SET a = 1, b = '23' WHERE a = 12", ["heap[1, 23]: only in the target", "heap[12, 3]: only in the source"]),
-        ("UPDATE big_key SET word = 'm' WHERE id > 1", ["big_key[18446744073709551615].word: source 'max', target 'm'"]),
+        (
+            "UPDATE heap SET a = 1, b = '23' WHERE a = 12",
+            [
+                "heap[1, 23]: only in the target",
+                "heap[12, 3]: only in the source",
+            ],
+        ),
+        (
+            "UPDATE big_key SET word = 'm' WHERE id > 1",
+            [
+                f"big_key[{2**64 - 1}].word: source 'max', target 'm'",
+            ],
+        ),
         ("UPDATE bytes_key SET word = '' WHERE id = '\\x00ff00'", ["bytes_key[00ff00].word: source 'nul', target ''"]),
         ("INSERT INTO empty_heap VALUES ('')", ["empty_heap[]: only in the target"]),
     ],
-)  # fmt: skip
+)
 def test_what_differs_is_found_by_key_and_column(
     shadowed: Run, target_db: Server, damage: str, found: list[str]
 ) -> None:
@@ -450,7 +478,7 @@ def test_every_difference_is_counted_though_few_are_shown(kinds: Server, source_
     numbers = "WITH RECURSIVE n AS (SELECT 1 AS i UNION ALL SELECT i + 1 FROM n WHERE i < 900) SELECT i, 'w' FROM n"
     mysql(source_db, "CREATE TABLE many (id INT PRIMARY KEY, word TEXT)", f"INSERT INTO many {numbers}")
     run = loaded(begin(source_db, target_db))
-    postgres(target_db, f"UPDATE {run.shadow}.many SET word = id::text WHERE id % 2 = 0")  # noqa: S608
+    postgres(target_db, f"UPDATE {run.shadow}.many SET word = id::text WHERE id % 2 = 0")
     with pytest.raises(VerificationError, match="450 rows differ") as failed:
         prove.validate_rows(run, 0)
     assert 1 < len(failed.value.differences) < 100
@@ -473,10 +501,10 @@ def test_a_table_in_several_chunks_is_whole(
     )
     run = finished(begin(source_db, target_db))
     assert len(run.plan.chunks) > 3
-    assert rows(target_db, f"SELECT id, word FROM {run.shadow}.holes ORDER BY id") == [(k, f"w{k}") for k in keys]  # noqa: S608
+    assert rows(target_db, f"SELECT id, word FROM {run.shadow}.holes ORDER BY id") == [(k, f"w{k}") for k in keys]
     assert differences(run) == []
-    postgres(target_db, f"UPDATE {run.shadow}.holes SET word = '?' WHERE id IN (0, {2**63 - 1})")  # noqa: S608
-    assert differences(run) == ["holes[0].word: source 'w0', target '?'", f"holes[{2**63 - 1}].word: source 'w{2**63 - 1}', target '?'"]  # fmt: skip
+    postgres(target_db, f"UPDATE {run.shadow}.holes SET word = '?' WHERE id IN (0, {2**63 - 1})")
+    assert differences(run) == [f"holes[{key}].word: source 'w{key}', target '?'" for key in (0, 2**63 - 1)]
 
 
 def test_staged_and_streamed_loads_are_alike(kinds: Server, pg_server: Server) -> None:
@@ -515,8 +543,8 @@ def test_foreign_keys_of_every_shape(source_db: Server, target_db: Server) -> No
     )
     told = run_migration(begin(source_db, target_db))
     assert told.status == report.COMPLETED, (told.cause, told.losses)
-    keys = "SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE contype = 'f' AND connamespace = 'public'::regnamespace"
-    assert {text for (text,) in rows(target_db, keys)} == {
+    keys = "SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE connamespace = 'public'::regnamespace"
+    assert {text for (text,) in rows(target_db, keys + " AND contype = 'f'")} == {
         "FOREIGN KEY (b) REFERENCES b(id) ON DELETE SET NULL",
         "FOREIGN KEY (up) REFERENCES a(id) ON UPDATE CASCADE ON DELETE CASCADE",
         "FOREIGN KEY (a) REFERENCES a(id)",
@@ -566,7 +594,8 @@ def test_defaults_and_comments(source_db: Server, target_db: Server) -> None:
         source_db,
         "CREATE TABLE d (id INT AUTO_INCREMENT PRIMARY KEY, a VARCHAR(20) DEFAULT 'it''s 100%', b INT DEFAULT -5, "
         "c DECIMAL(5,2) DEFAULT 1.50, e TIMESTAMP(6) NOT NULL DEFAULT CURRENT_TIMESTAMP(6), "
-        "f VARCHAR(20) NOT NULL DEFAULT '' COMMENT 'say ''hi'' 100%', g BIT(1) DEFAULT b'1', h DATE DEFAULT '2024-01-31', "
+        "f VARCHAR(20) NOT NULL DEFAULT '' COMMENT 'say ''hi'' 100%', g BIT(1) DEFAULT b'1', "
+        "h DATE DEFAULT '2024-01-31', "
         "i DOUBLE DEFAULT 1e3, j ENUM('x','y') DEFAULT 'y', k INT DEFAULT NULL, l TINYINT(1) DEFAULT 1)",
     )
     told = run_migration(begin(source_db, target_db))
@@ -613,15 +642,15 @@ def test_an_enum_that_holds_mysqls_mark_for_an_invalid_value(source_db: Server, 
 )
 def test_tables_with_names_like_these(source_db: Server, target_db: Server, name: str) -> None:
     name = name.rstrip()
-    mysql(source_db, f"CREATE TABLE {named(name)} (id INT PRIMARY KEY, word TEXT)")
-    mysql(source_db, f"INSERT INTO {named(name)} VALUES (1, 'x')")  # noqa: S608
+    mysql(source_db, f"CREATE TABLE {named(name)} (id INT PRIMARY KEY, word ENUM('x', 'y'))")
+    mysql(source_db, f"INSERT INTO {named(name)} VALUES (1, 'x')")
     run = finished(begin(source_db, target_db))
     assert differences(run) == []
     prove.validate_expectations(run)
-    assert rows(target_db, f"SELECT * FROM {run.shadow}.{quoted(name)}") == [(1, "x")]  # noqa: S608
+    assert rows(target_db, f"SELECT * FROM {run.shadow}.{quoted(name)}") == [(1, "x")]
 
 
 def test_a_doubled_row_is_found_where_no_key_forbids_it(kinds: Server, target_db: Server) -> None:
     run = loaded(begin(kinds, target_db))
-    postgres(target_db, f"INSERT INTO {run.shadow}.plain SELECT * FROM {run.shadow}.plain WHERE id = 1")  # noqa: S608
+    postgres(target_db, f"INSERT INTO {run.shadow}.plain SELECT * FROM {run.shadow}.plain WHERE id = 1")
     assert differences(run) == ["plain[1]: only in the target"]

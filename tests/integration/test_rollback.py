@@ -226,7 +226,7 @@ def test_the_command_takes_a_run_by_addresses_back(shop: Server, live: Server) -
     ends = [server.url().replace(f":{server.password}@", "@") for server in (shop, live)]
     done = cutover(["run", "--source", ends[0], "--target", ends[1]], passwords)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert rows(live, f"SELECT name FROM {shop.name}.customers WHERE id = 3") == [("桜",)]  # noqa: S608
+    assert rows(live, f"SELECT name FROM {shop.name}.customers WHERE id = 3") == [("桜",)]
     ((run_id, name, _),) = Ledger().runs()
     done = cutover(["rollback", name, "--run", run_id], passwords | access(shop, live))
     assert done.returncode == 0, done.stdout + done.stderr
@@ -234,7 +234,7 @@ def test_the_command_takes_a_run_by_addresses_back(shop: Server, live: Server) -
 
 def test_a_way_back_that_is_barred_says_what_to_remove(shop: Server, live: Server) -> None:
     run = loaded(begin(shop, live, replace_target=True))
-    postgres(live, f"CREATE VIEW public.bars AS SELECT word FROM {run.shadow}.fresh")  # noqa: S608
+    postgres(live, f"CREATE VIEW public.bars AS SELECT word FROM {run.shadow}.fresh")
     with pytest.raises(RollbackError) as barred:
         switch.rollback(run)
     text = str(barred.value)

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from zoneinfo import ZoneInfo
 
 # Airflow makes a home for itself when it is imported.
 os.environ.setdefault("AIRFLOW_HOME", str(Path(__file__).resolve().parents[2] / ".local" / "airflow-tests"))
@@ -104,7 +105,7 @@ def test_a_missed_slot_is_left_out_once_its_window_has_closed(monkeypatch: pytes
 
 def test_a_window_that_closed_for_a_moment_since_is_another_window(monkeypatch: pytest.MonkeyPatch) -> None:
     # Sunday's slot, seen on Wednesday: the window is shut for a quarter of an hour every midnight.
-    at(monkeypatch, SUNDAY + timedelta(days=3, hours=1))
+    at(monkeypatch, SUNDAY + timedelta(days=3, hours=3))
     nearly_always = make(startTime="00:00", endTime="23:45", days=DAYS)
     assert stored(nearly_always, SUNDAY) == SUNDAY + timedelta(days=7)
 
@@ -135,23 +136,24 @@ def test_schedule_and_window_are_in_the_windows_time_zone(monkeypatch: pytest.Mo
 
 
 @pytest.mark.parametrize(
-    ("zone", "slots"),
+    ("last", "day"),
     [
-        # 02:00 is skipped on 29 March 2026 in Berlin; 02:30 is there twice on 25 October.
-        ("Europe/Berlin", ["2026-03-22T02:30+01:00", "2026-04-05T02:30+02:00"]),
+        # Berlin's clocks go from 02:00 to 03:00 on 29 March 2026: 02:30 is not there, its run is.
+        ("2026-03-22T02:30+01:00", "2026-03-29"),
+        ("2026-03-29T03:30+02:00", "2026-04-05"),
+        # They go from 03:00 back to 02:00 on 25 October: 02:30 is there twice, but starts one run.
+        ("2026-10-18T02:30+02:00", "2026-10-25"),
+        ("2026-10-25T02:30+02:00", "2026-11-01"),
     ],
 )
-def test_an_hour_that_summer_time_skips_starts_nothing_outside_the_window(
-    monkeypatch: pytest.MonkeyPatch, zone: str, slots: list[str]
-) -> None:
-    at(monkeypatch, datetime(2026, 3, 21, tzinfo=UTC))
-    timetable = make("30 2 * * 0", timezone=zone)
-    first = following(timetable, None)
-    assert first == datetime.fromisoformat(slots[0])
-    second = following(timetable, first)
-    assert second is not None
-    assert window.is_open(timetable._spec, second)
-    assert second <= datetime.fromisoformat(slots[1])
+def test_summer_time_neither_loses_nor_doubles_a_run(monkeypatch: pytest.MonkeyPatch, last: str, day: str) -> None:
+    before = datetime.fromisoformat(last)
+    at(monkeypatch, before + timedelta(minutes=1))
+    timetable = make("30 2 * * 0", timezone="Europe/Berlin")
+    slot = following(timetable, before)
+    assert slot is not None
+    assert slot.astimezone(ZoneInfo("Europe/Berlin")).date().isoformat() == day
+    assert window.is_open(timetable._spec, slot)
 
 
 @pytest.mark.parametrize(

@@ -131,10 +131,13 @@ def test_names_of_indexes_are_made_unique() -> None:
     long = "x" * 60
     tables = [
         table(
-            name, ID, Column("c", "int", True), indexes=(Index("same", ("c",)), Index(f"{long}_{name}", ("c",)), Index("b", ("c",)))
+            name,
+            ID,
+            Column("c", "int", True),
+            indexes=(Index("same", ("c",)), Index(f"{long}_{name}", ("c",)), Index("b", ("c",))),
         )
         for name in ("a", "b")
-    ]  # fmt: skip
+    ]
     names = [i.name for t in done(*tables).tables for i in t.indexes]
     assert len(set(names)) == 6
     assert "same" in names

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
@@ -91,33 +91,25 @@ class MaintenanceWindowTimetable(Timetable):
             now: the present; a slot in the past counts while the window has been open since.
             taken: whether the slot at ``after`` itself is used up.
         """
-        begin = max(after, self._opened(now))
-        slots = croniter(self._cron, begin.astimezone(self._zone))
-        first = begin.astimezone(self._zone)
-        if (
-            not (taken and begin == after)
-            and croniter.match(self._cron, first)
-            and not (first.second or first.microsecond)
-        ):
-            return first.astimezone(UTC) if window.is_open(self._spec, first) else self._next_open(slots)
-        return self._next_open(slots)
-
-    def _next_open(self, slots: croniter) -> datetime | None:
+        begin = max(after, self._earliest(now))
+        # Local times without a zone: when the clocks go back, an hour comes twice and its slot once.
+        local = begin.astimezone(self._zone).replace(tzinfo=None) - timedelta(microseconds=1)
+        slots = croniter(self._cron, local)
         for _ in range(_SLOTS):
-            slot: datetime = slots.get_next(datetime)
+            slot = slots.get_next(datetime).replace(tzinfo=self._zone).astimezone(UTC)
+            if slot < begin or (taken and slot <= after):
+                continue
             if window.is_open(self._spec, slot):
-                return slot.astimezone(UTC)
+                return slot
         return None
 
-    def _opened(self, now: datetime) -> datetime:
-        """Return the last slot before ``now`` if the window has been open from it until now, else ``now``."""
-        slots = croniter(self._cron, now.astimezone(self._zone))
-        slot: datetime = slots.get_prev(datetime)
-        moment, step = slot, (now - slot) / 50
-        if not window.is_open(self._spec, now) or not step:
-            return now
-        for _ in range(50):
-            if not window.is_open(self._spec, moment):
-                return now
-            moment += step
-        return slot
+    def _earliest(self, now: datetime) -> datetime:
+        """Return the earliest moment whose slot can still be kept: the window has been open from it until now."""
+        opened = window.opened_at(self._spec, now)
+        if opened is not None:
+            return opened
+        if window.is_open(self._spec, now):
+            # No window at all: the last slot that was missed is made up for.
+            previous: datetime = croniter(self._cron, now.astimezone(self._zone)).get_prev(datetime)
+            return previous.astimezone(UTC)
+        return now

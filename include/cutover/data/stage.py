@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import pyarrow as pa
@@ -13,7 +13,12 @@ from cutover.errors import PreflightError
 _OPTIONS = pa.ipc.IpcWriteOptions(compression="lz4")
 
 
-def write(path: Path, batches: Iterable[pa.RecordBatch], schema: pa.Schema | None = None) -> int:
+def write(
+    path: Path,
+    batches: Iterable[pa.RecordBatch],
+    schema: pa.Schema | None = None,
+    before: Callable[[], object] | None = None,
+) -> int:
     """Write batches to ``path`` and return their rows; the file appears only when it is whole.
 
     Args:
@@ -21,6 +26,7 @@ def write(path: Path, batches: Iterable[pa.RecordBatch], schema: pa.Schema | Non
         batches: the batches, all of one schema.
         schema: their schema; taken from the first batch where it is None. No batch and no schema
             make an empty file.
+        before: called when every batch is written, before the file appears.
 
     Raises:
         PreflightError: the disk is full.
@@ -37,6 +43,8 @@ def write(path: Path, batches: Iterable[pa.RecordBatch], schema: pa.Schema | Non
                 rows += batch.num_rows
             if writer is not None:
                 writer.close()
+        if before is not None:
+            before()
         partial.replace(path)
     except OSError as error:
         partial.unlink(missing_ok=True)

@@ -144,10 +144,17 @@ def _read_with_client(endpoint: Endpoint, statement: str, batch_rows: int) -> It
             cursor.execute(statement)
             names = [entry[0] for entry in cursor.description]
             while rows := cursor.fetchmany(batch_rows):
-                columns = [pa.array(values) for values in zip(*rows, strict=True)]
+                columns = [_array(values) for values in zip(*rows, strict=True)]
                 yield pa.RecordBatch.from_arrays(columns, names=names)
     except MySQLdb.Error as error:
         raise _explained(endpoint, error) from None
+
+
+def _array(values: Sequence[object]) -> pa.Array:
+    try:
+        return pa.array(values)
+    except OverflowError:
+        return pa.array(values, pa.uint64())
 
 
 def _explained(endpoint: Endpoint, error: BaseException) -> Exception:

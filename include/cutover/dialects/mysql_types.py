@@ -110,7 +110,8 @@ _TYPES: dict[str, Callable[[ParsedType], Travel]] = {
     "int": _integer(("integer", "int32"), ("bigint", "int64")),
     "bigint": _integer(("bigint", "int64"), ("numeric(20,0)", "decimal(20,0)")),
     "decimal": _decimal,
-    "float": lambda t: Travel("real", "float32"),
+    # The text protocol writes a FLOAT with six digits; as a sum it is a DOUBLE, written in full.
+    "float": lambda t: Travel("real", "float32", "{c}+0e0", "float64"),
     "double": lambda t: Travel("double precision", "float64"),
     "date": lambda t: Travel("date", "date32", _VALID_DATE, may_lose=True),
     "datetime": lambda t: Travel(f"timestamp({t.number(0, 0)})", "timestamp", _VALID_DATE, may_lose=True),

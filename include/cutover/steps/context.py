@@ -147,6 +147,15 @@ class Run:
             window.check(self.spec, first.at, self.params.ignore_window)
 
     @contextmanager
+    def noting_failure(self, step: str) -> Iterator[None]:
+        """Record that a part of a step failed; its success is recorded by events of its own."""
+        try:
+            yield
+        except BaseException as error:
+            self.record("step_failed", step=step, error=type(error).__name__, cause=_cause(error))
+            raise
+
+    @contextmanager
     def step(self, name: str, guarded: bool = True) -> Iterator[dict[str, Any]]:
         """Record a step's start and end; what is put in the yielded dictionary goes into its last event.
 
@@ -157,13 +166,10 @@ class Run:
         started = time.monotonic()
         self.record("step_started", step=name)
         detail: dict[str, Any] = {}
-        try:
+        with self.noting_failure(name):
             if guarded:
                 self.check_time()
             yield detail
-        except BaseException as error:
-            self.record("step_failed", step=name, error=type(error).__name__, cause=_cause(error))
-            raise
         self.record("step_finished", step=name, seconds=round(time.monotonic() - started, 3), **detail)
 
 

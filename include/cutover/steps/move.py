@@ -7,6 +7,7 @@ import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -69,13 +70,14 @@ def extract_batch(run: Run, number: int) -> None:
         PreflightError: the staging disk is full.
     """
     for chunk in run.plan.batches[number]:
-        run.check_time()
-        path = _staged(run, chunk, "extracted")
-        if path.exists() or _staged(run, chunk, "transformed").exists() or _loaded_before(run, chunk):
-            continue
-        started = time.monotonic()
-        rows = stage.write(path, _read(run, chunk))
-        run.record("extracted", chunk=chunk.name, table=chunk.table, rows=rows, seconds=_since(started))
+        with run.noting_failure("extract"):
+            run.check_time()
+            path = _staged(run, chunk, "extracted")
+            if path.exists() or _staged(run, chunk, "transformed").exists() or _loaded_before(run, chunk):
+                continue
+            started = time.monotonic()
+            rows = stage.write(path, _read(run, chunk))
+            run.record("extracted", chunk=chunk.name, table=chunk.table, rows=rows, seconds=_since(started))
 
 
 def transform_batch(run: Run, number: int) -> None:
@@ -86,16 +88,18 @@ def transform_batch(run: Run, number: int) -> None:
         PreflightError: the staging disk is full.
     """
     for chunk in run.plan.batches[number]:
-        run.check_time()
-        origin, path = _staged(run, chunk, "extracted"), _staged(run, chunk, "transformed")
-        if path.exists() or _loaded_before(run, chunk):
-            continue
-        started = time.monotonic()
-        tally, route = Tally(), run.plan.route(chunk)
-        rows = stage.write(path, transform(route, stage.read(origin), tally), target_schema(route))
-        _tally_path(path).write_text(json.dumps(_tally_out(tally)))
-        origin.unlink()
-        run.record("transformed", chunk=chunk.name, table=chunk.table, rows=rows, seconds=_since(started))
+        with run.noting_failure("transform"):
+            run.check_time()
+            origin, path = _staged(run, chunk, "extracted"), _staged(run, chunk, "transformed")
+            if path.exists() or _loaded_before(run, chunk):
+                continue
+            started = time.monotonic()
+            tally, route = Tally(), run.plan.route(chunk)
+            # The tally first: the rows' file, once it is there, says that the chunk is transformed.
+            batches = transform(route, stage.read(origin), tally)
+            rows = stage.write(path, batches, target_schema(route), before=partial(_keep, tally, path))
+            origin.unlink()
+            run.record("transformed", chunk=chunk.name, table=chunk.table, rows=rows, seconds=_since(started))
 
 
 def load_batch(run: Run, number: int) -> None:
@@ -107,13 +111,14 @@ def load_batch(run: Run, number: int) -> None:
         DataError: the target refused rows, or too many were refused before.
     """
     for chunk in run.plan.batches[number]:
-        path = _staged(run, chunk, "transformed")
-        if not path.exists() and _loaded_before(run, chunk):
-            continue
-        tally = _tally_in(json.loads(_tally_path(path).read_text()))
-        _load(run, chunk, stage.read(path), tally)
-        path.unlink()
-        _tally_path(path).unlink()
+        with run.noting_failure("load"):
+            path = _staged(run, chunk, "transformed")
+            if not path.exists() and _loaded_before(run, chunk):
+                continue
+            tally = _tally_in(json.loads(_tally_path(path).read_text()))
+            _load(run, chunk, stage.read(path), tally)
+            path.unlink()
+            _tally_path(path).unlink()
 
 
 def stream_chunk(run: Run, chunk: Chunk) -> None:
@@ -123,7 +128,8 @@ def stream_chunk(run: Run, chunk: Chunk) -> None:
         As the three steps do.
     """
     tally = Tally()
-    _load(run, chunk, transform(run.plan.route(chunk), _read(run, chunk), tally), tally)
+    with run.noting_failure("load"):
+        _load(run, chunk, transform(run.plan.route(chunk), _read(run, chunk), tally), tally)
 
 
 def _read(run: Run, chunk: Chunk) -> Iterator[pa.RecordBatch]:
@@ -176,6 +182,10 @@ def _staged(run: Run, chunk: Chunk, state: str) -> Path:
 
 def _tally_path(path: Path) -> Path:
     return path.with_suffix(".tally")
+
+
+def _keep(tally: Tally, path: Path) -> None:
+    _tally_path(path).write_text(json.dumps(_tally_out(tally)))
 
 
 def _tally_out(tally: Tally) -> dict[str, Any]:

@@ -25,30 +25,31 @@ def validate_rows(run: Run, number: int) -> None:
     """
     if not compares_rows(run):
         return
-    found: list[str] = []
-    count = 0
-    for chunk in run.plan.batches[number]:
-        run.check_time()
-        started = time.monotonic()
-        result = rows.compare(
-            run.source, run.target, run.shadow, run.plan.route(chunk), chunk, run.batch_rows, run.staging
-        )
-        shown = [str(difference) for difference in result.shown]
-        run.record(
-            "verified",
-            chunk=chunk.name,
-            table=chunk.table,
-            rows=result.rows,
-            lost=result.lost,
-            extra=result.extra,
-            changed=result.changed,
-            seconds=round(time.monotonic() - started, 3),
-            differences=shown,
-        )
-        count += result.differences
-        found += shown
-    if count:
-        raise VerificationError(f"{count} rows differ{_moved(run)}; the first:", found[:_SHOWN])
+    with run.noting_failure("validate_rows"):
+        found: list[str] = []
+        count = 0
+        for chunk in run.plan.batches[number]:
+            run.check_time()
+            started = time.monotonic()
+            result = rows.compare(
+                run.source, run.target, run.shadow, run.plan.route(chunk), chunk, run.batch_rows, run.staging
+            )
+            shown = [str(difference) for difference in result.shown]
+            run.record(
+                "verified",
+                chunk=chunk.name,
+                table=chunk.table,
+                rows=result.rows,
+                lost=result.lost,
+                extra=result.extra,
+                changed=result.changed,
+                seconds=round(time.monotonic() - started, 3),
+                differences=shown,
+            )
+            count += result.differences
+            found += shown
+        if count:
+            raise VerificationError(f"{count} rows differ{_moved(run)}; the first:", found[:_SHOWN])
 
 
 def compares_rows(run: Run) -> bool:

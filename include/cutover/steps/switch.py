@@ -111,6 +111,7 @@ def rollback(run: Run) -> None:
             return
         tables = [table.name for table in run.plan.tables]
         limit = run.spec.rollback.types.schema_.ddl_rollback.timeout
+        _refuse_wrong_target(run)
         try:
             detail["swapped_back"] = swap.go_back(run.target, run.live, run.shadow, tables, limit)
             if detail["swapped_back"]:
@@ -128,6 +129,19 @@ def rollback(run: Run) -> None:
             ) from error
         shutil.rmtree(run.staging, ignore_errors=True)
         run.record("rolled_back", tables=tables)
+
+
+def _refuse_wrong_target(run: Run) -> None:
+    """A run that was cut over has left its schema in the target; where it is not, this is another database."""
+    if run.ledger.last(run.id, "cut_over") is None or run.ledger.last(run.id, "rolled_back") is not None:
+        return
+    with postgresql.session(run.target) as connection:
+        if not shadow.exists(connection, run.shadow):
+            where = run.ledger.events(run.id, "run_started")[0].detail["target"]
+            raise RollbackError(
+                f"{run.target} has no schema {run.shadow}, which run {run.id} left in {where}. Either this is another "
+                "database, or a later run has replaced the tables; nothing was changed"
+            )
 
 
 def validate_rollback(run: Run) -> None:
