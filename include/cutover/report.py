@@ -177,10 +177,8 @@ def _tables(report: Report, by_kind: Mapping[str, list[Event]]) -> None:
         report.differences += detail["differences"]
     for event in by_kind["rejects"][-1:]:
         for row in event.detail["summary"]:
-            if not any(row["keys"]):
-                continue
             table = tables[names.get(row["table_name"], row["table_name"])]
-            if row["reason"].startswith(("duplicate ", "no row in ")):
+            if row["set_aside"]:
                 table.set_aside += row["rows"]
     for table in tables.values():
         table.rows -= table.set_aside
@@ -206,8 +204,9 @@ def _losses(report: Report, by_kind: Mapping[str, list[Event]]) -> None:
             report.losses.append(f"{column}: NOT NULL relaxed, because dates that are none became NULL")
         if detail.get("step") == "backup":
             report.backup = detail.get("path")
-        if detail.get("step") == "validate_expectations" and "results" in detail:
-            _expectations(report, detail["results"])
+
+    for event in by_kind["expectations"][-1:]:
+        _expectations(report, event.detail["results"])
 
 
 def _expectations(report: Report, results: list[dict[str, Any]]) -> None:

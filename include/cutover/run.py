@@ -61,8 +61,12 @@ def run_migration(run: Run) -> Report:
             if not rolls_back(run):
                 run.record("failed", changed_nothing=False)
                 raise
-            switch.rollback(run)
-            switch.validate_rollback(run)
+            try:
+                switch.rollback(run)
+                switch.validate_rollback(run)
+            except BaseException:
+                run.record("failed", changed_nothing=False)
+                raise
             if not isinstance(error, Exception):  # Ctrl-C: back first, then out
                 raise
             return reporting.build(run.ledger, run.id)

@@ -145,10 +145,16 @@ def secret(shop: Server, target_db: Server) -> Iterator[tuple[Server, Server]]:
         postgres(target_db, f"REASSIGN OWNED BY {writer} TO {target_db.user}")
 
 
-def processes() -> Iterator[str]:
-    for process in psutil.process_iter():
-        with suppress(psutil.Error):
-            yield " ".join(process.cmdline())
+def shadows(server: Server) -> list[str]:
+    return [schema for schema in schemas(server) if schema.startswith("cutover_")]
+
+
+def commands(process: psutil.Process) -> Iterator[str]:
+    """The command lines of a process and of all that it started."""
+    with suppress(psutil.Error):
+        for each in [process, *process.children(recursive=True)]:
+            with suppress(psutil.Error):
+                yield " ".join(each.cmdline())
 
 
 @pytest.mark.parametrize("given", ["address", "environment", "spec"])
@@ -170,15 +176,16 @@ def test_a_password_is_nowhere_to_be_seen(
     forms = (PASSWORD, "pa$%25ss", "pa%24%25ss", "w%3Ard", "w:rd")
     process = started([*arguments, "--report", str(file)], environment)
     try:
-        shadow = wait_for(lambda: [s for s in schemas(target) if s.startswith("cutover_")], "the shadow is there")[0]
-        seen = set()
+        wait_for(lambda: shadows(target) or process.poll() is not None, "the shadow is there or the run has ended")
+        assert process.poll() is None, process.communicate()
+        (shadow,) = shadows(target)
+        ours, seen = psutil.Process(process.pid), set()
         with held(target, f'"{shadow}".goods', "SHARE"):
             wait_for(lambda: waiting(target, "copy"), "a worker loads")
-            seen |= set(processes())
-            ours = psutil.Process(process.pid)
+            seen |= set(commands(ours))
             assert len(ours.children(recursive=True)) >= 2
         while process.poll() is None:
-            seen |= set(processes())
+            seen |= set(commands(ours))
             time.sleep(0.05)
     finally:
         out, err = process.communicate(timeout=240)

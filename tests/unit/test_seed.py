@@ -56,7 +56,7 @@ COUNTS = {
 
 @pytest.mark.parametrize("rows", COUNTS)
 def test_the_counts_are_those_of_the_constants(seeded: Any, rows: str) -> None:
-    assert one(seeded, f"SELECT COUNT(*) FROM {rows}") == COUNTS[rows]  # noqa: S608
+    assert one(seeded, f"SELECT COUNT(*) FROM {rows}") == COUNTS[rows]
 
 
 def test_exactly_the_bad_emails_are_bad(seeded: Any) -> None:

@@ -196,7 +196,10 @@ def analyze(target: Endpoint, schema: str, tables: Sequence[str]) -> None:
 
 @dataclass(frozen=True)
 class TableCount:
-    """What the target's own bookkeeping says of a table."""
+    """What the target's own bookkeeping says of a table.
+
+    ``errors`` and ``by_rule`` are rejected rows by kind; ``set_aside`` are those of them that had been loaded.
+    """
 
     table: str
     rows_read: int
@@ -204,13 +207,15 @@ class TableCount:
     chunks: int
     errors: int
     by_rule: int
+    set_aside: int
 
 
 def counts(target: Endpoint, schema: str) -> list[TableCount]:
     """Read rows read, loaded and rejected from the shadow schema, table by table."""
     query = sql.SQL(
         "SELECT m.table_name, m.rows_read, m.rows_loaded, m.chunks, "
-        "count(r.kind) FILTER (WHERE r.kind = {error}), count(r.kind) FILTER (WHERE r.kind = {rule}) "
+        "count(r.kind) FILTER (WHERE r.kind = {error}), count(r.kind) FILTER (WHERE r.kind = {rule}), "
+        "count(r.kind) FILTER (WHERE r.chunk IS NULL) "
         "FROM (SELECT table_name, sum(rows_read)::bigint AS rows_read, sum(rows_loaded)::bigint AS rows_loaded, "
         "count(*) AS chunks FROM {markers} GROUP BY table_name) AS m "
         "LEFT JOIN {rejects} AS r USING (table_name) GROUP BY 1, 2, 3, 4 ORDER BY 1"
@@ -227,9 +232,9 @@ def counts(target: Endpoint, schema: str) -> list[TableCount]:
 def reject_summary(target: Endpoint, schema: str) -> list[dict[str, object]]:
     """Say how many rows were rejected, by table, column, reason and kind, with the first keys of each."""
     query = sql.SQL(
-        "SELECT table_name, column_name, reason, kind, count(*) AS rows, "
+        "SELECT table_name, column_name, reason, kind, chunk IS NULL AS set_aside, count(*) AS rows, "
         "(array_agg(source_key ORDER BY length(source_key), source_key))[:5] AS keys "
-        "FROM {} GROUP BY 1, 2, 3, 4 ORDER BY 1, 4, 5 DESC, 2"
+        "FROM {} GROUP BY 1, 2, 3, 4, 5 ORDER BY 1, 4, 6 DESC, 2"
     ).format(sql.Identifier(schema, REJECTS))
     with postgresql.session(target) as connection:
         if not shadow.exists(connection, schema):

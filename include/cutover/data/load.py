@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -12,6 +12,7 @@ import pyarrow as pa
 from cutover.data.transform import Tally, target_schema
 from cutover.dialects import postgresql
 from cutover.dialects.endpoint import Endpoint
+from cutover.errors import DataError, TransientError
 from cutover.route import Chunk, TableRoute
 
 MARKERS = "cutover_chunks"
@@ -61,11 +62,13 @@ def load(
         tally: complete once ``batches`` is consumed; its rejects are written too.
 
     Raises:
-        TransientError: the connection was lost, or the server ran out of something.
+        TransientError: the connection was lost, the server ran out of something, or another worker
+            loaded the chunk at the same time: the next attempt finds it there.
         DataError: the target refused the rows.
     """
     with (
         postgresql.arrow_connection(endpoint) as connection,
+        _racing(chunk),
         postgresql.explained(endpoint, f"loading {chunk.name}"),
         closing(connection.cursor()) as cursor,
     ):
@@ -97,6 +100,17 @@ def load(
         )
         connection.commit()
     return marker
+
+
+@contextmanager
+def _racing(chunk: Chunk) -> Iterator[None]:
+    """Take a marker that is there already for what it is: somebody else's commit of the same chunk."""
+    try:
+        yield
+    except DataError as error:
+        if f"{MARKERS}_pkey" in str(error):
+            raise TransientError(f"{chunk.name} was loaded by another worker meanwhile") from None
+        raise
 
 
 def _checked(route: TableRoute, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:

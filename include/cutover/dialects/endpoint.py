@@ -46,6 +46,10 @@ def from_url(url: str, password: str | None = None) -> Endpoint:
         PreflightError: the URL names no known database kind, host or database.
     """
     parts = urlsplit(url)
+    try:
+        port = parts.port
+    except ValueError:
+        raise PreflightError([f"the port in {parts.scheme}://{parts.hostname}:... is no number up to 65535"]) from None
     kind = KINDS.get(parts.scheme.split("+")[0])
     database = unquote(parts.path.lstrip("/"))
     if kind is None or not parts.hostname or not database:
@@ -62,7 +66,7 @@ def from_url(url: str, password: str | None = None) -> Endpoint:
     return Endpoint(
         kind=kind,
         host=parts.hostname,
-        port=parts.port or DEFAULT_PORTS[kind],
+        port=port or DEFAULT_PORTS[kind],
         database=database,
         user=unquote(parts.username or ""),
         password=password if password is not None else unquote(parts.password or ""),

@@ -187,7 +187,7 @@ def make_plan(run: Run) -> Plan:
 
 
 def _target_not_ours(run: Run, made: Plan) -> Iterator[str]:
-    ours = swap.made_here(run.target, run.spec.name, run.live)
+    ours = swap.made_here(run.target, run.spec.name, run.live) | _tables_of_earlier_runs(run)
     foreign = [] if run.params.replace_target else sorted(set(made.replaced) - ours)
     if foreign:
         yield (
@@ -202,6 +202,17 @@ def _target_not_ours(run: Run, made: Plan) -> Iterator[str]:
             for index in table.indexes:
                 if index.name in new_names:
                     yield f"index {index.name} of {run.live}.{table.name} has the name of one to be made; rename it"
+
+
+def _tables_of_earlier_runs(run: Run) -> set[str]:
+    """Tables that earlier runs put there, by the ledger: a later run's way back leaves no other sign of them."""
+    here = f"{run.target.identity}#{run.live}"
+    ours: set[str] = set()
+    for run_id, _, _ in run.ledger.runs(run.spec.name):
+        done = run.ledger.last(run_id, "cut_over")
+        if done is not None and run.ledger.last(run_id, "went_back") is None and done.detail["where"] == here:
+            ours |= set(done.detail["tables"])
+    return ours
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from typing import Any
 
 from psycopg import sql
 
@@ -45,7 +44,7 @@ def validate_cutover(run: Run) -> None:
     """
     with run.step("validate_cutover", guarded=False):
         live = inspect_postgresql.inspect(run.target, run.live)
-        counts = {c.table: c.rows_loaded for c in finish.counts(run.target, run.shadow)}
+        counts = {c.table: c.rows_loaded - c.set_aside for c in finish.counts(run.target, run.shadow)}
         missing = []
         for table in run.plan.tables:
             try:
@@ -72,18 +71,11 @@ def validate_cutover(run: Run) -> None:
             with postgresql.session(run.target) as connection:
                 query = sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier(run.live, table.name))
                 row = connection.execute(query).fetchone()
-                aside = sum(r["rows"] for r in _removed(run) if r["table"] == table.name)
             rows = row[0] if row else 0
-            if rows != counts.get(table.name, 0) - aside:
-                missing.append(f"{table.name}: {rows} rows, {counts.get(table.name, 0) - aside} were verified")
+            if rows != counts.get(table.name, 0):
+                missing.append(f"{table.name}: {rows} rows, {counts.get(table.name, 0)} were verified")
         if missing:
             raise VerificationError("the live schema is not as planned:", missing)
-
-
-def _removed(run: Run) -> list[dict[str, Any]]:
-    finished = [e for e in run.ledger.events(run.id, "step_finished") if e.detail["step"] == "finish_schema"]
-    removed: list[dict[str, Any]] = finished[-1].detail["removed"]
-    return removed
 
 
 def complete(run: Run) -> None:
