@@ -158,9 +158,7 @@ def commands(process: psutil.Process) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("given", ["address", "environment", "spec"])
-def test_a_password_is_nowhere_to_be_seen(
-    secret: tuple[Server, Server], tmp_path: Path, given: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_password_is_nowhere_to_be_seen(secret: tuple[Server, Server], tmp_path: Path, given: str) -> None:
     source, target = secret
     file = tmp_path / "report.json"
     environment = {}
