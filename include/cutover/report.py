@@ -207,6 +207,10 @@ def _losses(report: Report, by_kind: Mapping[str, list[Event]]) -> None:
 
     for event in by_kind["expectations"][-1:]:
         _expectations(report, event.detail["results"])
+        report.notes += [
+            f"{name}: no expectations were run, Great Expectations cannot spell its names"
+            for name in event.detail["unnamed"]
+        ]
 
 
 def _expectations(report: Report, results: list[dict[str, Any]]) -> None:

@@ -19,6 +19,7 @@ _VALID_DATE = "CASE WHEN DAYOFMONTH({c}) BETWEEN 1 AND DAYOFMONTH(LAST_DAY({c}))
 # A TIMESTAMP is an instant or zero, never a date with a zero part (MySQL manual, DATE types).
 _NOT_ZERO = "NULLIF({c}, '0000-00-00 00:00:00')"
 CONNECTORX_MAX_SCALE = 10
+_ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "0": "", "Z": "\x1a"}
 CONNECTORX_MAX_PRECISION = 28
 
 
@@ -56,10 +57,15 @@ def parse(type_: str) -> ParsedType:
     arguments = found["args"] or ""
     if "'" in arguments:
         # Labels hold commas; quotes inside them are doubled.
-        values = tuple(m.replace("''", "'") for m in re.findall(r"'((?:[^']|'')*)'", arguments))
+        values = tuple(_label(m) for m in re.findall(r"'((?:[^']|'')*)'", arguments))
     else:
         values = tuple(part.strip() for part in arguments.split(",") if part.strip())
     return ParsedType(found["base"].lower(), values, "unsigned" in found["rest"].lower())
+
+
+def _label(printed: str) -> str:
+    """Undo what the server does to a label when it prints the type (MariaDB source, append_unescaped)."""
+    return re.sub(r"\\(.)", lambda m: _ESCAPES.get(m[1], m[1]), printed.replace("''", "'"), flags=re.DOTALL)
 
 
 def _integer(signed: tuple[str, str], unsigned: tuple[str, str]) -> Callable[[ParsedType], Travel]:
@@ -76,8 +82,8 @@ def _decimal(t: ParsedType) -> Travel:
 
 
 def _enum(t: ParsedType) -> Travel:
-    # An enum holding '' beside its labels is MySQL's mark for a value that was not valid.
-    return Travel("text", "string", "CAST({c} AS CHAR)", labels=t.arguments)
+    # Beside its labels an enum may hold '', MySQL's mark for a value that was not valid (manual, ENUM).
+    return Travel("text", "string", "CAST({c} AS CHAR)", labels=tuple(dict.fromkeys([*t.arguments, ""])))
 
 
 def _bit(t: ParsedType) -> Travel:

@@ -90,8 +90,9 @@ def validate_expectations(run: Run) -> None:
         if not chosen:
             detail["skipped"] = "switched off"
             return
+        tables = tuple(table for table in run.plan.tables if expectations.nameable(table))
         results = expectations.validate(
-            run.plan.tables,
+            tables,
             run.target,
             run.shadow,
             _expected_rows(run),
@@ -101,7 +102,8 @@ def validate_expectations(run: Run) -> None:
             chosen,
         )
         detail["expectations"] = len(results)
-        run.record("expectations", results=[asdict(result) for result in results])
+        unnamed = [table.name for table in run.plan.tables if table not in tables]
+        run.record("expectations", results=[asdict(result) for result in results], unnamed=unnamed)
         failed = [str(result) for result in results if not result.success and result.severity == "critical"]
         if failed:
             raise VerificationError(f"{len(failed)} of {len(results)} expectations failed:", failed[:_SHOWN])

@@ -46,6 +46,13 @@ class Result:
         return f"{where}: {self.expectation}" + (f": {self.detail}" if self.detail else "")
 
 
+def nameable(table: TargetTable) -> bool:
+    """Whether Great Expectations can query the table: it takes quotes off a name, and doubles a percent sign."""
+    return table.name.strip('"`[]') == table.name and not any(
+        "%" in name for name in (table.name, *(column.target for column in table.route.columns))
+    )
+
+
 def validate(
     tables: tuple[TargetTable, ...],
     target: Endpoint,

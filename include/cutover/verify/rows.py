@@ -7,8 +7,10 @@ compared as a multiset in DuckDB, which spills to disk.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -171,10 +173,14 @@ class _Stream:
 def _explain(route: TableRoute, mine: pa.Table, theirs: pa.Table, result: Comparison) -> None:
     """Say which cells of two tables with the same key range differ."""
     key = route.key[0]
-    left = {row[key]: row for row in _rows(mine, theirs, key)}
-    right = {row[key]: row for row in _rows(theirs, mine, key)}
-    for value in sorted(left.keys() | right.keys()):
-        ours, other = left.get(value), right.get(value)
+    left, right = _by_key(_rows(mine, theirs, key), key), _by_key(_rows(theirs, mine, key), key)
+    # A target without its primary key may hold a key twice.
+    pairs = [
+        (value, *pair)
+        for value in sorted(left.keys() | right.keys())
+        for pair in zip_longest(left[value], right[value])
+    ]
+    for value, ours, other in pairs:
         if ours is None:
             result.extra += 1
             result.show(Difference(route.target, str(value), None, None, "present"))
@@ -186,6 +192,13 @@ def _explain(route: TableRoute, mine: pa.Table, theirs: pa.Table, result: Compar
             result.changed += bool(cells)
             for name in cells:
                 result.show(Difference(route.target, str(value), name, _shown(ours[name]), _shown(other[name])))
+
+
+def _by_key(rows: list[dict[str, Any]], key: str) -> defaultdict[Any, list[dict[str, Any]]]:
+    found = defaultdict(list)
+    for row in rows:
+        found[row[key]].append(row)
+    return found
 
 
 def _rows(table: pa.Table, other: pa.Table, key: str) -> list[dict[str, Any]]:
