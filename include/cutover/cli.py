@@ -118,6 +118,9 @@ def run(
     replace_target: Annotated[bool, typer.Option(help="replace live tables that another hand made")] = False,
     workers: Annotated[int | None, typer.Option(help="parallel workers")] = None,
     max_errors: Annotated[int | None, typer.Option(help="how many refused rows are too many")] = None,
+    row_limit: Annotated[
+        int | None, typer.Option(help="a trial: only so many rows of each table, the first in key order")
+    ] = None,
     verify: Annotated[bool, typer.Option(help="compare every cell and run the expectations (URLs only)")] = True,
     indexes: Annotated[bool, typer.Option(help="build keys, indexes and constraints (URLs only)")] = True,
     report_file: Annotated[Path | None, typer.Option("--report", help="write the report here, as JSON")] = None,
@@ -136,6 +139,7 @@ def run(
             "max_errors": max_errors,
             "workers": workers,
             "replace_target": replace_target,
+            "row_limit": row_limit,
         }
     )
     ledger = Ledger()

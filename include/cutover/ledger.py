@@ -141,17 +141,26 @@ class Ledger:
                 problem = error
         raise TransientError(f"the ledger took no event of run {run_id}: {problem}")
 
-    def events(self, run_id: str, *kinds: str, after: int = 0) -> list[Event]:
-        """Return a run's events in order, of the given kinds or all, numbered above ``after``."""
+    def events(self, run_id: str, *kinds: str, after: int = 0, naming: str | None = None) -> list[Event]:
+        """Return a run's events in order, of the given kinds or all, numbered above ``after``.
+
+        With ``naming``, only those in whose detail a value is that text: a run of many chunks has many events.
+        """
         chosen = sa.select(_EVENTS).where(_EVENTS.c.run_id == run_id, _EVENTS.c.number > after)
         if kinds:
             chosen = chosen.where(_EVENTS.c.kind.in_(kinds))
+        if naming is not None:
+            chosen = chosen.where(_EVENTS.c.detail.contains(json.dumps(naming), autoescape=True))
         with self._engine.connect() as connection:
-            return [_event(row._mapping) for row in connection.execute(chosen.order_by(_EVENTS.c.number))]
+            events = [_event(row._mapping) for row in connection.execute(chosen.order_by(_EVENTS.c.number))]
+        return events if naming is None else [event for event in events if naming in event.detail.values()]
 
     def last(self, run_id: str, kind: str) -> Event | None:
         """Return a run's latest event of one kind, or None."""
-        return next(iter(reversed(self.events(run_id, kind))), None)
+        chosen = sa.select(_EVENTS).where(_EVENTS.c.run_id == run_id, _EVENTS.c.kind == kind)
+        with self._engine.connect() as connection:
+            row = connection.execute(chosen.order_by(_EVENTS.c.number.desc()).limit(1)).first()
+        return _event(row._mapping) if row else None
 
     def latest(self, migration: str, kind: str) -> Event | None:
         """Return the latest event of one kind over all runs of a migration, or None."""

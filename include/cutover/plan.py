@@ -67,6 +67,11 @@ class Plan:
         return max(self.rows / ROWS_PER_SECOND, self.bytes / BYTES_PER_SECOND)
 
     @property
+    def limited(self) -> bool:
+        """Whether only a part of some table's rows travels, for a trial."""
+        return any(table.route.limit is not None for table in self.tables)
+
+    @property
     def replaced(self) -> tuple[str, ...]:
         """Tables of the target schema whose place the new ones take."""
         new = {table.name for table in self.tables}
@@ -88,7 +93,7 @@ class Plan:
         """The statements that build the target, in order; the load comes after the tables."""
         statements = list(ddl.create_tables(self.tables))
         for table in self.tables:
-            statements += ddl.keys_and_indexes(table)
+            statements += ddl.indexes(table)
         for table in self.tables:
             made = (
                 ddl.constraints(table, self.late_not_null(table)),
@@ -137,6 +142,7 @@ def build_plan(
     target: Schema,
     only: tuple[str, ...] = (),
     workers: int | None = None,
+    row_limit: int | None = None,
 ) -> Plan:
     """Work out the plan; touches nothing.
 
@@ -146,12 +152,13 @@ def build_plan(
         target: the target schema as inspected.
         only: source tables to restrict the run to; all where empty.
         workers: parallel workers, in place of the spec's.
+        row_limit: how many rows of each table that has a key travel; all where None.
 
     Raises:
         SpecError: the spec does not fit the source.
         UnsupportedTypeError: a column's type has no translation.
     """
-    translation = translate(source, spec, only)
+    translation = translate(source, spec, only, row_limit)
     _refuse_bad_defaults(translation.tables)
     chunks = [
         chunk for table in translation.tables for chunk in cut(table.route, source.table(table.route.source).statistics)

@@ -56,6 +56,7 @@ class TableRoute:
         where: row filter in the source's dialect, already parsed and printed again.
         duplicates: target columns each of which may hold a value only once.
         keep_last: whether the last of a set of duplicates is kept, in key order, not the first.
+        limit: only this many rows travel, the first in key order; every row where None.
     """
 
     source: str
@@ -66,6 +67,7 @@ class TableRoute:
     where: str | None = None
     duplicates: tuple[str, ...] = ()
     keep_last: bool = False
+    limit: int | None = None
 
     def column(self, target: str) -> ColumnRoute:
         """Return the route of the target column ``target``; raise KeyError where there is none."""

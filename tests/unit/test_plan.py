@@ -53,8 +53,13 @@ def test_a_plan_in_order() -> None:
     what = [statement.what for statement in made.up]
     assert what[:2] == ["create table parent", "create table child"]
     assert what[-1] == "foreign key child_parent of child"
-    assert what.index("primary key of parent") < what.index("foreign key child_parent of child")
-    assert {"index by_word on parent", "identity of parent", "comment on parent.word"} <= set(what)
+    assert what.index("constraints of parent") < what.index("foreign key child_parent of child")
+    assert {
+        "unique index parent_pkey on parent",
+        "index by_word on parent",
+        "identity of parent",
+        "comment on parent.word",
+    } <= set(what)
     assert [s.what for s in made.down] == ["drop table child", "drop table parent"]
     # Zero dates may become NULL on the way, so NOT NULL comes after the load.
     assert made.late_not_null(made.table("child")) == ["seen"]

@@ -117,6 +117,12 @@ def _params(spec: MigrationSpec) -> dict[str, Param]:
             type="boolean",
             description="replace live tables that no earlier run of this migration made",
         ),
+        "row_limit": Param(
+            None,
+            type=["null", "integer"],
+            minimum=1,
+            description="a trial: only so many rows of each table, the first in key order",
+        ),
     }
 
 

@@ -20,6 +20,10 @@ def cut(route: TableRoute, statistics: Statistics) -> Iterator[Chunk]:
     """
     low, high = statistics.key_min, statistics.key_max
     wanted = max(-(-statistics.rows // CHUNK_ROWS), -(-statistics.bytes // CHUNK_BYTES), 1)
+    if route.limit is not None:
+        rows = min(route.limit, statistics.rows)
+        yield Chunk(route.source, 0, rows=rows, bytes=statistics.bytes * rows // max(statistics.rows, 1))
+        return
     if not route.ranged or low is None or high is None or wanted == 1:
         yield Chunk(route.source, 0, rows=statistics.rows, bytes=statistics.bytes)
         return

@@ -40,11 +40,10 @@ def source_columns(route: TableRoute) -> list[tuple[str, str]]:
 
 
 def statement(route: TableRoute, chunk: Chunk) -> str:
-    """Return the SELECT of a chunk, in key order where the key is ranged."""
-    key = None
-    if route.ranged:
-        key = route.column(route.key[0]).source
-    return mysql.select(route.source, source_columns(route), route.where, key, chunk.lower, chunk.upper)
+    """Return the SELECT of a chunk, in key order where the key is ranged or says which rows come first."""
+    ordered = route.key if route.ranged or route.limit is not None else ()
+    key = tuple(route.column(name).source for name in ordered)
+    return mysql.select(route.source, source_columns(route), route.where, key, chunk.lower, chunk.upper, route.limit)
 
 
 def extract(endpoint: Endpoint, route: TableRoute, chunk: Chunk, batch_rows: int) -> Iterator[pa.RecordBatch]:

@@ -26,7 +26,7 @@ from cutover.schema.target import TargetTable
 # what bears the name is what the statement makes.
 _DONE = (psycopg.errors.DuplicateTable, psycopg.errors.DuplicateObject, psycopg.errors.InvalidTableDefinition)
 # Index builds sort in this much memory each, on the target server.
-_SORT_MEMORY = "128MB"
+_SORT_MEMORY = "64MB"
 _ORPHAN_ROUNDS = 100
 
 
@@ -108,9 +108,15 @@ def became_null(target: Endpoint, schema: str, table: str, column: str) -> bool:
 
 
 def add_foreign_key(
-    target: Endpoint, schema: str, table: TargetTable, key: ForeignKey, deferrable: bool, timeout: int
+    target: Endpoint,
+    schema: str,
+    table: TargetTable,
+    key: ForeignKey,
+    deferrable: bool,
+    timeout: int,
+    kind: str = ERROR,
 ) -> Removed | None:
-    """Add a foreign key; rows without a parent are set aside with the reason, and counted.
+    """Add a foreign key; rows without a parent are set aside as ``kind``, with the reason, and counted.
 
     Raises:
         DataError: taking orphans out does not end, or other rows refer to them.
@@ -125,7 +131,7 @@ def add_foreign_key(
             return Removed(table.name, reason, rows) if rows else None
         except DataError:
             with postgresql.session(target, schema, statement_timeout=timeout) as connection:
-                moved = _move(connection, table.route, _orphans(table, key), ", ".join(key.columns), reason, ERROR)
+                moved = _move(connection, table.route, _orphans(table, key), ", ".join(key.columns), reason, kind)
             if not moved:
                 raise
             rows += moved

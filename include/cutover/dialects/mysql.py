@@ -67,25 +67,25 @@ def select(
     table: str,
     columns: Sequence[tuple[str, str]],
     where: str | None = None,
-    key: str | None = None,
+    key: Sequence[str] = (),
     lower: int | None = None,
     upper: int | None = None,
+    limit: int | None = None,
 ) -> str:
     """Return the SELECT of ``columns`` (expression, alias), limited to ``lower <= key < upper``.
 
-    Ordered by ``key`` where one is given. ``where`` is SQL that a parser has printed.
+    Ordered by ``key``'s columns where there are any. ``where`` is SQL that a parser has printed.
     """
     chosen: list[sa.Label[object]] = [sa.literal_column(expression).label(alias) for expression, alias in columns]
     statement = sa.select(*chosen).select_from(sa.table(table))
     if where is not None:
         statement = statement.where(sa.literal_column(f"({where})"))
-    if key is not None:
-        column: sa.ColumnElement[int] = sa.column(key, sa.BigInteger)
-        if lower is not None:
-            statement = statement.where(column >= lower)
-        if upper is not None:
-            statement = statement.where(column < upper)
-        statement = statement.order_by(column)
+    columns_of_key = [sa.column(name, sa.BigInteger) for name in key]
+    if lower is not None:
+        statement = statement.where(columns_of_key[0] >= lower)
+    if upper is not None:
+        statement = statement.where(columns_of_key[0] < upper)
+    statement = statement.order_by(*columns_of_key).limit(limit)
     return str(statement.compile(dialect=_DIALECT, compile_kwargs={"literal_binds": True}))
 
 

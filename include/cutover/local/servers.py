@@ -13,10 +13,11 @@ from __future__ import annotations
 import os
 import re
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from urllib.parse import quote
 
 import MySQLdb
@@ -93,10 +94,13 @@ def target(folder: Path) -> Iterator[Server]:
 
 
 @contextmanager
-def mariadb(folder: Path, *, name: str = NAME, buffer_pool: str = "256M") -> Iterator[Server]:
+def mariadb(
+    folder: Path, *, name: str = NAME, buffer_pool: str = "256M", options: Sequence[str] = ()
+) -> Iterator[Server]:
     """A private MariaDB in ``folder/mariadb``, row binlog on, holding the database `name`.
 
-    Its data stay for the next start. Raises PreflightError when it cannot be started.
+    The program's `options` win over ours. Its data stay for the next start.
+    Raises PreflightError when it cannot be started.
     """
     package = "mariadb-server"
     daemon = find_program("mariadbd", "mysqld", package=package)
@@ -147,6 +151,7 @@ def mariadb(folder: Path, *, name: str = NAME, buffer_pool: str = "256M") -> Ite
                 "--default-time-zone=+00:00",
                 # A forgotten lock is an error after a minute, not a day's wait.
                 "--lock-wait-timeout=60",
+                *options,
             ]
 
         def connect(port: int) -> None:
@@ -157,10 +162,13 @@ def mariadb(folder: Path, *, name: str = NAME, buffer_pool: str = "256M") -> Ite
 
 
 @contextmanager
-def postgresql(folder: Path, *, name: str = NAME, shared_buffers: str = "256MB") -> Iterator[Server]:
+def postgresql(
+    folder: Path, *, name: str = NAME, shared_buffers: str = "256MB", settings: Mapping[str, str] = MappingProxyType({})
+) -> Iterator[Server]:
     """A private PostgreSQL in ``folder/postgresql``, wal_level logical, holding the database `name`.
 
-    Its data stay for the next start. Raises PreflightError when it cannot be started.
+    The server's `settings` win over ours. Its data stay for the next start.
+    Raises PreflightError when it cannot be started.
     """
     package = "postgresql"
     bins = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: -float(path.parent.name))
@@ -179,7 +187,7 @@ def postgresql(folder: Path, *, name: str = NAME, shared_buffers: str = "256MB")
                 run_tool([*as_user(user), initdb, *options, "-E", "UTF8", "--locale=C.UTF-8", "-D", str(new)], home)
 
         def command(port: int) -> list[str]:
-            settings = {
+            ours = {
                 "listen_addresses": HOST,
                 "unix_socket_directories": "",
                 "wal_level": "logical",
@@ -190,7 +198,7 @@ def postgresql(folder: Path, *, name: str = NAME, shared_buffers: str = "256MB")
                 "timezone": "UTC",
                 "log_timezone": "UTC",
             }
-            options = [part for key, value in settings.items() for part in ("-c", f"{key}={value}")]
+            options = [part for key, value in {**ours, **settings}.items() for part in ("-c", f"{key}={value}")]
             # SIGINT is the fast shutdown; SIGTERM would wait for every client to leave.
             return [*as_user(user, signal.SIGINT), daemon, "-D", str(data), "-p", str(port), *options]
 

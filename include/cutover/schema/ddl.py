@@ -23,7 +23,8 @@ from sqlalchemy.schema import (
 from sqlalchemy.types import UserDefinedType
 
 from cutover.schema.model import ForeignKey
-from cutover.schema.target import TargetTable
+from cutover.schema.names import fitting
+from cutover.schema.target import TargetIndex, TargetTable
 
 _DIALECT: sa.Dialect = postgresql.dialect(paramstyle="named")  # type: ignore[no-untyped-call]
 
@@ -90,29 +91,46 @@ def drop_tables(tables: tuple[TargetTable, ...]) -> Iterator[Statement]:
         )
 
 
-def keys_and_indexes(table: TargetTable) -> Iterator[Statement]:
-    """Yield the primary key, unique keys and indexes of one table; each stands alone."""
+def indexes(table: TargetTable) -> Iterator[Statement]:
+    """Yield the indexes of one table; each stands alone, and all may be built at once.
+
+    The primary key's is among them: adding the key itself would lock the others out while it is built.
+    """
     built = _built(table, sa.MetaData())
-    if table.route.key and table.constrained:
-        key = sa.PrimaryKeyConstraint(*(built.c[name] for name in table.route.key), name=f"{table.name}_pkey"[:63])
-        yield Statement(table.name, f"primary key of {table.name}", _sql(AddConstraint(key)))
-    for index in table.indexes:
+    wanted = list(table.indexes)
+    if _keyed(table):
+        wanted.insert(0, TargetIndex(_key_name(table), table.route.key, unique=True))
+    for index in wanted:
         made = sa.Index(index.name, *(built.c[name] for name in index.columns), unique=index.unique)
         kind = "unique index" if index.unique else "index"
         yield Statement(table.name, f"{kind} {index.name} on {table.name}", _sql(CreateIndex(made)))
 
 
+def _keyed(table: TargetTable) -> bool:
+    return bool(table.route.key) and table.constrained
+
+
+def _key_name(table: TargetTable) -> str:
+    return fitting(f"{table.name}_pkey")
+
+
 def constraints(table: TargetTable, not_null: Sequence[str]) -> Statement | None:
-    """Return the one statement that adds NOT NULL and CHECK constraints, or None where there are none.
+    """Return the one statement that adds primary key, NOT NULL and CHECKs, or None where there are none.
 
     One ALTER TABLE reads the table once for all of them (PostgreSQL manual, ALTER TABLE, Notes).
     """
     built, quote = _built(table, sa.MetaData()), _DIALECT.identifier_preparer.quote
     if not table.constrained:
         return None
-    parts = [f"ALTER COLUMN {quote(column)} SET NOT NULL" for column in not_null]
+    parts = []
+    if _keyed(table):
+        name = quote(_key_name(table))
+        parts.append(f"ADD CONSTRAINT {name} PRIMARY KEY USING INDEX {name}")
+    parts += [f"ALTER COLUMN {quote(column)} SET NOT NULL" for column in not_null]
     for name, column, labels in table.checks:
-        check = CheckConstraint(built.c[column].in_([sa.literal(label, sa.Text) for label in labels]), name=name[:63])
+        check = CheckConstraint(
+            built.c[column].in_([sa.literal(label, sa.Text) for label in labels]), name=fitting(name)
+        )
         built.append_constraint(check)
         parts.append(_sql(AddConstraint(check)).partition(f"ALTER TABLE {quote(table.name)} ")[2])
     if not parts:

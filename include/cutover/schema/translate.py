@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TypeVar
@@ -13,11 +12,11 @@ from cutover.route import ColumnRoute, Scalar, TableRoute
 from cutover.schema.choose import choose, target_name
 from cutover.schema.expressions import row_filter, translate_default
 from cutover.schema.model import Column, Schema, Table
+from cutover.schema.names import MAX_IDENTIFIER_BYTES, fits, fitting, marked
 from cutover.schema.references import agree_along_foreign_keys, in_dependency_order, is_integer
 from cutover.schema.target import Loss, TargetIndex, TargetTable
 from cutover.spec import MigrationSpec
 
-MAX_IDENTIFIER_BYTES = 63
 _Value = TypeVar("_Value")
 
 
@@ -30,8 +29,10 @@ class Translation:
     notes: tuple[str, ...]
 
 
-def translate(source: Schema, spec: MigrationSpec, only: tuple[str, ...] = ()) -> Translation:
-    """Translate the tables that the spec chooses; ``only`` narrows them further.
+def translate(
+    source: Schema, spec: MigrationSpec, only: tuple[str, ...] = (), row_limit: int | None = None
+) -> Translation:
+    """Translate the tables that the spec chooses; ``only`` narrows them further, ``row_limit`` their rows.
 
     Raises:
         SpecError: the spec names a table or column that is not there, or a type without a carrier.
@@ -41,6 +42,8 @@ def translate(source: Schema, spec: MigrationSpec, only: tuple[str, ...] = ()) -
     losses: list[Loss] = []
     notes: list[str] = []
     tables = [_table(table, source, spec, losses, notes) for table in chosen]
+    if row_limit is not None:
+        tables = [_limited(table, row_limit, losses, notes) for table in tables]
     tables = agree_along_foreign_keys(tables, chosen, spec, losses)
     _name_indexes(tables)
     losses += _other_objects(source, spec, {table.name for table in chosen}, notes)
@@ -116,6 +119,17 @@ def _table(table: Table, source: Schema, spec: MigrationSpec, losses: list[Loss]
     )
 
 
+def _limited(table: TargetTable, rows: int, losses: list[Loss], notes: list[str]) -> TargetTable:
+    """Let only the first rows of a table travel; without a key nothing says which those are."""
+    if not table.route.key:
+        notes.append(
+            f"{table.name}: row_limit does not hold here, for it has no primary key to say which rows are first"
+        )
+        return table
+    losses.append(Loss(f"rows of {table.name}", f"row_limit lets the first {rows:,} in key order through, no more"))
+    return replace(table, route=replace(table.route, limit=rows))
+
+
 def _keys_travel(spec: MigrationSpec) -> bool:
     settings = spec.schema_.settings
     wanted = settings.constraints.enabled and settings.constraints.preserve_constraints
@@ -123,7 +137,7 @@ def _keys_travel(spec: MigrationSpec) -> bool:
 
 
 def _refuse_long_name(name: str, what: str) -> None:
-    if len(name.encode()) > MAX_IDENTIFIER_BYTES:
+    if not fits(name):
         raise SpecError(
             [
                 f"{what} has a name of {len(name.encode())} bytes, PostgreSQL holds {MAX_IDENTIFIER_BYTES}; "
@@ -251,14 +265,13 @@ def _indexes(table: Table, names: dict[str, str], spec: MigrationSpec, losses: l
 
 def _name_indexes(tables: list[TargetTable]) -> None:
     """PostgreSQL's index names are unique per schema, and share a namespace with tables."""
-    taken = {table.name for table in tables} | {f"{table.name}_pkey" for table in tables}
+    taken = {table.name for table in tables} | {fitting(f"{table.name}_pkey") for table in tables}
     for position, table in enumerate(tables):
         renamed = []
         for index in table.indexes:
             name = index.name if index.name not in taken else f"{table.name}_{index.name}"
-            if len(name.encode()) > MAX_IDENTIFIER_BYTES or name in taken:
-                digest = hashlib.sha256(f"{table.name}.{index.name}".encode()).hexdigest()[:8]
-                name = name.encode()[: MAX_IDENTIFIER_BYTES - 9].decode(errors="ignore") + "_" + digest
+            if not fits(name) or name in taken:
+                name = marked(name, f"{table.name}.{index.name}")
             taken.add(name)
             renamed.append(replace(index, name=name))
         tables[position] = replace(table, indexes=tuple(renamed))

@@ -170,7 +170,7 @@ def make_plan(run: Run) -> Plan:
         stored = run.ledger.last(run.id, "planned")
         if stored is None:
             source, target = inspect_both(run)
-            made = build_plan(run.spec, source, target, run.params.tables, run.params.workers)
+            made = build_plan(run.spec, source, target, run.params.tables, run.params.workers, run.params.row_limit)
             if run.suites is not None:
                 # A wrong suite is found here, not after hours of loading.
                 suites.read(run.suites, made.tables, [table.name for table in source.tables])
@@ -193,6 +193,11 @@ def _target_not_ours(run: Run, made: Plan) -> Iterator[str]:
         yield (
             f"target schema {run.live} of {run.target} is not empty: {_listed(foreign)} were not made by this "
             "migration. Choose another target schema, move them away, or run with replace_target"
+        )
+    if made.limited and made.replaced and not run.params.replace_target:
+        yield (
+            f"with row_limit the run would put a part of the rows in place of {_listed(made.replaced)} in schema "
+            f"{run.live}. Choose another target schema, or run with replace_target"
         )
     for bound in swap.bound_objects(run.target, run.live, made.replaced):
         yield f"{bound}: it would stay with the old table after the cutover. Drop it, and make it anew afterwards"

@@ -36,7 +36,9 @@ class Params:
         tables: source tables to restrict the run to; all where empty.
         max_errors: in place of the spec's maxErrors.
         workers: parallel workers, in place of the spec's.
-        replace_target: replace live tables that no earlier run of this migration made.
+        replace_target: replace live tables that no earlier run of this migration made, or that hold more
+            than ``row_limit`` lets through.
+        row_limit: a trial: of each table that has a key only this many rows, the first in key order.
     """
 
     mode: str = "safe"
@@ -45,6 +47,7 @@ class Params:
     max_errors: int | None = None
     workers: int | None = None
     replace_target: bool = False
+    row_limit: int | None = None
 
     @staticmethod
     def from_mapping(given: Mapping[str, Any]) -> Params:
@@ -56,10 +59,10 @@ class Params:
         params = Params(**{**given, "tables": tuple(given.get("tables") or ())})
         if params.mode not in MODES:
             raise PreflightError([f"mode {params.mode!r} is not built; built: {', '.join(MODES)}"])
-        for name in ("max_errors", "workers"):
+        for name, least in (("max_errors", 0), ("workers", 1), ("row_limit", 1)):
             value = getattr(params, name)
-            if value is not None and (not isinstance(value, int) or value < (name == "workers")):
-                raise PreflightError([f"run parameter {name} must be a positive whole number, not {value!r}"])
+            if value is not None and (not isinstance(value, int) or value < least):
+                raise PreflightError([f"run parameter {name} must be a whole number from {least}, not {value!r}"])
         return params
 
 
@@ -135,6 +138,11 @@ class Run:
     def record(self, kind: str, /, **detail: Any) -> None:
         """Add an event to the ledger."""
         self.ledger.append(self.id, self.spec.name, kind, detail)
+
+    def finished(self, step: str) -> Mapping[str, Any] | None:
+        """Return what a step recorded at its end, or None where it has not ended."""
+        events = [e for e in self.ledger.events(self.id, "step_finished") if e.detail["step"] == step]
+        return events[-1].detail if events else None
 
     def check_time(self) -> None:
         """Refuse to go on when the window has closed or the run takes too long.

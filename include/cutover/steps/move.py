@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from cutover.data import finish, shadow, stage
 from cutover.data.extract import extract
-from cutover.data.load import load
+from cutover.data.load import ERROR, RULE, load
 from cutover.data.transform import Reject, Tally, target_schema, transform
 from cutover.dialects import postgresql
 from cutover.errors import DriftError, TerminalError, TransientError
@@ -168,7 +168,7 @@ def _load(run: Run, chunk: Chunk, batches: Iterator[pa.RecordBatch], tally: Tall
 
 
 def _loaded_before(run: Run, chunk: Chunk) -> bool:
-    return any(event.detail["chunk"] == chunk.name for event in run.ledger.events(run.id, "loaded"))
+    return bool(run.ledger.events(run.id, "loaded", naming=chunk.name))
 
 
 def _since(started: float) -> float:
@@ -217,7 +217,7 @@ def finish_schema(run: Run) -> None:
         removed = [r for table in plan.tables for r in finish.remove_duplicates(target, schema, table)]
         timeout = settings.indexes.index_creation_timeout
         builders = INDEX_BUILDERS if settings.indexes.parallel_index_creation else 1
-        statements = [s for table in plan.tables for s in ddl.keys_and_indexes(table)]
+        statements = [s for table in plan.tables for s in ddl.indexes(table)]
         finish.build_indexes(target, schema, statements, builders, timeout)
         timeout = settings.constraints.constraint_timeout
         relaxed = []
@@ -229,7 +229,9 @@ def finish_schema(run: Run) -> None:
             finish.apply(target, schema, [*([made] if made else []), *ddl.comments(table)], timeout)
         for table in plan.tables:
             for key in table.foreign_keys:
-                orphans = finish.add_foreign_key(target, schema, table, key, plan.deferrable, timeout)
+                # The parents of a trial's rows may be among those that stay behind: no error of the data.
+                kind = RULE if plan.limited else ERROR
+                orphans = finish.add_foreign_key(target, schema, table, key, plan.deferrable, timeout, kind)
                 removed += [orphans] if orphans else []
         for table in plan.tables:
             restart = ddl.restart_identity(table)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import asdict
+from typing import Any
 
-from cutover.errors import VerificationError
+from cutover.errors import PreflightError, VerificationError
 from cutover.spec.schema import PostMigration
 from cutover.steps.check import source_position
 from cutover.steps.context import Run
@@ -68,8 +69,7 @@ def _switches(run: Run) -> PostMigration:
 
 def _moved(run: Run) -> str:
     """Say when the source was written to while the run went on: then it, not the load, may be the cause."""
-    preflight = [e for e in run.ledger.events(run.id, "step_finished") if e.detail["step"] == "preflight"]
-    before = preflight[-1].detail.get("binlog") if preflight else None
+    before = (run.finished("preflight") or {}).get("binlog")
     now = source_position(run.source)
     if before is None or before == now:
         return ""
@@ -90,13 +90,17 @@ def validate_expectations(run: Run) -> None:
         if not chosen:
             detail["skipped"] = "switched off"
             return
+        finished = run.finished("finish_schema")
+        if finished is None:
+            raise PreflightError([f"run {run.id}: its finish_schema step has not ended"])
         tables = tuple(table for table in run.plan.tables if expectations.nameable(table))
         results = expectations.validate(
             tables,
             run.target,
             run.shadow,
-            _expected_rows(run),
-            _nullable(run),
+            _expected_rows(finished),
+            # Columns, as table.column, whose NOT NULL was relaxed because zero dates became NULL.
+            frozenset(finished["not_null_relaxed"]),
             _own_suites(run),
             run.folder / "data_docs",
             chosen,
@@ -135,14 +139,6 @@ def _suites(run: Run) -> frozenset[str]:
     return frozenset(kinds)
 
 
-def _expected_rows(run: Run) -> dict[str, int]:
+def _expected_rows(finished: Mapping[str, Any]) -> dict[str, int]:
     """Rows each target table must hold: what was loaded, less what was set aside."""
-    finished = [e for e in run.ledger.events(run.id, "step_finished") if e.detail["step"] == "finish_schema"]
-    counts: Sequence[dict[str, int]] = finished[-1].detail["tables"]
-    return {str(c["table"]): c["rows_loaded"] - c["set_aside"] for c in counts}
-
-
-def _nullable(run: Run) -> frozenset[str]:
-    """Columns, as ``table.column``, whose NOT NULL was relaxed because zero dates became NULL."""
-    finished = [e for e in run.ledger.events(run.id, "step_finished") if e.detail["step"] == "finish_schema"]
-    return frozenset(finished[-1].detail["not_null_relaxed"])
+    return {str(c["table"]): c["rows_loaded"] - c["set_aside"] for c in finished["tables"]}

@@ -1,0 +1,24 @@
+"""Names that fit into PostgreSQL, which cuts what is longer off and so makes two names one."""
+
+from __future__ import annotations
+
+import hashlib
+
+MAX_IDENTIFIER_BYTES = 63
+_DIGEST_LENGTH = 8
+
+
+def fits(name: str) -> bool:
+    """Whether PostgreSQL keeps the whole name (manual, Identifiers and Key Words)."""
+    return len(name.encode()) <= MAX_IDENTIFIER_BYTES
+
+
+def fitting(name: str) -> str:
+    """Return the name, or where it is too long its beginning and a digest of all of it, the same every time."""
+    return name if fits(name) else marked(name, name)
+
+
+def marked(name: str, whole: str) -> str:
+    """Return the beginning of ``name`` with a digest of ``whole``, which tells it from others that begin alike."""
+    digest = hashlib.sha256(whole.encode()).hexdigest()[:_DIGEST_LENGTH]
+    return name.encode()[: MAX_IDENTIFIER_BYTES - _DIGEST_LENGTH - 1].decode(errors="ignore") + "_" + digest
