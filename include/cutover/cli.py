@@ -13,14 +13,14 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 import typer
 from rich.console import Console
 from rich.live import Live
 
 from cutover import render, report
-from cutover.dialects.endpoint import Endpoint, from_url
+from cutover.dialects.endpoint import PASSWORDS, Endpoint, from_url
 from cutover.errors import CutoverError, PreflightError
 from cutover.ledger import Ledger
 from cutover.progress import Progress
@@ -35,7 +35,6 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-_PASSWORDS = {"--source": "CUTOVER_SOURCE_PASSWORD", "--target": "CUTOVER_TARGET_PASSWORD"}
 
 Name = Annotated[str, typer.Argument(help="name of a folder under the migrations folder")]
 Migrations = Annotated[
@@ -46,37 +45,13 @@ DEFAULT_MIGRATIONS = Path("include/migrations")
 
 
 def main() -> None:
-    """Start the command line, after taking passwords out of the process list."""
-    sys.argv[1:] = _hide_passwords(sys.argv[1:])
+    """Run the command that was given; an error that is ours is said in its own words."""
     console = render.console(stderr=True)
     try:
         app()
     except CutoverError as error:
         console.print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
         sys.exit(EXIT_NOT_STARTED)
-
-
-def _hide_passwords(arguments: list[str]) -> list[str]:
-    """Move passwords from URLs on the command line into this process's environment, and out of ``ps``."""
-    import setproctitle
-
-    shown = list(arguments)
-    for position, argument in enumerate(arguments):
-        for option, variable in _PASSWORDS.items():
-            url = None
-            if argument.startswith(option + "="):
-                url, prefix = argument[len(option) + 1 :], option + "="
-            elif position and arguments[position - 1] == option:
-                url, prefix = argument, ""
-            if url is None or not urlsplit(url).password:
-                continue
-            parts = urlsplit(url)
-            os.environ[variable] = from_url(url).password
-            address = f"{parts.username}@{parts.netloc.rpartition('@')[2]}"
-            shown[position] = prefix + urlunsplit(parts._replace(netloc=address))
-    if shown != arguments:
-        setproctitle.setproctitle(" ".join(["cutover", *shown]))
-    return shown
 
 
 @app.command()
@@ -192,7 +167,7 @@ def _new_id(kind: str) -> str:
 
 
 def _endpoint(option: str, url: str, kind: str) -> Endpoint:
-    endpoint = from_url(url, os.environ.get(_PASSWORDS[option]))
+    endpoint = from_url(url, os.environ.get(PASSWORDS[option]))
     if endpoint.kind != kind:
         raise PreflightError([f"{option} must be a {kind} URL, not {urlsplit(url).scheme}"])
     if not endpoint.password and sys.stdin.isatty():
@@ -327,7 +302,3 @@ def _latest(ledger: Ledger, name: str, run_id: str | None) -> str:
     if not runs:
         raise PreflightError([f"{name} has no run in the ledger"])
     return run_id or runs[0]
-
-
-if __name__ == "__main__":
-    main()

@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-import threading
-import time
-from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Callable, Iterable
 from functools import partial
-from multiprocessing import forkserver
+from typing import TypeVar
 
 from cutover import report as reporting
 from cutover.errors import (
@@ -22,14 +16,14 @@ from cutover.errors import (
     WindowClosedError,
 )
 from cutover.report import Report
-from cutover.route import Chunk
 from cutover.steps import check, move, prove, switch
 from cutover.steps.context import Run
+from cutover.workers import on_workers, warm_up
+
+_Piece = TypeVar("_Piece")
 
 # What the command line exits with.
 EXIT_COMPLETE, EXIT_ROLLED_BACK, EXIT_NOT_STARTED, EXIT_LOSSES = 0, 1, 2, 3
-# A server that has no threads of its own: forking this process could copy a lock that a thread holds.
-_CONTEXT = multiprocessing.get_context("forkserver")
 _BEFORE_CHANGES = (SpecError, PreflightError, UnsupportedTypeError, WindowClosedError, TransientError)
 
 
@@ -48,7 +42,7 @@ def run_migration(run: Run) -> Report:
     """
     try:
         check.check_window(run)
-        _warm_up()
+        warm_up()
         check.preflight(run)
         check.make_plan(run)
     except _BEFORE_CHANGES as error:
@@ -74,31 +68,6 @@ def run_migration(run: Run) -> Report:
     return reporting.build(run.ledger, run.id)
 
 
-def _warm_up() -> None:
-    """Start the process that workers are forked from: it loads Arrow and the drivers while we look at the servers."""
-    _CONTEXT.set_forkserver_preload(["cutover.run", "connectorx", "adbc_driver_postgresql.dbapi", "pandas"])
-    forkserver.ensure_running()
-
-
-def _die_with(parent: int) -> None:
-    """End this worker when the run's process has died: a killed run must not leave workers behind."""
-
-    def watch() -> None:
-        while _alive(parent):
-            time.sleep(1)
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
-
-
-def _alive(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    return True
-
-
 def rolls_back(run: Run) -> bool:
     """Whether a failed run takes itself back: unless one of the spec's three switches says no."""
     return (
@@ -111,52 +80,28 @@ def rolls_back(run: Run) -> bool:
 def _change(run: Run) -> None:
     move.backup(run)
     move.create_schema(run)
-    workers = run.params.workers or min(run.spec.extract_workers, run.spec.load_workers)
-    _on_workers(run, partial(move.stream_chunk, run), run.plan.chunks, workers)
+    _side_by_side(run, partial(move.stream_chunk, run), run.plan.chunks)
     move.finish_schema(run)
     if prove.compares_rows(run):
-        _on_workers(run, partial(prove.validate_rows, run), range(len(run.plan.batches)), workers)
+        _side_by_side(run, partial(prove.validate_rows, run), range(len(run.plan.batches)))
     prove.validate_expectations(run)
     switch.cutover(run)
     switch.validate_cutover(run)
 
 
-def _on_workers(
-    run: Run,
-    work: Callable[[Chunk], None] | Callable[[int], None],
-    pieces: Sequence[Chunk] | Sequence[int],
-    workers: int,
-) -> None:
-    """Do every piece in worker processes; what fails for a passing reason is tried again.
-
-    Raises:
-        TransientError: it failed as often as the spec allows.
-        CutoverError: as ``work`` raises.
-    """
+def _side_by_side(run: Run, work: Callable[[_Piece], None], pieces: Iterable[_Piece]) -> None:
     bulk = run.spec.strategy.types.data.bulk
-    attempts = 1 + (bulk.max_retries if bulk.retry_on_failure else 0)
-    waiting: list[Chunk] | list[int] = list(pieces)  # type: ignore[assignment]
-    for attempt in range(1, attempts + 1):
-        problem: Exception | None = None
-        with ProcessPoolExecutor(
-            min(workers, len(waiting)) or 1, mp_context=_CONTEXT, initializer=_die_with, initargs=(os.getpid(),)
-        ) as pool:
-            futures: dict[Future[None], Chunk | int] = {pool.submit(work, piece): piece for piece in waiting}  # type: ignore[arg-type]
-            failed = []
-            for future in as_completed(futures):
-                try:
-                    future.result()
-                except (TransientError, BrokenProcessPool) as error:
-                    failed.append(futures[future])
-                    problem = error
-                except BaseException:
-                    pool.shutdown(wait=True, cancel_futures=True)
-                    raise
-        if problem is None:
-            return
-        waiting = failed  # type: ignore[assignment]
-        run.record("retrying", attempt=attempt, pieces=len(waiting), cause=str(problem))
-    raise TransientError(f"gave up after {attempts} attempts: {problem}")
+
+    def retrying(attempt: int, failed: int, problem: Exception) -> None:
+        run.record("retrying", attempt=attempt, pieces=failed, cause=str(problem))
+
+    on_workers(
+        work,
+        pieces,
+        run.params.workers or min(run.spec.extract_workers, run.spec.load_workers),
+        1 + (bulk.max_retries if bulk.retry_on_failure else 0),
+        retrying,
+    )
 
 
 def exit_code(report: Report) -> int:

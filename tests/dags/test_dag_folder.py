@@ -120,11 +120,18 @@ def test_run_parameters_make_a_form(bag: DagBag) -> None:
         "max_errors": None,
         "workers": None,
         "replace_target": False,
+        "row_limit": None,
     }
     for name in given:
         assert given.get_param(name).description, name
     assert given.get_param("mode").schema["enum"] == ["safe", "dry_run"]
-    for name, bad in (("mode", "production"), ("workers", 0), ("max_errors", -1), ("tables", "users")):
+    for name, bad in (
+        ("mode", "production"),
+        ("workers", 0),
+        ("max_errors", -1),
+        ("row_limit", 0),
+        ("tables", "users"),
+    ):
         with pytest.raises(ValueError, match="Failed validating"):
             given.get_param(name).resolve(bad)
 

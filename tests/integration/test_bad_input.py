@@ -32,14 +32,9 @@ from cutover import report
 from cutover.dialects.endpoint import Endpoint
 from cutover.errors import PreflightError
 from cutover.local.program import free_port
-from cutover.local.servers import Server
+from cutover.local.servers import Server, mariadb
 from cutover.run import NotStartedError, run_migration
 from cutover.steps import check, move
-
-
-@pytest.fixture(autouse=True)
-def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CUTOVER_HOME", str(tmp_path / "home"))
 
 
 @pytest.fixture
@@ -274,10 +269,12 @@ def test_a_home_that_cannot_be_written(shop: Server, live: Server, tmp_path: Pat
         (["--source", "postgresql://u@h:1/d", "--target", "postgresql://u@h:1/d"], "--source must be a mysql URL"),
         (["--source", "mysql://u@h:1", "--target", "postgresql://u@h:1/d"], "a database URL must read"),
         (["--source", "mysql://u@h:port/d", "--target", "postgresql://u@h:1/d"], "port"),
+        (["--source", "mysql://u:secret@h:port/d", "--target", "postgresql://u:secret@h:1/d"], "the port in mysql://h"),
+        (["--source", "mysql://u:secret@[h:1/d", "--target", "postgresql://u@h:1/d"], "URL cannot be read"),
         (["--source", "mysql://u@h:1/d?ssl=1", "--target", "postgresql://u@h:1/d"], "unknown URL option 'ssl'"),
         (["nothing_there"], "nothing_there"),
         (["shop", "--mode", "careless"], "mode 'careless' is not built"),
-        (["shop", "--workers", "0"], "workers must be a positive whole number"),
+        (["shop", "--workers", "0"], "workers must be a whole number from 1"),
         (["shop", "--no-verify"], "not both"),
         (["shop"], "environment variable SOURCE_DB_HOST is not set"),
     ],
@@ -287,6 +284,8 @@ def test_a_command_that_makes_no_sense(tmp_path: Path, arguments: list[str], sai
     done = cutover(["run", *arguments, "--migrations", str(folder)])
     assert done.returncode == 2
     assert said in done.stderr
+    assert "secret" not in done.stderr
+    assert "Traceback" not in done.stderr
     assert "Traceback" not in done.stderr
 
 
@@ -311,3 +310,19 @@ def test_an_unreachable_server_by_the_command_line(shop: Server, live: Server, t
     assert "Traceback" not in done.stderr + done.stdout
     assert '"status": "failed"' in file.read_text()
     assert schemas(live) == {"public"}
+
+
+def test_a_source_without_a_binary_log(server_folder: Path, live: Server) -> None:
+    """A bulk run needs none: it is moved, and nothing is said of a position that is not there."""
+    folder = server_folder / "without-binlog"
+    folder.mkdir()
+    folder.chmod(0o755)
+    with mariadb(folder, options=["--skip-log-bin"]) as source:
+        mysql(source, "CREATE TABLE goods (id INT PRIMARY KEY)", "INSERT INTO goods VALUES (1)")
+        assert mysql_rows(source, "SELECT @@log_bin") == [(0,)]
+        run = begin(source, live, spec(into="shop"))
+        assert run_migration(run).status == report.COMPLETED
+        assert rows(live, "SELECT id FROM shop.goods") == [(1,)]
+        (event,) = (e for e in run.ledger.events(run.id, "step_finished") if e.detail["step"] == "preflight")
+        assert event.detail["binlog"] is None
+        postgres(live, f"DROP SCHEMA shop, {run.shadow} CASCADE")

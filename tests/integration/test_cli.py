@@ -37,11 +37,6 @@ from cutover.local.servers import Server
 PASSWORD = "pa$%ss w:rd/é"
 
 
-@pytest.fixture(autouse=True)
-def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CUTOVER_HOME", str(tmp_path / "home"))
-
-
 @pytest.fixture
 def shop(source_db: Server) -> Server:
     mysql(

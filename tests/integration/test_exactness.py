@@ -8,7 +8,6 @@ import struct
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -267,11 +266,6 @@ def arrived(
     with pytest.MonkeyPatch.context() as patch, target_database(pg_server) as target:
         patch.setenv("CUTOVER_HOME", str(tmp_path_factory.mktemp("home")))
         yield target, run_migration(begin(types, target, workers=1))
-
-
-@pytest.fixture(autouse=True)
-def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CUTOVER_HOME", str(tmp_path / "home"))
 
 
 def test_the_run_ends_with_the_losses_that_were_put_in(arrived: tuple[Server, Report]) -> None:

@@ -60,11 +60,6 @@ SHOP = (
 )
 
 
-@pytest.fixture(autouse=True)
-def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CUTOVER_HOME", str(tmp_path / "home"))
-
-
 @pytest.fixture
 def shop(source_db: Server) -> Server:
     mysql(source_db, *SHOP)

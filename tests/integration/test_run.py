@@ -52,11 +52,6 @@ ANALYTICS = 20_000
 UNIQUE_USERS = seed.USERS - seed.BAD_EMAILS - seed.DUPLICATE_EMAILS
 
 
-@pytest.fixture(autouse=True)
-def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CUTOVER_HOME", str(tmp_path / "home"))
-
-
 @pytest.fixture(scope="module")
 def camera(mysql_server: Server) -> Iterator[Server]:
     with source_database(mysql_server) as source:

@@ -24,7 +24,13 @@ from cutover.schema.target import TargetTable
 
 # A statement that a killed attempt has already run; the shadow schema is this run's alone, so
 # what bears the name is what the statement makes.
-_DONE = (psycopg.errors.DuplicateTable, psycopg.errors.DuplicateObject, psycopg.errors.InvalidTableDefinition)
+_DONE = (
+    psycopg.errors.DuplicateTable,
+    psycopg.errors.DuplicateObject,
+    psycopg.errors.InvalidTableDefinition,
+    # A key's index is a constraint's already.
+    psycopg.errors.ObjectNotInPrerequisiteState,
+)
 # Index builds sort in this much memory each, on the target server.
 _SORT_MEMORY = "64MB"
 _ORPHAN_ROUNDS = 100

@@ -29,8 +29,9 @@ ARROW: dict[str, pa.DataType] = {
 }
 _DECIMAL = re.compile(r"decimal\((\d+),(\d+)\)")
 _TIME = r"^(?P<sign>-?)(?P<h>\d+):(?P<m>\d+):(?P<s>\d+)(?:\.(?P<f>\d+))?$"
-_TRUE = pa.array(["1", "t", "true", "y", "yes"])
-_FALSE = pa.array(["0", "f", "false", "n", "no"])
+# Tuples: an array made here would import pandas at the start of every process.
+_TRUE = ("1", "t", "true", "y", "yes")
+_FALSE = ("0", "f", "false", "n", "no")
 
 
 def arrow_type(name: str) -> pa.DataType:
@@ -58,7 +59,7 @@ def _duration(array: pa.Array) -> pa.Array:
 def _boolean(array: pa.Array) -> pa.Array:
     if pa.types.is_string(array.type):
         lowered = pc.utf8_lower(array)
-        true, false = pc.is_in(lowered, _TRUE), pc.is_in(lowered, _FALSE)
+        true, false = (pc.is_in(lowered, pa.array(words)) for words in (_TRUE, _FALSE))
     else:
         true, false = pc.equal(array, 1), pc.equal(array, 0)
     if pc.any(pc.and_(pc.is_valid(array), pc.invert(pc.or_(true, false)))).as_py():

@@ -11,6 +11,8 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from cutover.errors import PreflightError
 
 KINDS = {"mysql": "mysql", "mariadb": "mysql", "postgres": "postgresql", "postgresql": "postgresql"}
+# Options of the command line that take a URL, and where the URL's password may be instead.
+PASSWORDS = {"--source": "CUTOVER_SOURCE_PASSWORD", "--target": "CUTOVER_TARGET_PASSWORD"}
 DEFAULT_PORTS = {"mysql": 3306, "postgresql": 5432}
 
 
@@ -45,7 +47,10 @@ def from_url(url: str, password: str | None = None) -> Endpoint:
     Raises:
         PreflightError: the URL names no known database kind, host or database.
     """
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError as error:
+        raise PreflightError([f"a database URL cannot be read: {error}"]) from None
     try:
         port = parts.port
     except ValueError:

@@ -112,8 +112,8 @@ def mariadb(
         stop_leftover(pid_file, data, signal.SIGTERM)
         if not data.exists():
             with fresh(data, user) as new:
-                options = ["--no-defaults", f"--datadir={new}", "--skip-test-db", "--skip-name-resolve"]
-                run_tool([*as_user(user), installer, *options], home)
+                words = ["--no-defaults", f"--datadir={new}", "--skip-test-db", "--skip-name-resolve"]
+                run_tool([*as_user(user), installer, *words], home)
         password = password_in(home, user)
         account = f"'{USER}'@'{HOST}'"
         write_for(

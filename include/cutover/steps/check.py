@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import sqlalchemy as sa
 
@@ -49,7 +50,9 @@ def preflight(run: Run) -> None:
     """
     with run.step("preflight") as detail:
         _refuse_disabled_mode(run)
-        findings: list[str] = []
+        findings = list(_tls_findings(run))
+        if findings:
+            raise PreflightError(findings)
         problem: CutoverError | None = None
         for look in (_source_findings, _target_findings):
             try:
@@ -70,6 +73,12 @@ def _refuse_disabled_mode(run: Run) -> None:
     enabled = {"safe": modes.safe.enabled, "dry_run": modes.dry_run.enabled}
     if not enabled[run.params.mode]:
         raise PreflightError([f"mode {run.params.mode} is switched off under strategy.execution.modes"])
+
+
+def _tls_findings(run: Run) -> Iterator[str]:
+    for end in (run.source, run.target):
+        if end.tls_ca is not None and not Path(end.tls_ca).is_file():
+            yield f"{end}: there is no file {end.tls_ca}, which tlsCa names; put the authority's certificate there"
 
 
 def _source_findings(run: Run) -> Iterator[str]:
