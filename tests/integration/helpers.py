@@ -19,10 +19,11 @@ import yaml
 
 from cutover.dialects import postgresql
 from cutover.dialects.endpoint import Endpoint
+from cutover.errors import VerificationError
 from cutover.ledger import Ledger
 from cutover.local.servers import Server
 from cutover.spec import MigrationSpec, load_spec
-from cutover.steps import check, move
+from cutover.steps import check, move, prove
 from cutover.steps.context import Params, Run, start
 
 CAMERA = Path(__file__).parents[2] / "include" / "migrations" / "camera_counting"
@@ -31,6 +32,17 @@ CUTOVER = str(Path(sys.executable).with_name("cutover"))
 PATIENCE = 120.0
 # Of every role and account that a test makes.
 SECRET = "open-sesame"
+# The tables of the fixture ``shop``, and what tells whether its customers are there.
+# Small migrations.
+
+SHOP = (
+    "CREATE TABLE customers (id INT AUTO_INCREMENT PRIMARY KEY, name VARCHAR(50) NOT NULL, UNIQUE KEY by_name (name))",
+    "CREATE TABLE orders (id INT AUTO_INCREMENT PRIMARY KEY, customer INT NOT NULL, note TEXT, "
+    "KEY orders_note (customer), CONSTRAINT orders_customer FOREIGN KEY (customer) REFERENCES customers (id))",
+    "INSERT INTO customers (name) VALUES ('Ana'), ('Björn'), ('桜')",
+    "INSERT INTO orders (customer, note) VALUES (1, 'a'), (1, NULL), (3, 'c')",
+)
+NAMES = "SELECT name FROM customers ORDER BY id"
 
 
 def endpoint(server: Server, **changes: Any) -> Endpoint:
@@ -83,6 +95,27 @@ def finished(run: Run) -> Run:
     """Take a run as far as its shadow schema is whole, ready to be validated."""
     move.finish_schema(loaded(run))
     return run
+
+
+def differences(run: Run) -> list[str]:
+    """What the verifier finds in all, in the order of tables."""
+    found: list[str] = []
+    for number in range(len(run.plan.batches)):
+        try:
+            prove.validate_rows(run, number)
+        except VerificationError as error:
+            found += error.differences
+    return sorted(found)
+
+
+def named(name: str) -> str:
+    """The identifier as MySQL quotes it."""
+    return "`" + name.replace("`", "``") + "`"
+
+
+def quoted(name: str) -> str:
+    """The identifier as PostgreSQL quotes it."""
+    return '"' + name.replace('"', '""') + '"'
 
 
 def mysql(server: Server, *statements: str, charset: str = "utf8mb4") -> None:
