@@ -103,6 +103,8 @@ class Plan:
             statements += [statement for statement in made if statement]
         for table in self.tables:
             statements += [ddl.foreign_key(table, key, self.deferrable) for key in table.foreign_keys]
+        for table in self.tables:
+            statements += ddl.touch(table)
         return statements
 
     @property

@@ -202,6 +202,7 @@ def _losses(report: Report, by_kind: Mapping[str, list[Event]]) -> None:
         detail = event.detail
         for column in detail.get("not_null_relaxed", ()):
             report.losses.append(f"{column}: NOT NULL relaxed, because dates that are none became NULL")
+        report.losses += [f"check {line}" for line in detail.get("checks_left_out", ())]
         if detail.get("step") == "backup":
             report.backup = detail.get("path")
 

@@ -14,8 +14,9 @@ from cutover.dialects.endpoint import Endpoint
 from cutover.errors import SpecError, TransientError, VerificationError
 from cutover.local.servers import Server
 from cutover.route import ColumnRoute, TableRoute
-from cutover.schema.model import ForeignKey
-from cutover.schema.target import TargetIndex, TargetTable
+from cutover.schema.checks import of_labels
+from cutover.schema.model import ForeignKey, Index
+from cutover.schema.target import TargetTable
 from cutover.verify import expectations, suites
 from cutover.verify.expectations import Result
 from cutover.verify.generated import GUARANTEED, SCANNED
@@ -45,8 +46,8 @@ CAMERAS = TargetTable(
         ("id",),
     ),
     indexes=(
-        TargetIndex("cameras_place", ("site", "name"), True),
-        TargetIndex("cameras_name", ("name",), False),
+        Index.over("cameras_place", ("site", "name"), True),
+        Index.over("cameras_name", ("name",), False),
     ),
 )
 ORDERS = TargetTable(
@@ -63,7 +64,7 @@ ORDERS = TargetTable(
         ("id",),
         duplicates=("kind",),
     ),
-    checks=(("kind_check", "kind", ("a", "b", "c")),),
+    checks=(of_labels("orders", "kind", ("a", "b", "c")),),
     foreign_keys=(ForeignKey("order_camera", ("camera",), "cameras", ("id",)),),
 )
 GOOD = """

@@ -18,7 +18,7 @@ PARENT = Table(
     "parent",
     (Column("id", "int", False, autoincrement=True), Column("word", "varchar(9)", True, default="'x'", comment="it's")),
     ("id",),
-    (Index("by_word", ("word",)),),
+    (Index.over("by_word", ("word",)),),
     statistics=Statistics(2_000_000, 90_000_000, 1, 2_000_000, 2_000_001),
 )
 CHILD = Table(

@@ -102,6 +102,29 @@ def _once(connection: psycopg.Connection, statement: Statement) -> None:
         pass
 
 
+def add_constraints(
+    target: Endpoint, schema: str, table: TargetTable, not_null: Sequence[str], timeout: int
+) -> list[tuple[str, str]]:
+    """Add a table's key, NOT NULLs and checks; return each check that rows break, with its condition.
+
+    A check is the source's word about later rows; that some rows of the source break it, or that
+    PostgreSQL reads it more strictly, must not keep the rows away.
+    """
+    broken: dict[str, str] = {}
+    while (statement := ddl.constraints(table, not_null, broken)) is not None:
+        try:
+            apply(target, schema, [statement], timeout)
+            break
+        except DataError as error:
+            cause = error.__cause__
+            name = cause.diag.constraint_name if isinstance(cause, psycopg.errors.CheckViolation) else None
+            found = next((check for check in table.checks if check.name == name), None)
+            if found is None or found.name in broken:
+                raise
+            broken[found.name] = found.sql
+    return list(broken.items())
+
+
 def became_null(target: Endpoint, schema: str, table: str, column: str) -> bool:
     """Whether the load turned values of the column into NULL, as the chunks' markers tell."""
     query = sql.SQL(

@@ -11,7 +11,7 @@ from psycopg import sql
 from cutover.data.load import BOOKKEEPING
 from cutover.dialects import postgresql
 from cutover.dialects.endpoint import Endpoint
-from cutover.schema.ddl import Statement
+from cutover.schema.ddl import TOUCH, Statement
 
 PREFIX = "cutover_"
 
@@ -62,7 +62,18 @@ def drop_within(connection: psycopg.Connection, shadow: str) -> None:
         # All in one statement: they may refer to each other, but nothing outside may refer to them.
         names = sql.SQL(", ").join(sql.Identifier(shadow, name) for (name,) in tables)
         connection.execute(sql.SQL("DROP TABLE {}").format(names))
+    for name in functions(connection, shadow):
+        connection.execute(sql.SQL("DROP FUNCTION {}()").format(sql.Identifier(shadow, name)))
     connection.execute(sql.SQL("DROP SCHEMA IF EXISTS {}").format(sql.Identifier(shadow)))
+
+
+def functions(connection: psycopg.Connection, schema: str) -> list[str]:
+    """Return the names of the trigger functions of ours in a schema."""
+    query = (
+        "SELECT p.proname FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace "
+        "WHERE n.nspname = %s AND starts_with(p.proname, %s) AND p.pronargs = 0 ORDER BY 1"
+    )
+    return [name for (name,) in connection.execute(query, (schema, TOUCH))]
 
 
 def run(connection: psycopg.Connection, statement: str) -> None:

@@ -18,13 +18,14 @@ from psycopg import sql
 from cutover.data import shadow
 from cutover.dialects import postgresql
 from cutover.dialects.endpoint import Endpoint
+from cutover.schema.ddl import TOUCH
 
 STATE = "cutover_state"
 
 # What binds to a table by identity and would stay with the old one after the exchange.
 _BOUND = """
 WITH ours AS (
-    SELECT c.oid, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    SELECT c.oid, c.relname, c.relnamespace FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
     WHERE n.nspname = %(schema)s AND c.relname = ANY (%(tables)s) AND c.relkind IN ('r', 'p'))
 SELECT DISTINCT 'view ' || v.oid::regclass::text || ' reads ' || o.relname
 FROM ours o JOIN pg_depend d ON d.refobjid = o.oid AND d.refclassid = 'pg_class'::regclass
@@ -36,7 +37,8 @@ FROM ours o JOIN pg_constraint k ON k.confrelid = o.oid AND k.contype = 'f'
 WHERE k.conrelid NOT IN (SELECT oid FROM ours)
 UNION ALL
 SELECT 'trigger ' || t.tgname || ' on ' || o.relname FROM ours o JOIN pg_trigger t ON t.tgrelid = o.oid
-WHERE NOT t.tgisinternal
+JOIN pg_proc f ON f.oid = t.tgfoid
+WHERE NOT t.tgisinternal AND NOT (starts_with(f.proname, %(touch)s) AND f.pronamespace = o.relnamespace)
 UNION ALL
 SELECT 'policy ' || p.polname || ' on ' || o.relname FROM ours o JOIN pg_policy p ON p.polrelid = o.oid
 UNION ALL
@@ -80,7 +82,7 @@ class Exchanged:
 def bound_objects(target: Endpoint, schema: str, tables: Sequence[str]) -> list[str]:
     """Name what is bound to the live tables from outside and would stay with the old ones."""
     with postgresql.session(target) as connection:
-        found = connection.execute(_BOUND, {"schema": schema, "tables": list(tables)}).fetchall()
+        found = connection.execute(_BOUND, {"schema": schema, "tables": list(tables), "touch": TOUCH}).fetchall()
     return [row[0] for row in found]
 
 
@@ -177,13 +179,30 @@ def _exchange(
         (in_live, between, shadow_schema),
     ):
         for name in sorted(names_to_move):
-            connection.execute(
-                sql.SQL("ALTER TABLE {} SET SCHEMA {}").format(
-                    sql.Identifier(origin, name), sql.Identifier(destination)
-                )
-            )
+            # The triggers come with their table, their function does not.
+            for function in _touching(connection, origin, name):
+                _move(connection, "FUNCTION", origin, function, destination)
+            _move(connection, "TABLE", origin, name, destination)
     connection.execute(sql.SQL("DROP SCHEMA {}").format(sql.Identifier(between)))
     return started, in_live
+
+
+def _touching(connection: psycopg.Connection, schema: str, table: str) -> list[str]:
+    """Return the functions of ours, in the table's schema, that its triggers call."""
+    query = (
+        "SELECT DISTINCT f.proname FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid "
+        "JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_proc f ON f.oid = t.tgfoid "
+        "WHERE n.nspname = %s AND c.relname = %s AND f.pronamespace = n.oid AND starts_with(f.proname, %s)"
+    )
+    return [name for (name,) in connection.execute(query, (schema, table, TOUCH))]
+
+
+def _move(connection: psycopg.Connection, kind: str, origin: str, name: str, destination: str) -> None:
+    connection.execute(
+        sql.SQL("ALTER {} {} SET SCHEMA {}").format(
+            sql.SQL(kind), sql.Identifier(origin, name), sql.Identifier(destination)
+        )
+    )
 
 
 def _carry_rights(connection: psycopg.Connection, live: str, shadow_schema: str, name: str) -> None:

@@ -6,14 +6,14 @@ the dry run is the one that runs, wherever it runs.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from functools import reduce
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import (
     AddConstraint,
-    CheckConstraint,
     CreateColumn,
     CreateIndex,
     CreateTable,
@@ -22,9 +22,9 @@ from sqlalchemy.schema import (
 )
 from sqlalchemy.types import UserDefinedType
 
-from cutover.schema.model import ForeignKey
+from cutover.schema.model import ForeignKey, Index, IndexPart
 from cutover.schema.names import fitting
-from cutover.schema.target import TargetIndex, TargetTable
+from cutover.schema.target import TargetCheck, TargetTable
 
 _DIALECT: sa.Dialect = postgresql.dialect(paramstyle="named")  # type: ignore[no-untyped-call]
 
@@ -89,6 +89,10 @@ def drop_tables(tables: tuple[TargetTable, ...]) -> Iterator[Statement]:
             f"drop table {table.name}",
             _sql(DropTable(_built(table, sa.MetaData()), if_exists=True)),
         )
+        if table.touched:
+            name = fitting(f"{TOUCH}{table.name}")
+            sql = f"DROP FUNCTION IF EXISTS {_DIALECT.identifier_preparer.quote(name)}()"
+            yield Statement(table.name, f"drop function {name}", sql)
 
 
 def indexes(table: TargetTable) -> Iterator[Statement]:
@@ -99,11 +103,30 @@ def indexes(table: TargetTable) -> Iterator[Statement]:
     built = _built(table, sa.MetaData())
     wanted = list(table.indexes)
     if _keyed(table):
-        wanted.insert(0, TargetIndex(_key_name(table), table.route.key, unique=True))
+        wanted.insert(0, Index.over(_key_name(table), table.route.key, unique=True))
     for index in wanted:
-        made = sa.Index(index.name, *(built.c[name] for name in index.columns), unique=index.unique)
+        if index.kind == "fulltext":
+            made = sa.Index(index.name, _words(built, index), postgresql_using="gin")
+        else:
+            made = sa.Index(index.name, *(_element(built, part, table) for part in index.parts), unique=index.unique)
         kind = "unique index" if index.unique else "index"
         yield Statement(table.name, f"{kind} {index.name} on {table.name}", _sql(CreateIndex(made)))
+
+
+def _element(built: sa.Table, part: IndexPart, table: TargetTable) -> sa.ColumnElement[object]:
+    element: sa.ColumnElement[object] = built.c[part.column]
+    if part.prefix is not None:
+        length = sa.literal_column(str(part.prefix))
+        binary = table.route.column(part.column).arrow == "binary"
+        element = sa.func.substr(element, sa.literal_column("1"), length) if binary else sa.func.left(element, length)
+    return element.desc() if part.descending else element
+
+
+def _words(built: sa.Table, index: Index) -> sa.ColumnElement[object]:
+    """What a FULLTEXT index holds: every word as it is written, without a language's stemming."""
+    texts = [sa.func.coalesce(built.c[name], sa.literal_column("''")) for name in index.columns]
+    whole = reduce(lambda left, right: left.op("||")(sa.literal_column("' '")).op("||")(right), texts)
+    return sa.func.to_tsvector(sa.literal_column("'simple'"), whole)
 
 
 def _keyed(table: TargetTable) -> bool:
@@ -114,12 +137,14 @@ def _key_name(table: TargetTable) -> str:
     return fitting(f"{table.name}_pkey")
 
 
-def constraints(table: TargetTable, not_null: Sequence[str]) -> Statement | None:
+def constraints(table: TargetTable, not_null: Sequence[str], left_out: Collection[str] = ()) -> Statement | None:
     """Return the one statement that adds primary key, NOT NULL and CHECKs, or None where there are none.
+
+    The checks named in ``left_out`` are not added.
 
     One ALTER TABLE reads the table once for all of them (PostgreSQL manual, ALTER TABLE, Notes).
     """
-    built, quote = _built(table, sa.MetaData()), _DIALECT.identifier_preparer.quote
+    quote = _DIALECT.identifier_preparer.quote
     if not table.constrained:
         return None
     parts = []
@@ -127,15 +152,47 @@ def constraints(table: TargetTable, not_null: Sequence[str]) -> Statement | None
         name = quote(_key_name(table))
         parts.append(f"ADD CONSTRAINT {name} PRIMARY KEY USING INDEX {name}")
     parts += [f"ALTER COLUMN {quote(column)} SET NOT NULL" for column in not_null]
-    for name, column, labels in table.checks:
-        check = CheckConstraint(
-            built.c[column].in_([sa.literal(label, sa.Text) for label in labels]), name=fitting(name)
-        )
-        built.append_constraint(check)
-        parts.append(_sql(AddConstraint(check)).partition(f"ALTER TABLE {quote(table.name)} ")[2])
+    parts += [_add_check(check) for check in table.checks if check.name not in left_out]
     if not parts:
         return None
     return Statement(table.name, f"constraints of {table.name}", f"ALTER TABLE {quote(table.name)} " + ", ".join(parts))
+
+
+def check(table: TargetTable, wanted: TargetCheck) -> Statement:
+    """Return the statement that adds one CHECK by itself."""
+    sql = f"ALTER TABLE {_DIALECT.identifier_preparer.quote(table.name)} {_add_check(wanted)}"
+    return Statement(table.name, f"check {wanted.name} of {table.name}", sql)
+
+
+def _add_check(wanted: TargetCheck) -> str:
+    return f"ADD CONSTRAINT {_DIALECT.identifier_preparer.quote(wanted.name)} CHECK ({wanted.sql})"
+
+
+TOUCH = "cutover_touch_"
+
+
+def touch(table: TargetTable) -> Iterator[Statement]:
+    """Yield the function and the trigger that do what ON UPDATE CURRENT_TIMESTAMP does.
+
+    A column takes the time when another column changes and it was not set itself (MySQL manual,
+    Automatic Initialization and Updating). ``*<>`` compares any two rows, whatever their types.
+    """
+    if not table.touched:
+        return
+    quote, name = _DIALECT.identifier_preparer.quote, fitting(f"{TOUCH}{table.name}")
+    lines = [
+        f"IF NEW.{quote(c)} IS NOT DISTINCT FROM OLD.{quote(c)} THEN NEW.{quote(c)} := CURRENT_TIMESTAMP; END IF;"
+        for c in table.touched
+    ]
+    body = "BEGIN " + " ".join(lines) + " RETURN NEW; END"
+    escaped = body.replace("'", "''")
+    function = f"CREATE OR REPLACE FUNCTION {quote(name)}() RETURNS trigger LANGUAGE plpgsql AS '{escaped}'"
+    yield Statement(table.name, f"function {name}", function)
+    trigger = (
+        f"CREATE TRIGGER {quote(name)} BEFORE UPDATE ON {quote(table.name)} FOR EACH ROW "
+        f"WHEN (OLD.* *<> NEW.*) EXECUTE FUNCTION {quote(name)}()"
+    )
+    yield Statement(table.name, f"trigger {name} on {table.name}", trigger)
 
 
 def comments(table: TargetTable) -> Iterator[Statement]:

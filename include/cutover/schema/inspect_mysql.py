@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterator
+from dataclasses import replace
 
 import sqlalchemy as sa
 
 from cutover.dialects import mysql
 from cutover.dialects.endpoint import Endpoint
-from cutover.schema.model import Column, ForeignKey, Index, OtherObject, Schema, Statistics, Table
+from cutover.schema.model import Check, Column, ForeignKey, Index, IndexPart, OtherObject, Schema, Statistics, Table
 
 _COLUMNS = sa.text("""
     SELECT table_name, column_name, column_type, is_nullable, column_default, extra,
@@ -40,9 +42,21 @@ _OTHERS = sa.text("""
     UNION ALL SELECT 'event', event_name FROM information_schema.events WHERE event_schema = DATABASE()
     UNION ALL SELECT 'partitioning of table', table_name FROM information_schema.partitions
       WHERE table_schema = DATABASE() AND partition_name IS NOT NULL GROUP BY table_name
-    UNION ALL SELECT 'check', CONCAT(table_name, '.', constraint_name) FROM information_schema.table_constraints
-      WHERE table_schema = DATABASE() AND constraint_type = 'CHECK'
     ORDER BY 1, 2""")
+_HAS_CHECKS = sa.text("""
+    SELECT COUNT(*) FROM information_schema.tables
+    WHERE table_schema = 'information_schema' AND table_name = 'CHECK_CONSTRAINTS'""")
+# In MariaDB a check's name is unique in its table, in MySQL in its schema (and the table is told elsewhere).
+_CHECKS_MARIADB = sa.text("""
+    SELECT table_name, constraint_name, check_clause, 'YES' FROM information_schema.check_constraints
+    WHERE constraint_schema = DATABASE() ORDER BY table_name, constraint_name""")
+_CHECKS_MYSQL = sa.text("""
+    SELECT t.table_name, t.constraint_name, c.check_clause, t.enforced
+    FROM information_schema.table_constraints t JOIN information_schema.check_constraints c
+      ON c.constraint_schema = t.constraint_schema AND c.constraint_name = t.constraint_name
+    WHERE t.table_schema = DATABASE() AND t.constraint_type = 'CHECK' ORDER BY t.table_name, t.constraint_name""")
+# What MariaDB makes of a column that is declared JSON (MariaDB manual, JSON Data Type).
+_JSON_ALIAS = re.compile(r"^json_valid\(`(?P<column>(?:[^`]|``)+)`\)$", re.IGNORECASE)
 
 
 def inspect(endpoint: Endpoint) -> Schema:
@@ -60,19 +74,22 @@ def inspect(endpoint: Endpoint) -> Schema:
             columns[table].append(_column(mariadb, *described))
         indexes = _indexes(connection)
         keys = _foreign_keys(connection)
+        checks = _checks(connection, mariadb)
         tables = []
         for name, kind, rows, size, next_identity in connection.execute(_STATISTICS).all():
             if kind != "BASE TABLE":
                 continue
             primary = next((i.columns for i in indexes[name] if i.name == "PRIMARY"), ())
             low, high = _key_range(connection, name, primary, columns[name])
+            declared, kept = _json_columns(columns[name], checks[name])
             tables.append(
                 Table(
                     name,
-                    tuple(columns[name]),
+                    declared,
                     primary,
                     tuple(i for i in indexes[name] if i.name != "PRIMARY"),
                     tuple(keys[name]),
+                    kept,
                     Statistics(int(rows or 0), int(size or 0), low, high, next_identity and int(next_identity)),
                 )
             )
@@ -122,27 +139,53 @@ def _indexes(connection: sa.Connection) -> dict[str, list[Index]]:
         parts[table, name].append(tuple(part))
     found: dict[str, list[Index]] = defaultdict(list)
     for (table, name), described in parts.items():
+        fulltext = described[0][3] == "FULLTEXT"
         found[table].append(
             Index(
                 name,
-                tuple(column or "" for column, *_ in described),
+                tuple(
+                    # A FULLTEXT index reads whole columns, whatever the catalogue says of a prefix.
+                    IndexPart(column or "", None if fulltext else prefix, direction == "D")
+                    for column, _, prefix, _, direction in described
+                ),
                 not described[0][1],
+                "fulltext" if fulltext else "btree",
                 next(iter(_unsupported(described)), None),
             )
         )
     return found
 
 
+def _checks(connection: sa.Connection, mariadb: bool) -> dict[str, list[Check]]:
+    found: dict[str, list[Check]] = defaultdict(list)
+    # MySQL before 8.0.16 has no checks, and no catalogue of them.
+    if connection.execute(_HAS_CHECKS).scalar_one():
+        for table, name, clause, enforced in connection.execute(_CHECKS_MARIADB if mariadb else _CHECKS_MYSQL):
+            found[table].append(Check(name, clause, enforced == "YES"))
+    return found
+
+
+def _json_columns(columns: list[Column], checks: list[Check]) -> tuple[tuple[Column, ...], tuple[Check, ...]]:
+    """Return the columns, JSON where MariaDB keeps it as checked text, and the checks without that one."""
+    aliases = {}
+    for check in checks:
+        found = _JSON_ALIAS.match(check.expression)
+        if found is not None and check.name == found["column"].replace("``", "`"):
+            aliases[check.name] = check
+    declared = tuple(
+        replace(column, type="json") if column.name in aliases and column.type == "longtext" else column
+        for column in columns
+    )
+    json = {column.name for column in declared if column.type == "json"}
+    return declared, tuple(check for check in checks if check.name not in json or check not in aliases.values())
+
+
 def _unsupported(parts: list[tuple[str, int, int | None, str, str | None]]) -> Iterator[str]:
-    for column, _, prefix, kind, direction in parts:
-        if kind not in ("BTREE", "HASH"):
+    for column, _, _, kind, _ in parts:
+        if kind not in ("BTREE", "HASH", "FULLTEXT"):
             yield f"{kind} indexes are not carried yet"
         elif column is None:
             yield "functional indexes are not carried yet"
-        elif prefix is not None:
-            yield f"the index covers only the first {prefix} characters of {column}"
-        elif direction == "D":
-            yield "descending indexes are not carried yet"
 
 
 def _foreign_keys(connection: sa.Connection) -> dict[str, list[ForeignKey]]:

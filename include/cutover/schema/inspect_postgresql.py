@@ -65,7 +65,7 @@ def inspect(endpoint: Endpoint, schema: str) -> Schema:
                     ),
                     tuple(primary[where]["constrained_columns"]) if where in primary else (),
                     tuple(
-                        Index(str(i["name"]), tuple(c or "" for c in i["column_names"]), bool(i["unique"]))
+                        Index.over(str(i["name"]), (c or "" for c in i["column_names"]), bool(i["unique"]))
                         for i in sorted(indexes.get(where, ()), key=lambda i: str(i["name"]))
                     ),
                     tuple(
@@ -79,7 +79,7 @@ def inspect(endpoint: Endpoint, schema: str) -> Schema:
                         )
                         for k in sorted(keys.get(where, ()), key=lambda k: str(k["name"]))
                     ),
-                    Statistics(int(rows), int(size)),
+                    statistics=Statistics(int(rows), int(size)),
                 )
             )
     engine.dispose()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 
 
@@ -30,13 +31,50 @@ class Column:
 
 
 @dataclass(frozen=True)
+class IndexPart:
+    """One column of an index, or its first ``prefix`` characters (bytes, for binary columns)."""
+
+    column: str
+    prefix: int | None = None
+    descending: bool = False
+
+
+@dataclass(frozen=True)
 class Index:
-    """An index over whole columns; ``unsupported`` says why it cannot be carried, where it cannot."""
+    """An index; ``unsupported`` says why it cannot be carried, where it cannot.
+
+    ``kind`` is ``btree`` or ``fulltext``. A part that is an expression has no column.
+    """
 
     name: str
-    columns: tuple[str, ...]
+    parts: tuple[IndexPart, ...]
     unique: bool = False
+    kind: str = "btree"
     unsupported: str | None = None
+
+    @staticmethod
+    def over(name: str, columns: Iterable[str], unique: bool = False) -> Index:
+        """Return an index over whole columns."""
+        return Index(name, tuple(IndexPart(column) for column in columns), unique)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns it reads."""
+        return tuple(part.column for part in self.parts)
+
+    @property
+    def whole(self) -> bool:
+        """Whether it reads its columns whole, so that being unique in it is being unique."""
+        return self.unsupported is None and all(part.column and part.prefix is None for part in self.parts)
+
+
+@dataclass(frozen=True)
+class Check:
+    """A CHECK constraint; ``expression`` is in the server's dialect."""
+
+    name: str
+    expression: str
+    enforced: bool = True
 
 
 @dataclass(frozen=True)
@@ -64,13 +102,14 @@ class Statistics:
 
 @dataclass(frozen=True)
 class Table:
-    """A table with its keys, indexes and statistics."""
+    """A table with its keys, indexes, checks and statistics."""
 
     name: str
     columns: tuple[Column, ...]
     primary_key: tuple[str, ...] = ()
     indexes: tuple[Index, ...] = ()
     foreign_keys: tuple[ForeignKey, ...] = ()
+    checks: tuple[Check, ...] = ()
     statistics: Statistics = Statistics()
 
     def column(self, name: str) -> Column:
@@ -83,7 +122,7 @@ class Table:
 
 @dataclass(frozen=True)
 class OtherObject:
-    """A view, trigger, routine, event, check or the like, that is named but not described here."""
+    """A view, trigger, routine, event or the like, that is named but not described here."""
 
     kind: str
     name: str

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from cutover.route import TableRoute
-from cutover.schema.model import ForeignKey
+from cutover.schema.model import ForeignKey, Index
 
 
 @dataclass(frozen=True)
@@ -17,30 +17,33 @@ class Loss:
 
 
 @dataclass(frozen=True)
-class TargetIndex:
-    """An index or unique key to build after the load."""
+class TargetCheck:
+    """A CHECK constraint to add after the load; ``column`` and ``labels`` where it says what a column may hold."""
 
     name: str
-    columns: tuple[str, ...]
-    unique: bool
+    sql: str
+    column: str | None = None
+    labels: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class TargetTable:
     """A table of the target, bare columns first and everything else to be added after the load.
 
-    ``constrained`` says whether keys and constraints are built at all.
+    ``constrained`` says whether keys and constraints are built at all; ``touched`` are the columns
+    that take the current time when their row is changed.
     """
 
     route: TableRoute
     constrained: bool = True
     defaults: tuple[tuple[str, str], ...] = ()
-    checks: tuple[tuple[str, str, tuple[str, ...]], ...] = ()
+    checks: tuple[TargetCheck, ...] = ()
     comments: tuple[tuple[str, str], ...] = ()
     identity: str | None = None
     next_identity: int | None = None
-    indexes: tuple[TargetIndex, ...] = ()
+    indexes: tuple[Index, ...] = ()
     foreign_keys: tuple[ForeignKey, ...] = ()
+    touched: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:

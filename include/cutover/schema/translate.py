@@ -9,12 +9,13 @@ from typing import TypeVar
 from cutover.dialects import mysql, mysql_types, postgresql_types
 from cutover.errors import SpecError, UnsupportedTypeError
 from cutover.route import ColumnRoute, Scalar, TableRoute
+from cutover.schema.checks import of_labels, translate_checks
 from cutover.schema.choose import choose, target_name
 from cutover.schema.expressions import row_filter, translate_default
-from cutover.schema.model import Column, Schema, Table
+from cutover.schema.model import Column, Index, Schema, Table
 from cutover.schema.names import MAX_IDENTIFIER_BYTES, fits, fitting, marked
 from cutover.schema.references import agree_along_foreign_keys, in_dependency_order, is_integer
-from cutover.schema.target import Loss, TargetIndex, TargetTable
+from cutover.schema.target import Loss, TargetCheck, TargetTable
 from cutover.spec import MigrationSpec
 
 _Value = TypeVar("_Value")
@@ -55,8 +56,9 @@ def _table(table: Table, source: Schema, spec: MigrationSpec, losses: list[Loss]
     wanted = filtering.columns.get(table.name)
     routes: list[ColumnRoute] = []
     defaults: list[tuple[str, str]] = []
-    checks: list[tuple[str, str, tuple[str, ...]]] = []
+    checks: list[TargetCheck] = []
     comments: list[tuple[str, str]] = []
+    touched: list[str] = []
     identity = None
     for column in table.columns:
         target = target_name(table.name, column.name, spec)
@@ -77,9 +79,12 @@ def _table(table: Table, source: Schema, spec: MigrationSpec, losses: list[Loss]
         if column.generated:
             losses.append(Loss(f"generated column {where}", "its values arrive, its expression is not carried yet"))
         if column.on_update:
-            losses.append(Loss(f"ON UPDATE of {where}", "triggers are not carried yet"))
+            if route.arrow.startswith("timestamp"):
+                touched.append(target)
+            else:
+                losses.append(Loss(f"ON UPDATE of {where}", f"{route.target_type} cannot hold the current time"))
         if labels:
-            checks.append((f"{table.name}_{target}_check", target, labels))
+            checks.append(of_labels(table.name, target, labels))
         if column.comment:
             comments.append((target, column.comment))
         if column.autoincrement:
@@ -91,8 +96,10 @@ def _table(table: Table, source: Schema, spec: MigrationSpec, losses: list[Loss]
             else:
                 defaults.append((target, default))
     names = {route.source: route.target for route in routes}
+    if _keys_travel(spec):
+        checks += translate_checks(table, routes, {check.name for check in checks}, losses, notes)
     key = tuple(names[name] for name in table.primary_key)
-    indexes = tuple(_indexes(table, names, spec, losses))
+    indexes = tuple(_indexes(table, names, spec, losses, notes))
     duplicates = spec.data.transformation.cleaning.duplicates
     condition = filtering.rows.get(table.name)
     table_route = TableRoute(
@@ -116,6 +123,7 @@ def _table(table: Table, source: Schema, spec: MigrationSpec, losses: list[Loss]
         table.statistics.next_identity,
         indexes,
         table.foreign_keys if _keys_travel(spec) else (),
+        tuple(touched),
     )
 
 
@@ -247,7 +255,9 @@ def _duplicate_columns(table: Table, names: dict[str, str], spec: MigrationSpec)
                 yield target
 
 
-def _indexes(table: Table, names: dict[str, str], spec: MigrationSpec, losses: list[Loss]) -> Iterator[TargetIndex]:
+def _indexes(
+    table: Table, names: dict[str, str], spec: MigrationSpec, losses: list[Loss], notes: list[str]
+) -> Iterator[Index]:
     settings = spec.schema_.settings
     indexes_travel = (
         settings.indexes.enabled and settings.indexes.preserve_indexes and settings.tables.options.preserve_indexes
@@ -260,7 +270,11 @@ def _indexes(table: Table, names: dict[str, str], spec: MigrationSpec, losses: l
         elif not set(index.columns) <= names.keys():
             losses.append(Loss(f"index {table.name}.{index.name}", "columnFilters leaves out one of its columns"))
         else:
-            yield TargetIndex(index.name, tuple(names[c] for c in index.columns), index.unique)
+            if index.kind == "fulltext":
+                notes.append(f"index {table.name}.{index.name}: FULLTEXT becomes GIN over to_tsvector('simple', ...)")
+            elif not index.whole:
+                notes.append(f"index {table.name}.{index.name}: its prefixes become left(column, length)")
+            yield replace(index, parts=tuple(replace(part, column=names[part.column]) for part in index.parts))
 
 
 def _name_indexes(tables: list[TargetTable]) -> None:
@@ -286,7 +300,7 @@ def _other_objects(source: Schema, spec: MigrationSpec, chosen: set[str], notes:
         "function": options.preserve_stored_procedures,
     }
     for other in source.others:
-        if other.kind in ("check", "partitioning of table") and other.name.split(".")[0] not in chosen:
+        if other.kind == "partitioning of table" and other.name not in chosen:
             continue
         if switches.get(other.kind) is False:
             notes.append(f"{other.kind} {other.name} stays behind: the spec says so")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -15,6 +16,7 @@ from cutover.plan import Plan, build_plan
 from cutover.rollback import swap
 from cutover.schema import inspect_mysql, inspect_postgresql
 from cutover.schema.model import Schema
+from cutover.schema.rehearse import rehearse
 from cutover.steps.context import Run
 from cutover.verify import suites
 
@@ -180,6 +182,8 @@ def make_plan(run: Run) -> Plan:
         if stored is None:
             source, target = inspect_both(run)
             made = build_plan(run.spec, source, target, run.params.tables, run.params.workers, run.params.row_limit)
+            tables, refused = rehearse(run.target, made.tables)
+            made = replace(made, tables=tables, losses=(*made.losses, *refused))
             if run.suites is not None:
                 # A wrong suite is found here, not after hours of loading.
                 suites.read(run.suites, made.tables, [table.name for table in source.tables])

@@ -220,13 +220,15 @@ def finish_schema(run: Run) -> None:
         statements = [s for table in plan.tables for s in ddl.indexes(table)]
         finish.build_indexes(target, schema, statements, builders, timeout)
         timeout = settings.constraints.constraint_timeout
-        relaxed = []
+        relaxed, broken = [], []
         for table in plan.tables:
             late = plan.late_not_null(table)
             emptied = [column for column in late if finish.became_null(target, schema, table.name, column)]
             relaxed += [f"{table.name}.{column}" for column in emptied]
-            made = ddl.constraints(table, [column for column in late if column not in emptied])
-            finish.apply(target, schema, [*([made] if made else []), *ddl.comments(table)], timeout)
+            kept = [column for column in late if column not in emptied]
+            left_out = finish.add_constraints(target, schema, table, kept, timeout)
+            broken += [f"{table.name}.{name}: rows of the source break it: {text}" for name, text in left_out]
+            finish.apply(target, schema, list(ddl.comments(table)), timeout)
         for table in plan.tables:
             for key in table.foreign_keys:
                 # The parents of a trial's rows may be among those that stay behind: no error of the data.
@@ -238,9 +240,12 @@ def finish_schema(run: Run) -> None:
             finish.apply(target, schema, [restart] if restart else [], timeout)
         record_rejects(run)
         finish.enforce_limits(finish.counts(target, schema), *limits)
+        for table in plan.tables:
+            finish.apply(target, schema, list(ddl.touch(table)), timeout)
         finish.analyze(target, schema, [table.name for table in plan.tables])
         detail["removed"] = [asdict(r) for r in removed]
         detail["not_null_relaxed"] = relaxed
+        detail["checks_left_out"] = broken
         detail["tables"] = [asdict(count) for count in finish.counts(target, schema)]
 
 

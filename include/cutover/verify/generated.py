@@ -261,7 +261,7 @@ def _orphans(schema: str, key: ForeignKey) -> str:
 
 def _allowed(table: TargetTable) -> dict[str, tuple[Scalar, ...]]:
     """Say which values each column may hold, for those whose values are known beforehand."""
-    allowed: dict[str, tuple[Scalar, ...]] = {column: labels for _, column, labels in table.checks}
+    allowed: dict[str, tuple[Scalar, ...]] = {check.column: check.labels for check in table.checks if check.column}
     for c in table.route.columns:
         if c.values:
             allowed[c.target] = tuple(meaning for _, meaning in c.values)
