@@ -58,7 +58,7 @@ def station(mysql_server: Server, pg_server: Server, slack: Slack) -> Iterator[S
         for each in specs:
             target = stations.make_target(pg_server, each["name"], replaced=each["name"] != "good")
             environment[f"AIRFLOW_CONN_{each['name'].upper()}"] = connection(target)
-        with airflow(folder / "airflow", ROOT / "dags", ROOT / "plugins", environment) as running:
+        with airflow(folder / "airflow", ROOT / "dags", ROOT / "plugins", environment, 5, 0.2) as running:
             yield Station(running, source, pg_server, slack, folder, environment)
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
+import psycopg
+import pytest
 from helpers import begin, dump, mysql, one, postgres, rows, schemas, spec
 
 from cutover import report
@@ -63,12 +63,8 @@ def test_checks_are_carried_and_hold(source_db: Server, target_db: Server) -> No
     mysql(source_db, *TABLE)
     assert run_migration(begin(source_db, target_db)).cause is None
     for broken in ("UPDATE notes SET stock = -1 WHERE id = 2", "UPDATE notes SET price = 0 WHERE id = 1"):
-        try:
+        with pytest.raises(psycopg.errors.CheckViolation):
             postgres(target_db, broken)
-        except Exception as error:
-            assert "violates check constraint" in str(error)
-        else:
-            raise AssertionError(broken)
     # JSON arrives as JSON, letter by letter; the check that MariaDB keeps it with is needed no more.
     assert one(target_db, "SELECT doc::text FROM notes WHERE id = 1") == '{"b": 1, "a": [1,  2]}'
     names = "SELECT conname FROM pg_constraint WHERE contype = 'c' AND connamespace = 'public'::regnamespace ORDER BY 1"
@@ -79,10 +75,11 @@ def test_a_check_that_rows_break_is_left_out_and_said(source_db: Server, target_
     """The source compares without regard to case, and lets a check be broken where it is told to."""
     mysql(
         source_db,
-        "CREATE TABLE t (id INT PRIMARY KEY, size VARCHAR(9), n INT, d DATE, CONSTRAINT sized CHECK (size IN ('s', 'm')), "
-        "CONSTRAINT small CHECK (n < 5), CONSTRAINT big CHECK (n > 0), CONSTRAINT odd CHECK (FIND_IN_SET(size, 's,m')))",
+        "CREATE TABLE t (id INT PRIMARY KEY, size VARCHAR(9), n INT, CONSTRAINT sized CHECK (size IN ('s', 'm')), "
+        "CONSTRAINT small CHECK (n < 5), CONSTRAINT big CHECK (n > 0), "
+        "CONSTRAINT odd CHECK (FIND_IN_SET(size, 's,m')))",
         "SET check_constraint_checks = 0",
-        "INSERT INTO t VALUES (1, 'S', 9, NULL), (2, 'm', 1, NULL)",
+        "INSERT INTO t VALUES (1, 'S', 9), (2, 'm', 1)",
     )
     told = run_migration(begin(source_db, target_db))
     assert told.status == report.WITH_LOSSES, told.cause
@@ -91,11 +88,13 @@ def test_a_check_that_rows_break_is_left_out_and_said(source_db: Server, target_
     assert "find_in_set" in odd.lower()
     assert [loss.split(":")[0] for loss in losses(told, "check t.s")] == ["check t.sized", "check t.small"]
     assert all("rows of the source break it" in loss for loss in losses(told, "check t.s"))
-    assert rows(target_db, "SELECT conname FROM pg_constraint WHERE contype = 'c' ORDER BY 1") == [("big",)]
+    assert rows(target_db, "SELECT conname FROM pg_constraint WHERE conrelid = 't'::regclass AND contype = 'c'") == [
+        ("big",)
+    ]
     assert any(note.startswith("check t.sized: it compares text letter by letter") for note in told.notes)
 
 
-def touched(target: Server) -> Iterable[tuple[object, ...]]:
+def touched(target: Server) -> list[tuple[object, ...]]:
     return rows(target, "SELECT seen IS NULL, changed > now() - interval '1 hour' FROM notes ORDER BY id")
 
 
@@ -106,7 +105,9 @@ def test_columns_that_take_the_time_of_a_change(source_db: Server, target_db: Se
     # No change is no change; a column that is set itself keeps what it was set to.
     postgres(target_db, "UPDATE notes SET word = word")
     assert touched(target_db) == [(True, False), (False, False)]
-    postgres(target_db, "UPDATE notes SET changed = '2024-05-05' WHERE id = 2", "UPDATE notes SET stock = 7 WHERE id = 1")
+    postgres(
+        target_db, "UPDATE notes SET changed = '2024-05-05' WHERE id = 2", "UPDATE notes SET stock = 7 WHERE id = 1"
+    )
     assert touched(target_db) == [(False, True), (False, False)]
     assert one(target_db, "SELECT seen > now() - interval '1 hour' FROM notes WHERE id = 2")
 

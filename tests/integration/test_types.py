@@ -21,6 +21,7 @@ from helpers import (
     quoted,
     rows,
     source_database,
+    spec,
     target_database,
 )
 
@@ -190,7 +191,7 @@ CASES = {
     "tiny_blob": Case("TINYBLOB", "bytea", (("0x80", b"\x80"),)),
     "medium_blob": Case("MEDIUMBLOB", "bytea", (("0xC328", b"\xc3\x28"),)),
     "json_": Case(
-        "JSON", "text", (('\'{"b": [1, 2.50, "é\\\\u0000"], "a": null}\'', '{"b": [1, 2.50, "é\\u0000"], "a": null}'),)
+        "JSON", "json", (('\'{"b": [1, 2.50, "é\\\\u0000"], "a": null}\'', '{"b": [1, 2.50, "é\\u0000"], "a": null}'),)
     ),
     "uuid_": Case(
         "UUID",
@@ -258,8 +259,7 @@ def arrived(
 def test_the_run_ends_with_the_losses_that_were_put_in(arrived: tuple[Server, Report]) -> None:
     _, told = arrived
     assert told.status == report.WITH_LOSSES, told.cause
-    # MariaDB's JSON is text with a check of its own.
-    wanted = {f"check {TABLE}.json_: checks are not carried yet"}
+    wanted = set()
     for name, case in CASES.items():
         if case.lost:
             what = "NUL characters removed" if "text" in name else "dates that are none became NULL"
@@ -271,7 +271,7 @@ def test_the_run_ends_with_the_losses_that_were_put_in(arrived: tuple[Server, Re
 def test_every_value_arrives(arrived: tuple[Server, Report], name: str) -> None:
     target, _ = arrived
     case = CASES[name]
-    column = f"{quoted(name)}::float8" if case.target == "real" else quoted(name)
+    column = quoted(name) + {"real": "::float8", "json": "::text"}.get(case.target, "")
     found = [value for (value,) in rows(target, f"SELECT {column} FROM {quoted(TABLE)} ORDER BY id")]
     assert found == [value for _, value in case.values] + [None] * (DEPTH - len(case.values))
     for value, (_, wanted) in zip(found, case.values, strict=False):
@@ -335,3 +335,15 @@ def test_dates_that_are_none_in_columns_that_forbid_null(source_db: Server, targ
     for column in "abc":
         assert f"days.{column}: NOT NULL relaxed, because dates that are none became NULL" in losses
     assert not [loss for loss in losses if loss.startswith("days.d")]
+
+
+def test_json_that_only_the_source_takes_for_json(source_db: Server, target_db: Server) -> None:
+    """The run says where it is and takes itself back; the cure is in docs/types.md, and works."""
+    mysql(source_db, "CREATE TABLE t (id INT PRIMARY KEY, doc JSON)", "INSERT INTO t VALUES (1, '[1.]')")
+    told = run_migration(begin(source_db, target_db))
+    assert told.status == report.ROLLED_BACK
+    assert "invalid input syntax for type json" in (told.cause or "")
+    assert "column doc" in (told.cause or "")
+    written = spec(data={"transformation": {"mapping": {"typeMapping": {"json": "text"}}}})
+    assert run_migration(begin(source_db, target_db, written)).cause is None
+    assert one(target_db, "SELECT doc FROM t") == "[1.]"

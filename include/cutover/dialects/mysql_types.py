@@ -13,9 +13,9 @@ from dataclasses import dataclass
 
 _TYPE = re.compile(r"^(?P<base>\w+)(?:\((?P<args>.*)\))?(?P<rest>.*)$", re.DOTALL)
 
-# A date that PostgreSQL can hold has a month, a day of that month, and a year that is not zero.
-# LAST_DAY is NULL where year-month is impossible (MariaDB manual, LAST_DAY).
-_VALID_DATE = "CASE WHEN DAYOFMONTH({c}) BETWEEN 1 AND DAYOFMONTH(LAST_DAY({c})) AND YEAR({c}) > 0 THEN {c} END"
+# Adding nothing to a date goes through the calendar: a zero year, month or day gives NULL, and a day that
+# its month does not have another date (measured on MariaDB 10.11).
+_VALID_DATE = "IF({c} = {c} + INTERVAL 0 DAY, {c}, NULL)"
 # A TIMESTAMP is an instant or zero, never a date with a zero part (MySQL manual, DATE types).
 _NOT_ZERO = "NULLIF({c}, '0000-00-00 00:00:00')"
 CONNECTORX_MAX_SCALE = 10

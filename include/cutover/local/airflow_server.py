@@ -73,7 +73,7 @@ class Airflow:
 
     def wait_for_run(self, dag_id: str, run_id: str, seconds: float = 600) -> str:
         """Wait for a run to end and return its state."""
-        self.wait(lambda: self.state(dag_id, run_id) in ENDED, f"run {run_id} to end", seconds)
+        self.wait(lambda: self.state(dag_id, run_id) in ENDED, f"run {run_id} to end", seconds, every=0.5)
         return self.state(dag_id, run_id)
 
     def tasks(self, dag_id: str, run_id: str) -> dict[str, str]:
@@ -84,13 +84,13 @@ class Airflow:
             for t in answer["task_instances"]
         }
 
-    def wait(self, condition: Callable[[], bool], what: str, seconds: float) -> None:
+    def wait(self, condition: Callable[[], bool], what: str, seconds: float, every: float = 0.2) -> None:
         """Wait until ``condition`` holds; raises TransientError when it takes too long."""
         end = time.monotonic() + seconds
         while not condition():
             if time.monotonic() > end:
                 raise TransientError(f"waited {seconds:.0f} s for {what}; the log is {self.folder / 'airflow.log'}")
-            time.sleep(0.2)
+            time.sleep(every)
 
 
 def connection(server: Server, database: str | None = None) -> str:
@@ -109,7 +109,12 @@ def connection(server: Server, database: str | None = None) -> str:
 
 @contextmanager
 def airflow(
-    folder: Path, dags: Path, plugins: Path, environment: Mapping[str, str], dag_dir_list_interval: int = 5
+    folder: Path,
+    dags: Path,
+    plugins: Path,
+    environment: Mapping[str, str],
+    parse_interval: int = 30,
+    idle_sleep: float = 0.5,
 ) -> Iterator[Airflow]:
     """Run Airflow with LocalExecutor until the block ends; stops every process it started.
 
@@ -118,7 +123,8 @@ def airflow(
         dags: the DAG folder.
         plugins: the plugins folder.
         environment: further variables, such as AIRFLOW_CONN_*.
-        dag_dir_list_interval: seconds between looks for new DAG files.
+        parse_interval: seconds until a DAG file is read again; each reading costs some of a processor.
+        idle_sleep: seconds that an idle scheduler sleeps; waiting less costs some of a processor, too.
 
     Raises:
         PreflightError: it did not start; the message ends with its log.
@@ -150,9 +156,9 @@ def airflow(
         "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(free_port()),
         "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(free_port()),
         "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_SERVER_PORT": str(free_port()),
-        "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.2",
-        "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": str(dag_dir_list_interval),
-        "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": str(dag_dir_list_interval),
+        "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": str(idle_sleep),
+        "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": str(parse_interval),
+        "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": str(parse_interval),
         "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
         "PYTHONUNBUFFERED": "1",
     }

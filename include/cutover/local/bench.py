@@ -220,7 +220,7 @@ def _peak(pids: Callable[[], list[int]]) -> Iterator[Callable[[], float]]:
 
     def watch() -> None:
         nonlocal highest
-        while not done.wait(0.2):
+        while not done.wait(0.5):
             try:
                 for pid in pids():
                     highest = max(highest, psutil.Process(pid).memory_info().rss)

@@ -59,7 +59,7 @@ def translate_checks(
         yield TargetCheck(name, parsed.sql(dialect="postgres", identify=True, comments=False))
 
 
-def _renamed(parsed: exp.Expression, by_source: dict[str, ColumnRoute]) -> str | None:
+def _renamed(parsed: exp.Expr, by_source: dict[str, ColumnRoute]) -> str | None:
     """Give columns their names in the target; return what forbids it, if anything does."""
     for column in list(parsed.find_all(exp.Column)):
         route = by_source.get(column.name)
@@ -68,4 +68,7 @@ def _renamed(parsed: exp.Expression, by_source: dict[str, ColumnRoute]) -> str |
         if route.values:
             return f"the values of column {column.name} are mapped to others"
         column.replace(exp.column(route.target, quoted=True))
+    for length in list(parsed.find_all(exp.Length)):
+        if length.args.get("binary"):  # MySQL's LENGTH counts bytes, PostgreSQL's characters
+            length.replace(exp.func("OCTET_LENGTH", length.this))
     return None

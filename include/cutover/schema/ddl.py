@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from functools import reduce
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
@@ -116,7 +115,7 @@ def indexes(table: TargetTable) -> Iterator[Statement]:
 def _element(built: sa.Table, part: IndexPart, table: TargetTable) -> sa.ColumnElement[object]:
     element: sa.ColumnElement[object] = built.c[part.column]
     if part.prefix is not None:
-        length = sa.literal_column(str(part.prefix))
+        length: sa.ColumnElement[int] = sa.literal_column(str(part.prefix))
         binary = table.route.column(part.column).arrow == "binary"
         element = sa.func.substr(element, sa.literal_column("1"), length) if binary else sa.func.left(element, length)
     return element.desc() if part.descending else element
@@ -124,9 +123,12 @@ def _element(built: sa.Table, part: IndexPart, table: TargetTable) -> sa.ColumnE
 
 def _words(built: sa.Table, index: Index) -> sa.ColumnElement[object]:
     """What a FULLTEXT index holds: every word as it is written, without a language's stemming."""
-    texts = [sa.func.coalesce(built.c[name], sa.literal_column("''")) for name in index.columns]
-    whole = reduce(lambda left, right: left.op("||")(sa.literal_column("' '")).op("||")(right), texts)
-    return sa.func.to_tsvector(sa.literal_column("'simple'"), whole)
+    # text(), not literal_column(): SQLAlchemy takes the first column it meets for the index's own.
+    words: sa.ColumnElement[str] | None = None
+    for name in index.columns:
+        one = sa.func.coalesce(built.c[name], sa.text("''"))
+        words = one if words is None else words.op("||")(sa.text("' '")).op("||")(one)
+    return sa.func.to_tsvector(sa.text("'simple'"), words)
 
 
 def _keyed(table: TargetTable) -> bool:

@@ -60,9 +60,7 @@ def _with_what_is_accepted(connection: psycopg.Connection, table: TargetTable, l
     if refusals:
         names = ", ".join(table.touched)
         losses.append(Loss(f"ON UPDATE of {table.name}", f"the target refuses a trigger on {names}: {refusals[0]}"))
-    return replace(
-        table, indexes=tuple(indexes), checks=tuple(checks), touched=() if refusals else table.touched
-    )
+    return replace(table, indexes=tuple(indexes), checks=tuple(checks), touched=() if refusals else table.touched)
 
 
 def _refusal(connection: psycopg.Connection, statement: str) -> str | None:
