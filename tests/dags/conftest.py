@@ -28,7 +28,7 @@ def slack() -> Iterator[Slack]:
     server.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def station(mysql_server: Server, pg_server: Server, slack: Slack) -> Iterator[Station]:
     now = utc_now()
     due, later = now - timedelta(minutes=30), now + timedelta(days=3)

@@ -152,7 +152,9 @@ def commands(process: psutil.Process) -> Iterator[str]:
                 yield " ".join(each.cmdline())
 
 
-@pytest.mark.parametrize("given", ["address", "environment", "spec"])
+@pytest.mark.parametrize(
+    "given", ["address", *(pytest.param(other, marks=pytest.mark.slow) for other in ("environment", "spec"))]
+)
 def test_a_password_is_nowhere_to_be_seen(secret: tuple[Server, Server], tmp_path: Path, given: str) -> None:
     source, target = secret
     file = tmp_path / "report.json"
@@ -250,6 +252,7 @@ def test_status_report_and_rollback(shop: Server, target_db: Server, tmp_path: P
     assert told["status"] != "completed"
 
 
+@pytest.mark.slow
 def test_a_change_to_the_ledger_is_seen(shop: Server, target_db: Server, tmp_path: Path) -> None:
     import sqlite3
 

@@ -79,8 +79,10 @@ def kill(process: psutil.Process) -> None:
     ("mode", "waits_in", "whole"),
     [
         ("SHARE", "copy", True),  # in the load
-        ("ACCESS SHARE", "alter table", True),  # in finish_schema: duplicates are taken out, keys not built
-        ("SHARE", "copy", False),  # its worker lives on and finishes its chunk beside the new attempt
+        # in finish_schema: duplicates are taken out, keys not built
+        pytest.param("ACCESS SHARE", "alter table", True, marks=pytest.mark.slow),
+        # its worker lives on and finishes its chunk beside the new attempt
+        pytest.param("SHARE", "copy", False, marks=pytest.mark.slow),
     ],
 )
 def test_a_run_that_was_killed_goes_on_where_it_was(
@@ -112,6 +114,7 @@ def test_a_run_that_was_killed_goes_on_where_it_was(
     assert told.chain is None
 
 
+@pytest.mark.slow
 def test_a_killed_worker_is_replaced(large: Server, target_db: Server, tmp_path: Path) -> None:
     folder, environment = migrations(tmp_path, CLEANED), access(large, target_db)
     process = started(["run", "shop", "--migrations", str(folder), "--workers", "2"], environment)

@@ -14,9 +14,14 @@ from urllib.parse import quote
 import psycopg
 import pytest
 import trustme
-from helpers import SECRET, access, account, cutover, migrations, mysql, rows, schemas, spec
+from helpers import SECRET, access, account, begin, cutover, endpoint, mysql, rows, schemas, spec
 
+from cutover.dialects.endpoint import Endpoint
 from cutover.local.servers import Server, mariadb, postgresql
+from cutover.run import NotStartedError, run_migration
+from cutover.spec import MigrationSpec
+from cutover.steps import check
+from cutover.steps.context import endpoints
 
 
 @dataclass(frozen=True)
@@ -27,6 +32,11 @@ class Secured:
     target: Server
     right: Path
     wrong: Path
+
+    def ends(self, source_ca: Path, target_ca: Path) -> tuple[Endpoint, Endpoint]:
+        """Both servers as the library takes them, to be verified."""
+        source, target = (endpoint(server, verify_tls=True) for server in (self.source, self.target))
+        return replace(source, tls_ca=str(source_ca)), replace(target, tls_ca=str(target_ca))
 
     def urls(self, source_ca: Path, target_ca: Path) -> list[str]:
         """The options of the command line that name both servers and have them verified."""
@@ -86,6 +96,13 @@ def empty(secured: Secured) -> Iterator[Secured]:
         connection.execute("DROP DATABASE tls_target WITH (FORCE)")
 
 
+def refused(ends: tuple[Endpoint, Endpoint]) -> str:
+    """Run a migration that cannot start, and return what it says."""
+    with pytest.raises(NotStartedError) as problem:
+        run_migration(begin(*ends, spec(into="shop")))
+    return str(problem.value)
+
+
 def test_verified_servers_are_migrated_and_compared(empty: Secured) -> None:
     done = cutover(["run", *empty.urls(empty.right, empty.right), "--schema", "shop"])
     assert done.returncode == 0, done.stdout + done.stderr
@@ -96,24 +113,23 @@ def test_verified_servers_are_migrated_and_compared(empty: Secured) -> None:
     assert rows(empty.target, "SELECT word FROM shop.plain") == [("x",), ("x",)]
 
 
-def test_a_spec_can_ask_for_it_too(empty: Secured, tmp_path: Path) -> None:
+def test_a_spec_can_ask_for_it_too(empty: Secured, monkeypatch: pytest.MonkeyPatch) -> None:
     verified = {"tls": "verify", "tlsCa": str(empty.right)}
     ends = {"source": {"env": "SOURCE_DB"} | verified, "target": {"env": "TARGET_DB", "schema": "shop"} | verified}
     raw = spec().model_dump(mode="json", by_alias=True, exclude_unset=True) | ends
-    folder = migrations(tmp_path, type(spec()).model_validate(raw))
-    done = cutover(["run", "shop", "--migrations", str(folder)], access(empty.source, empty.target))
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert rows(empty.target, "SELECT count(*) FROM shop.goods") == [(2,)]
+    for name, value in access(empty.source, empty.target).items():
+        monkeypatch.setenv(name, value)
+    found = endpoints(MigrationSpec.model_validate(raw))
+    assert found == empty.ends(empty.right, empty.right)
+    check.preflight(begin(*found))
 
 
 @pytest.mark.parametrize("side", ["source", "target"])
 def test_a_certificate_of_another_authority_is_refused(empty: Secured, side: str) -> None:
     authorities = (empty.wrong, empty.right) if side == "source" else (empty.right, empty.wrong)
-    done = cutover(["run", *empty.urls(*authorities), "--schema", "shop"])
-    assert done.returncode == 2, done.stdout + done.stderr
-    assert f"{getattr(empty, side).name}" in done.stderr
-    assert "certificate could not be verified" in done.stderr
-    assert "Traceback" not in done.stderr
+    said = refused(empty.ends(*authorities))
+    assert getattr(empty, side).name in said
+    assert "certificate could not be verified" in said
     assert schemas(empty.target) == {"public"}
 
 
@@ -121,9 +137,7 @@ def test_a_certificate_of_another_authority_is_refused(empty: Secured, side: str
 def test_a_certificate_for_another_host_is_refused(empty: Secured, side: str) -> None:
     # "localhost" is where the server listens, but not what its certificate says.
     elsewhere = replace(empty, **{side: replace(getattr(empty, side), host="localhost")})
-    done = cutover(["run", *elsewhere.urls(empty.right, empty.right), "--schema", "shop"])
-    assert done.returncode == 2, done.stdout + done.stderr
-    assert "certificate could not be verified" in done.stderr
+    assert "certificate could not be verified" in refused(elsewhere.ends(empty.right, empty.right))
     assert schemas(empty.target) == {"public"}
 
 
@@ -132,14 +146,10 @@ def test_a_server_without_tls_is_refused_when_it_is_to_be_verified(
     secured: Secured, source_db: Server, target_db: Server, side: str
 ) -> None:
     mixed = replace(secured, **{side: source_db if side == "source" else target_db})
-    done = cutover(["run", *mixed.urls(secured.right, secured.right), "--schema", "shop"])
-    assert done.returncode == 2, done.stdout + done.stderr
-    assert "TLS" in done.stderr or "SSL" in done.stderr, done.stderr
-    assert "Traceback" not in done.stderr
+    said = refused(mixed.ends(secured.right, secured.right))
+    assert "TLS" in said or "SSL" in said, said
 
 
 def test_a_missing_authority_file_is_named(empty: Secured, tmp_path: Path) -> None:
     for authorities in ((tmp_path / "none.pem", empty.right), (empty.right, tmp_path / "none.pem")):
-        done = cutover(["run", *empty.urls(*authorities), "--schema", "shop"])
-        assert done.returncode == 2, done.stdout + done.stderr
-        assert "none.pem" in done.stderr
+        assert "none.pem" in refused(empty.ends(*authorities))

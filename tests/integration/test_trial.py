@@ -69,6 +69,7 @@ def test_a_trial_takes_the_place_of_nothing_unless_told_to(town: Server, target_
     assert dump(target_db).count("Azor") == 1
 
 
+@pytest.mark.slow
 def test_the_command_line_has_it_too(town: Server, target_db: Server, tmp_path: Path) -> None:
     folder = migrations(tmp_path, spec())
     arguments = ["run", "shop", "--migrations", str(folder), "--row-limit"]
