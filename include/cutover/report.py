@@ -198,7 +198,7 @@ def _losses(report: Report, by_kind: Mapping[str, list[Event]]) -> None:
                 f"keys {', '.join(row['keys'])}{' ...' if row['rows'] > len(row['keys']) else ''}"
             )
             (report.rule if row["kind"] == "rule" else report.losses).append(line)
-    for event in by_kind["step_finished"]:
+    for event in {e.detail["step"]: e for e in by_kind["step_finished"]}.values():
         detail = event.detail
         for column in detail.get("not_null_relaxed", ()):
             report.losses.append(f"{column}: NOT NULL relaxed, because dates that are none became NULL")

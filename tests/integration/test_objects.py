@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import psycopg
 import pytest
-from helpers import begin, dump, mysql, one, postgres, rows, schemas, spec
+from helpers import begin, dump, finished, mysql, one, postgres, rows, schemas, spec
 
 from cutover import report
 from cutover.local.servers import Server
 from cutover.report import Report
 from cutover.run import run_migration
-from cutover.steps import switch
+from cutover.steps import move, switch
 
 TABLE = (
     "CREATE TABLE notes (id INT AUTO_INCREMENT PRIMARY KEY, word VARCHAR(40), body TEXT, code VARBINARY(20), "
@@ -81,7 +81,10 @@ def test_a_check_that_rows_break_is_left_out_and_said(source_db: Server, target_
         "SET check_constraint_checks = 0",
         "INSERT INTO t VALUES (1, 'S', 9), (2, 'm', 1)",
     )
-    told = run_migration(begin(source_db, target_db))
+    run = begin(source_db, target_db)
+    # As after a crash at the end of the step: what was left out the first time is told the second time, too.
+    move.finish_schema(finished(run))
+    told = run_migration(run)
     assert told.status == report.WITH_LOSSES, told.cause
     assert rows(target_db, "SELECT id, size, n FROM t ORDER BY id") == [(1, "S", 9), (2, "m", 1)]
     (odd,) = losses(told, "check t.odd: the target refuses")

@@ -110,7 +110,7 @@ def add_constraints(
     A check is the source's word about later rows; that some rows of the source break it, or that
     PostgreSQL reads it more strictly, must not keep the rows away.
     """
-    broken: dict[str, str] = {}
+    broken: set[str] = set()
     while (statement := ddl.constraints(table, not_null, broken)) is not None:
         try:
             apply(target, schema, [statement], timeout)
@@ -121,8 +121,14 @@ def add_constraints(
             found = next((check for check in table.checks if check.name == name), None)
             if found is None or found.name in broken:
                 raise
-            broken[found.name] = found.sql
-    return list(broken.items())
+            broken.add(found.name)
+    if not table.constrained:
+        return []
+    # The catalogue tells, not the loop: an attempt before this one may have left some out.
+    query = "SELECT conname FROM pg_constraint WHERE conrelid = to_regclass(%s) AND contype = 'c'"
+    with postgresql.session(target, schema) as connection:
+        there = {name for (name,) in connection.execute(query, (postgresql.quoted(schema, table.name),))}
+    return [(check.name, check.sql) for check in table.checks if check.name not in there]
 
 
 def became_null(target: Endpoint, schema: str, table: str, column: str) -> bool:
