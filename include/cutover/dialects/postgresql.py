@@ -103,7 +103,7 @@ def _translated(endpoint: Endpoint, error: psycopg.Error) -> Exception:
     # A refused login comes without an SQLSTATE, in the words of libpq.
     if "authentication failed" in text or "no password supplied" in text:
         return PreflightError([f"{text}; check the user and password"])
-    if endpoint.verify_tls and error.sqlstate is None and ("certificate" in text or "SSL" in text):
+    if endpoint.verify_tls and error.sqlstate is None and ("certificate" in text or "not support SSL" in text):
         return PreflightError([f"{text}; the server's certificate could not be verified"])
     if "does not exist" in text and error.sqlstate is None:
         return PreflightError([text])

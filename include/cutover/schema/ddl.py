@@ -25,6 +25,8 @@ from cutover.schema.model import ForeignKey, Index, IndexPart
 from cutover.schema.names import fitting
 from cutover.schema.target import TargetCheck, TargetTable
 
+# What the names of the trigger functions begin with that stand for ON UPDATE CURRENT_TIMESTAMP.
+TOUCH = "cutover_touch_"
 _DIALECT: sa.Dialect = postgresql.dialect(paramstyle="named")  # type: ignore[no-untyped-call]
 
 
@@ -89,7 +91,7 @@ def drop_tables(tables: tuple[TargetTable, ...]) -> Iterator[Statement]:
             _sql(DropTable(_built(table, sa.MetaData()), if_exists=True)),
         )
         if table.touched:
-            name = fitting(f"{TOUCH}{table.name}")
+            name = _touch_name(table)
             sql = f"DROP FUNCTION IF EXISTS {_DIALECT.identifier_preparer.quote(name)}()"
             yield Statement(table.name, f"drop function {name}", sql)
 
@@ -139,6 +141,10 @@ def _key_name(table: TargetTable) -> str:
     return fitting(f"{table.name}_pkey")
 
 
+def _touch_name(table: TargetTable) -> str:
+    return fitting(f"{TOUCH}{table.name}")
+
+
 def constraints(table: TargetTable, not_null: Sequence[str], left_out: Collection[str] = ()) -> Statement | None:
     """Return the one statement that adds primary key, NOT NULL and CHECKs, or None where there are none.
 
@@ -170,9 +176,6 @@ def _add_check(wanted: TargetCheck) -> str:
     return f"ADD CONSTRAINT {_DIALECT.identifier_preparer.quote(wanted.name)} CHECK ({wanted.sql})"
 
 
-TOUCH = "cutover_touch_"
-
-
 def touch(table: TargetTable) -> Iterator[Statement]:
     """Yield the function and the trigger that do what ON UPDATE CURRENT_TIMESTAMP does.
 
@@ -181,7 +184,7 @@ def touch(table: TargetTable) -> Iterator[Statement]:
     """
     if not table.touched:
         return
-    quote, name = _DIALECT.identifier_preparer.quote, fitting(f"{TOUCH}{table.name}")
+    quote, name = _DIALECT.identifier_preparer.quote, _touch_name(table)
     lines = [
         f"IF NEW.{quote(c)} IS NOT DISTINCT FROM OLD.{quote(c)} THEN NEW.{quote(c)} := CURRENT_TIMESTAMP; END IF;"
         for c in table.touched
