@@ -91,6 +91,9 @@ def run(
     tables: Annotated[list[str] | None, typer.Option("--table", help="only this table; may be repeated")] = None,
     ignore_window: Annotated[bool, typer.Option(help="run outside the maintenance window")] = False,
     replace_target: Annotated[bool, typer.Option(help="replace live tables that another hand made")] = False,
+    allow_losses: Annotated[
+        bool, typer.Option(help="go on when objects of the source cannot be carried; the report names them")
+    ] = False,
     workers: Annotated[int | None, typer.Option(help="parallel workers")] = None,
     max_errors: Annotated[int | None, typer.Option(help="how many refused rows are too many")] = None,
     row_limit: Annotated[
@@ -114,6 +117,7 @@ def run(
             "max_errors": max_errors,
             "workers": workers,
             "replace_target": replace_target,
+            "allow_losses": allow_losses,
             "row_limit": row_limit,
         }
     )

@@ -14,7 +14,8 @@ from cutover.route import Chunk, TableRoute
 from cutover.schema import ddl
 from cutover.schema.ddl import Statement
 from cutover.schema.model import Schema
-from cutover.schema.target import Loss, TargetTable
+from cutover.schema.programs import Program
+from cutover.schema.target import Loss, Movable, Note, TargetTable, TargetView
 from cutover.schema.translate import translate
 from cutover.spec import MigrationSpec
 
@@ -32,6 +33,8 @@ class Plan:
         source: structure and statistics of the source, as planned from.
         target: structure of the target schema, as planned from.
         tables: the tables to create, parents before children.
+        views: the views to create, each after those it reads.
+        programs: routines and triggers to create.
         batches: chunks, dealt out to workers.
         losses: what does not arrive, and why.
         notes: what arrives, but not as it was.
@@ -41,9 +44,11 @@ class Plan:
     source: Schema
     target: Schema
     tables: tuple[TargetTable, ...]
+    views: tuple[TargetView, ...]
+    programs: tuple[Program, ...]
     batches: tuple[tuple[Chunk, ...], ...]
     losses: tuple[Loss, ...]
-    notes: tuple[str, ...]
+    notes: tuple[Note, ...]
     deferrable: bool
 
     @property
@@ -88,10 +93,32 @@ class Plan:
         """Return the route of a chunk's table."""
         return self.table(chunk.table).route
 
+    def loading(self, chunk: Chunk) -> TableRoute:
+        """Return the route of a chunk's table for the columns that are loaded."""
+        return self.route(chunk).loaded
+
+    @property
+    def movables(self) -> tuple[Movable, ...]:
+        """What is exchanged with the live schema, by itself."""
+        found = [Movable("TABLE", table.name) for table in self.tables]
+        found += [Movable("TABLE", part.name) for table in self.tables for part in table.partitions]
+        found += [Movable("ROUTINE", ddl.touch_name(table)) for table in self.tables if table.touched]
+        found += [Movable("TYPE", enum.identifier) for table in self.tables for enum in table.enums]
+        found += [Movable("VIEW", view.name) for view in self.views]
+        return (*found, *(Movable("ROUTINE", ddl.routine_name(program)) for program in self.programs))
+
+    @property
+    def code(self) -> list[Statement]:
+        """The statements that make what runs on the tables: routines, views that may call them, and triggers."""
+        routines = [s for program in self.programs if program.table is None for s in ddl.program(program)]
+        triggers = [s for program in self.programs if program.table is not None for s in ddl.program(program)]
+        touching = [s for table in self.tables for s in ddl.touch(table)]
+        return [*routines, *map(ddl.view, self.views), *touching, *triggers]
+
     @property
     def up(self) -> list[Statement]:
         """The statements that build the target, in order; the load comes after the tables."""
-        statements = list(ddl.create_tables(self.tables))
+        statements = [*ddl.create_types(self.tables), *ddl.create_tables(self.tables)]
         for table in self.tables:
             statements += ddl.indexes(table)
         for table in self.tables:
@@ -103,21 +130,22 @@ class Plan:
             statements += [statement for statement in made if statement]
         for table in self.tables:
             statements += [ddl.foreign_key(table, key, self.deferrable) for key in table.foreign_keys]
-        for table in self.tables:
-            statements += ddl.touch(table)
-        return statements
+        return statements + self.code
 
     @property
     def down(self) -> list[Statement]:
         """The statements that take the target away again."""
-        return list(ddl.drop_tables(self.tables))
+        views = map(ddl.drop_view, reversed(self.views))
+        return [*views, *ddl.drop_tables(self.tables), *map(ddl.drop_program, self.programs)]
 
     def late_not_null(self, table: TargetTable) -> list[str]:
         """Columns that the source forbids NULL in, but whose zero dates may become NULL on the way."""
         return [
             column.target
             for column in table.route.columns
-            if column.may_lose and not column.source_nullable and column.target not in table.route.key
+            if (column.may_lose or column.computed is not None)
+            and not column.source_nullable
+            and column.target not in table.route.key
         ]
 
     def to_json(self) -> str:
@@ -171,6 +199,8 @@ def build_plan(
         source,
         target,
         translation.tables,
+        translation.views,
+        translation.programs,
         tuple(tuple(batch) for batch in batches),
         translation.losses,
         translation.notes,

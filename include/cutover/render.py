@@ -8,11 +8,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from cutover.inventory import AS_IS, LEFT_OUT, TRANSLATED
 from cutover.plan import Plan
 from cutover.progress import Progress
 from cutover.report import COMPLETED, PLANNED, WITH_LOSSES, Report
 
 _COLUMNS = ("table", "read", "loaded", "refused", "set aside", "verified", "differ", "rows/s")
+_OBJECTS = ("object", AS_IS, TRANSLATED, LEFT_OUT)
 # A screen at 02:30 is no place for a thousand lines; the JSON has them all.
 _SHOWN = 40
 _WIDTH = 120
@@ -53,6 +55,11 @@ def _facts(report: Report) -> Iterator[tuple[str, str]]:
     )
 
 
+def _counted(report: Report) -> Iterator[tuple[str, ...]]:
+    for kind, found in report.counts.items():
+        yield (kind.removesuffix(" of"), *(f"{found[outcome]:,}" for outcome in (AS_IS, TRANSLATED, LEFT_OUT)))
+
+
 def _lists(report: Report) -> Iterator[tuple[str, list[str]]]:
     yield "Did not arrive as it was", report.losses
     yield "Taken away because the spec says so", report.rule
@@ -65,11 +72,15 @@ def markdown(report: Report) -> str:
     lines = [f"# {report.migration}: {report.status}", ""]
     lines += [f"* **{name}**: {value}" for name, value in _facts(report)]
     lines += ["", _line(_COLUMNS), _line(["---"] * len(_COLUMNS)), *(_line(row) for row in _rows(report))]
+    lines += ["", "## What became of the source's objects", ""]
+    lines += [_line(_OBJECTS), _line(["---"] * len(_OBJECTS)), *(_line(row) for row in _counted(report))]
     lines += ["", "| step | state | seconds |", "|---|---|---|"]
     lines += [_line((step["step"], step["state"], f"{step['seconds']:.2f}")) for step in report.steps]
     for title, entries in _lists(report):
         if entries:
             lines += ["", f"## {title}", "", *(f"* {entry}" for entry in entries)]
+    lines += ["", "## Every object", "", _line(("object", "outcome", "detail")), "|---|---|---|"]
+    lines += [_line((f"{item.kind} {item.name}", item.outcome, item.detail)) for item in report.objects]
     return "\n".join(lines) + "\n"
 
 
@@ -91,6 +102,9 @@ def show_report(report: Report, screen: Console) -> None:
     for name, value in _facts(report):
         screen.print(Text(f"  {name:<13}", style="dim") + Text(value), soft_wrap=True)
     _print_table(_COLUMNS, list(_rows(report)), screen)
+    if report.objects:
+        screen.print()
+        _print_table(_OBJECTS, list(_counted(report)), screen)
     for title, entries in _lists(report):
         if entries:
             screen.print(Text(title, style="bold"))
@@ -124,7 +138,7 @@ def show_plan(plan: Plan, screen: Console) -> None:
         _print_table(("column", "type", "becomes", "type", "values"), rows, screen, right=False)
     for title, entries in (
         ("Does not arrive", [f"{loss.object}: {loss.reason}" for loss in plan.losses]),
-        ("Notes", list(plan.notes)),
+        ("Notes", [str(note) for note in plan.notes]),
     ):
         if entries:
             screen.print(Text(f"\n{title}", style="bold"))

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
+from cutover.inventory import Item, counts, inventory
 from cutover.ledger import Event, Ledger
 from cutover.plan import Plan
 
@@ -42,6 +43,7 @@ class Report:
     """Everything an auditor asks of a run.
 
     Attributes:
+        objects: a line for every object of the source: as is, translated or left out.
         losses: what did not arrive or did not arrive as it was, with the reason.
         rule: what the spec took away on purpose.
         differences: cells and rows in which source and target differ.
@@ -63,6 +65,7 @@ class Report:
     cause: str | None = None
     steps: list[dict[str, Any]] = field(default_factory=list)
     tables: list[TableReport] = field(default_factory=list)
+    objects: list[Item] = field(default_factory=list)
     losses: list[str] = field(default_factory=list)
     rule: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -73,13 +76,18 @@ class Report:
     chain: int | None = None
 
     @property
+    def counts(self) -> dict[str, dict[str, int]]:
+        """How many objects of each kind are as is, translated and left out."""
+        return counts(self.objects)
+
+    @property
     def rows(self) -> int:
         """Rows loaded, over all tables."""
         return sum(table.rows for table in self.tables)
 
     def to_json(self) -> str:
         """Write the report as JSON."""
-        return json.dumps(asdict(self), indent=2)
+        return json.dumps(asdict(self) | {"counts": self.counts}, indent=2)
 
 
 def build(ledger: Ledger, run_id: str) -> Report:
@@ -151,7 +159,8 @@ def _tables(report: Report, by_kind: Mapping[str, list[Event]]) -> None:
     names: dict[str, str] = {}
     if by_kind["planned"]:
         plan = Plan.from_json(by_kind["planned"][-1].detail["plan"])
-        report.digest, report.notes = plan.digest, list(plan.notes)
+        report.digest, report.notes = plan.digest, [str(note) for note in plan.notes]
+        report.objects = inventory(plan, _left_out_later(by_kind["step_finished"]))
         report.losses = [f"{loss.object}: {loss.reason}" for loss in plan.losses]
         for planned in plan.tables:
             tables[planned.route.source] = TableReport(planned.route.source)
@@ -185,6 +194,11 @@ def _tables(report: Report, by_kind: Mapping[str, list[Event]]) -> None:
     report.tables = list(tables.values())
 
 
+def _left_out_later(finished: Iterable[Event]) -> dict[str, str]:
+    """What only the rows showed to be impossible, by its kind and name."""
+    return {what: why for event in finished for what, why in event.detail.get("left_out", ())}
+
+
 def _losses(report: Report, by_kind: Mapping[str, list[Event]]) -> None:
     altered: dict[tuple[str, str, str], int] = defaultdict(int)
     for event in {e.detail["chunk"]: e for e in by_kind["loaded"]}.values():
@@ -202,7 +216,7 @@ def _losses(report: Report, by_kind: Mapping[str, list[Event]]) -> None:
         detail = event.detail
         for column in detail.get("not_null_relaxed", ()):
             report.losses.append(f"{column}: NOT NULL relaxed, because dates that are none became NULL")
-        report.losses += [f"check {line}" for line in detail.get("checks_left_out", ())]
+        report.losses += [f"{what}: {why}" for what, why in detail.get("left_out", ())]
         if detail.get("step") == "backup":
             report.backup = detail.get("path")
 

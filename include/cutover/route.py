@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 Scalar = str | bool | int | float | None
 
@@ -25,6 +25,8 @@ class ColumnRoute:
         values: source value to target value, in order; empty where values pass unchanged.
         default: what NULL becomes, or None where NULL stays.
         email: whether the value must be a valid e-mail address.
+        labels: the values of an enum or set, in the order of their declaration.
+        computed: SQL expression by which the target makes the value itself; it is not loaded then.
     """
 
     source: str
@@ -40,6 +42,8 @@ class ColumnRoute:
     values: tuple[tuple[str, Scalar], ...] = ()
     default: Scalar = None
     email: bool = False
+    labels: tuple[str, ...] = ()
+    computed: str | None = None
 
 
 @dataclass(frozen=True)
@@ -68,6 +72,11 @@ class TableRoute:
     duplicates: tuple[str, ...] = ()
     keep_last: bool = False
     limit: int | None = None
+
+    @property
+    def loaded(self) -> TableRoute:
+        """The same way for the columns that are loaded, without those that the target computes."""
+        return replace(self, columns=tuple(column for column in self.columns if column.computed is None))
 
     def column(self, target: str) -> ColumnRoute:
         """Return the route of the target column ``target``; raise KeyError where there is none."""

@@ -74,9 +74,9 @@ def begin(
     home: Path | None = None,
     **params: Any,
 ) -> Run:
-    """Begin a run whose ledger is in CUTOVER_HOME; two workers where nothing else is said."""
+    """Begin a run whose ledger is in CUTOVER_HOME; two workers, losses allowed, where nothing else is said."""
     ends = [end if isinstance(end, Endpoint) else endpoint(end) for end in (source, target)]
-    given = Params.from_mapping({"workers": 2} | params)
+    given = Params.from_mapping({"workers": 2, "allow_losses": True} | params)
     return start(f"test__{uuid4().hex[:8]}", written or spec(), given, Ledger(), ends[0], ends[1], home)
 
 

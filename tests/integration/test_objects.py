@@ -77,7 +77,7 @@ def test_a_check_that_rows_break_is_left_out_and_said(source_db: Server, target_
         source_db,
         "CREATE TABLE t (id INT PRIMARY KEY, size VARCHAR(9), n INT, CONSTRAINT sized CHECK (size IN ('s', 'm')), "
         "CONSTRAINT small CHECK (n < 5), CONSTRAINT big CHECK (n > 0), "
-        "CONSTRAINT odd CHECK (FIND_IN_SET(size, 's,m')))",
+        "CONSTRAINT odd CHECK (SOUNDEX(size) <> 'S'))",
         "SET check_constraint_checks = 0",
         "INSERT INTO t VALUES (1, 'S', 9), (2, 'm', 1)",
     )
@@ -87,8 +87,8 @@ def test_a_check_that_rows_break_is_left_out_and_said(source_db: Server, target_
     told = run_migration(run)
     assert told.status == report.WITH_LOSSES, told.cause
     assert rows(target_db, "SELECT id, size, n FROM t ORDER BY id") == [(1, "S", 9), (2, "m", 1)]
-    (odd,) = losses(told, "check t.odd: the target refuses")
-    assert "find_in_set" in odd.lower()
+    (odd,) = losses(told, "check t.odd:")
+    assert "soundex" in odd.lower()
     assert [loss.split(":")[0] for loss in losses(told, "check t.s")] == ["check t.sized", "check t.small"]
     assert all("rows of the source break it" in loss for loss in losses(told, "check t.s"))
     assert rows(target_db, "SELECT conname FROM pg_constraint WHERE conrelid = 't'::regclass AND contype = 'c'") == [

@@ -180,10 +180,10 @@ CASES = {
     "nul_text": Case("VARCHAR(20)", "character varying(20)", ((r"'a\0b'", "ab"), (r"'\0'", "")), lost=2),
     "enum_": Case(
         "ENUM('b','a','it''s','x,y','\"q\"','größe','')",
-        "text",
+        '"Every ""Type"" of `Order` s_enum__enum"',
         (("'b'", "b"), ("'it''s'", "it's"), ("'x,y'", "x,y"), ("'\"q\"'", '"q"'), ("'größe'", "größe"), ("''", "")),
     ),
-    "set_": Case("SET('r','w','it''s')", "text", (("'w,r'", "r,w"), ("''", ""), ("'it''s'", "it's"))),
+    "set_": Case("SET('r','w','it''s')", "text[]", (("'w,r'", ["r", "w"]), ("''", []), ("'it''s'", ["it's"]))),
     "binary_": Case("BINARY(4)", "bytea", (("0x00FF", b"\0\xff\0\0"), (r"'a\0b'", b"a\0b\0"))),
     "varbinary_": Case("VARBINARY(9)", "bytea", (("0x00FF00", b"\0\xff\0"), ("''", b""))),
     "blob_": Case("BLOB", "bytea", (("0x0001FFFE27225C", b"\x00\x01\xff\xfe'\"\\"), ("''", b""))),

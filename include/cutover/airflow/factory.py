@@ -117,6 +117,11 @@ def _params(spec: MigrationSpec) -> dict[str, Param]:
             type="boolean",
             description="replace live tables that no earlier run of this migration made",
         ),
+        "allow_losses": Param(
+            spec.schema_.settings.allow_losses,
+            type="boolean",
+            description="go on when objects of the source cannot be carried; the report names them either way",
+        ),
         "row_limit": Param(
             None,
             type=["null", "integer"],

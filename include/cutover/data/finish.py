@@ -20,13 +20,14 @@ from cutover.route import TableRoute
 from cutover.schema import ddl
 from cutover.schema.ddl import Statement
 from cutover.schema.model import ForeignKey
-from cutover.schema.target import TargetTable
+from cutover.schema.target import TargetCheck, TargetTable
 
 # A statement that a killed attempt has already run; the shadow schema is this run's alone, so
 # what bears the name is what the statement makes.
 _DONE = (
     psycopg.errors.DuplicateTable,
     psycopg.errors.DuplicateObject,
+    psycopg.errors.DuplicateFunction,
     psycopg.errors.InvalidTableDefinition,
     # A key's index is a constraint's already.
     psycopg.errors.ObjectNotInPrerequisiteState,
@@ -65,8 +66,8 @@ def remove_duplicates(target: Endpoint, schema: str, table: TargetTable) -> list
             for name in route.key
         )
         chosen = sql.SQL(
-            "SELECT ctid FROM (SELECT ctid, row_number() OVER (PARTITION BY {field} ORDER BY {order}) AS place "
-            "FROM {table} WHERE {field} IS NOT NULL) AS ranked WHERE place > 1"
+            "SELECT tableoid, ctid FROM (SELECT tableoid, ctid, "
+            "row_number() OVER (PARTITION BY {field} ORDER BY {order}) AS place FROM {table} WHERE {field} IS NOT NULL) AS ranked WHERE place > 1"
         ).format(field=sql.Identifier(field), order=order, table=sql.Identifier(route.target))
         with postgresql.session(target, schema) as connection:
             count = _move(connection, route, chosen, field, reason, RULE)
@@ -104,8 +105,8 @@ def _once(connection: psycopg.Connection, statement: Statement) -> None:
 
 def add_constraints(
     target: Endpoint, schema: str, table: TargetTable, not_null: Sequence[str], timeout: int
-) -> list[tuple[str, str]]:
-    """Add a table's key, NOT NULLs and checks; return each check that rows break, with its condition.
+) -> list[TargetCheck]:
+    """Add a table's key, NOT NULLs and checks; return the checks that rows break.
 
     A check is the source's word about later rows; that some rows of the source break it, or that
     PostgreSQL reads it more strictly, must not keep the rows away.
@@ -128,7 +129,7 @@ def add_constraints(
     query = "SELECT conname FROM pg_constraint WHERE conrelid = to_regclass(%s) AND contype = 'c'"
     with postgresql.session(target, schema) as connection:
         there = {name for (name,) in connection.execute(query, (postgresql.quoted(schema, table.name),))}
-    return [(check.name, check.sql) for check in table.checks if check.name not in there]
+    return [check for check in table.checks if check.name not in there]
 
 
 def became_null(target: Endpoint, schema: str, table: str, column: str) -> bool:
@@ -181,9 +182,9 @@ def _orphans(table: TargetTable, key: ForeignKey) -> sql.Composed:
         sql.SQL("{}.{} = {}.{}").format(child, sql.Identifier(mine), parent, sql.Identifier(theirs))
         for mine, theirs in zip(key.columns, key.referred_columns, strict=True)
     )
-    return sql.SQL("SELECT c.ctid FROM {} AS c WHERE {} AND NOT EXISTS (SELECT 1 FROM {} AS p WHERE {})").format(
-        sql.Identifier(table.name), whole, sql.Identifier(key.referred_table), alike
-    )
+    return sql.SQL(
+        "SELECT c.tableoid, c.ctid FROM {} AS c WHERE {} AND NOT EXISTS (SELECT 1 FROM {} AS p WHERE {})"
+    ).format(sql.Identifier(table.name), whole, sql.Identifier(key.referred_table), alike)
 
 
 def _move(
@@ -208,7 +209,10 @@ def _move(
     )
     moved = connection.execute(
         sql.SQL(
-            "WITH gone AS (DELETE FROM {table} WHERE ctid = ANY (ARRAY({chosen})) RETURNING {columns}), "
+            # A partition's rows are counted from one again: ctid alone does not tell them apart.
+            "WITH chosen (part, place) AS MATERIALIZED ({chosen}), "
+            "gone AS (DELETE FROM {table} AS t USING chosen WHERE t.ctid = chosen.place AND t.tableoid = chosen.part "
+            "RETURNING {returned}), "
             "kept AS (INSERT INTO {aside} SELECT {columns} FROM gone) "
             "INSERT INTO {rejects} (table_name, source_key, column_name, reason, kind) "
             "SELECT {name}, jsonb_build_object({pairs})::text, {column}, {reason}, {kind} FROM gone"
@@ -216,6 +220,7 @@ def _move(
             table=sql.Identifier(route.target),
             chosen=chosen,
             columns=columns,
+            returned=sql.SQL(", ").join(sql.Identifier("t", c.target) for c in route.columns),
             aside=sql.Identifier(aside),
             rejects=sql.Identifier(REJECTS),
             name=sql.Literal(route.target),

@@ -8,6 +8,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from cutover.data.transform import Tally, target_schema
 from cutover.dialects import postgresql
@@ -85,7 +86,7 @@ def load(
             return Marker(read, loaded, size, rejected, tuple(tuple(entry) for entry in json.loads(altered)))
         rows = cursor.adbc_ingest(
             route.target,
-            pa.RecordBatchReader.from_batches(target_schema(route), _checked(route, batches)),
+            pa.RecordBatchReader.from_batches(_load_schema(route), _checked(route, batches)),
             mode="append",
             db_schema_name=schema,
         )
@@ -116,10 +117,26 @@ def _racing(chunk: Chunk) -> Iterator[None]:
 def _checked(route: TableRoute, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     """Refuse a batch whose types are not exactly the target's: COPY would write garbage silently."""
     wanted = target_schema(route)
+    sets = [position for position, column in enumerate(route.columns) if column.arrow == "set"]
     for batch in batches:
         if batch.schema != wanted:
             raise TypeError(f"{route.target}: batch of {batch.schema}, the table takes {wanted}")
+        for position in sets:
+            batch = batch.set_column(position, batch.schema.names[position], _labels(batch.column(position)))
         yield batch
+
+
+def _load_schema(route: TableRoute) -> pa.Schema:
+    """The batches' schema as COPY takes it: a set is an array there."""
+    listed = pa.list_(pa.string())
+    fields = zip(target_schema(route), route.columns, strict=True)
+    return pa.schema([field.with_type(listed) if column.arrow == "set" else field for field, column in fields])
+
+
+def _labels(joined: pa.StringArray) -> pa.ListArray:
+    """Take sets apart; '' is the empty one."""
+    parts = pc.split_pattern(joined, ",")
+    return pc.if_else(pc.equal(joined, ""), pa.scalar([], parts.type), parts)
 
 
 def _rejects(route: TableRoute, chunk: Chunk, tally: Tally) -> pa.Table:

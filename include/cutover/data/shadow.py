@@ -11,7 +11,8 @@ from psycopg import sql
 from cutover.data.load import BOOKKEEPING
 from cutover.dialects import postgresql
 from cutover.dialects.endpoint import Endpoint
-from cutover.schema.ddl import TOUCH, Statement
+from cutover.schema.ddl import Statement
+from cutover.schema.target import Movable
 
 PREFIX = "cutover_"
 
@@ -21,8 +22,8 @@ def name_for(migration: str, run_id: str) -> str:
     return f"{PREFIX}{migration}_{hashlib.sha256(run_id.encode()).hexdigest()[:8]}"
 
 
-def create(target: Endpoint, shadow: str, tables: Iterable[Statement]) -> None:
-    """Create the shadow schema with bare tables, in one transaction; one that is there stays as it is."""
+def create(target: Endpoint, shadow: str, types: Iterable[Statement], tables: Iterable[Statement]) -> None:
+    """Create the shadow schema with bare tables and their types, in one transaction; one that is there stays."""
     with postgresql.session(target) as connection:
         if exists(connection, shadow):
             return
@@ -30,12 +31,14 @@ def create(target: Endpoint, shadow: str, tables: Iterable[Statement]) -> None:
         connection.execute("SELECT set_config('search_path', %s, true)", (postgresql.quoted(shadow),))
         for statement in BOOKKEEPING:
             run(connection, statement)
+        for type_ in types:
+            run(connection, type_.sql)
         for table in tables:
             run(connection, table.sql)
+        whole = "SELECT relname FROM pg_class WHERE relnamespace = to_regnamespace(quote_ident(%s)) AND relkind = 'r'"
+        for (name,) in connection.execute(whole, (shadow,)).fetchall():
             # Autovacuum would fight the load and the index builds for the disk, and its lock the cutover.
-            connection.execute(
-                sql.SQL("ALTER TABLE {} SET (autovacuum_enabled = false)").format(sql.Identifier(table.table))
-            )
+            connection.execute(sql.SQL("ALTER TABLE {} SET (autovacuum_enabled = false)").format(sql.Identifier(name)))
 
 
 def exists(connection: psycopg.Connection, schema: str) -> bool:
@@ -57,23 +60,35 @@ def drop_within(connection: psycopg.Connection, shadow: str) -> None:
     """Drop a shadow schema in the caller's transaction."""
     if not shadow.startswith(PREFIX):
         raise ValueError(f"{shadow!r} is no shadow schema")
-    tables = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = %s", (shadow,)).fetchall()
-    if tables:
-        # All in one statement: they may refer to each other, but nothing outside may refer to them.
-        names = sql.SQL(", ").join(sql.Identifier(shadow, name) for (name,) in tables)
-        connection.execute(sql.SQL("DROP TABLE {}").format(names))
-    for name in functions(connection, shadow):
-        connection.execute(sql.SQL("DROP FUNCTION {}()").format(sql.Identifier(shadow, name)))
+    there = contents(connection, shadow)
+    # What one kind depends on is of a later kind; nothing outside may depend on any of them.
+    for kind in ("VIEW", "TABLE", "ROUTINE", "TYPE"):
+        identities = [identity for movable, found in there.items() if movable.kind == kind for identity in found]
+        if identities:
+            # All in one statement: they may refer to each other.
+            names = sql.SQL(", ").join(sql.SQL(".").join((sql.Identifier(shadow), sql.SQL(i))) for i in identities)
+            connection.execute(sql.SQL("DROP {} {}").format(sql.SQL(kind), names))
     connection.execute(sql.SQL("DROP SCHEMA IF EXISTS {}").format(sql.Identifier(shadow)))
 
 
-def functions(connection: psycopg.Connection, schema: str) -> list[str]:
-    """Return the names of the trigger functions of ours in a schema."""
-    query = (
-        "SELECT p.proname FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace "
-        "WHERE n.nspname = %s AND starts_with(p.proname, %s) AND p.pronargs = 0 ORDER BY 1"
-    )
-    return [name for (name,) in connection.execute(query, (schema, TOUCH))]
+_CONTENTS = """
+SELECT CASE c.relkind WHEN 'v' THEN 'VIEW' ELSE 'TABLE' END, c.relname, quote_ident(c.relname)
+FROM pg_class c WHERE c.relnamespace = to_regnamespace(quote_ident(%(schema)s)) AND c.relkind IN ('r', 'p', 'v')
+UNION ALL
+SELECT 'ROUTINE', p.proname, quote_ident(p.proname) || '(' || pg_get_function_identity_arguments(p.oid) || ')'
+FROM pg_proc p WHERE p.pronamespace = to_regnamespace(quote_ident(%(schema)s)) AND p.prokind IN ('f', 'p')
+UNION ALL
+SELECT 'TYPE', t.typname, quote_ident(t.typname)
+FROM pg_type t WHERE t.typnamespace = to_regnamespace(quote_ident(%(schema)s)) AND t.typtype = 'e'
+ORDER BY 1, 2"""
+
+
+def contents(connection: psycopg.Connection, schema: str) -> dict[Movable, list[str]]:
+    """Return what a schema holds: of each object, how ALTER and DROP call it (several, where routines share a name)."""
+    found: dict[Movable, list[str]] = {}
+    for kind, name, identity in connection.execute(_CONTENTS, {"schema": schema}):
+        found.setdefault(Movable(kind, name), []).append(identity)
+    return found
 
 
 def run(connection: psycopg.Connection, statement: str) -> None:

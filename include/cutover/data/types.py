@@ -24,6 +24,9 @@ ARROW: dict[str, pa.DataType] = {
     "timestamp": pa.timestamp("us"),
     "timestamptz": pa.timestamp("us", tz="UTC"),
     "duration": pa.duration("us"),
+    # A set travels as its labels joined by commas, as MySQL writes it; COPY takes a list.
+    "enum": pa.string(),
+    "set": pa.string(),
     "json": pa.json_(),
     "uuid": pa.uuid(),
 }

@@ -82,8 +82,11 @@ def _decimal(t: ParsedType) -> Travel:
 
 
 def _enum(t: ParsedType) -> Travel:
-    # Beside its labels an enum may hold '', MySQL's mark for a value that was not valid (manual, ENUM).
-    return Travel("text", "string", "CAST({c} AS CHAR)", labels=tuple(dict.fromkeys([*t.arguments, ""])))
+    return Travel("enum", "enum", "CAST({c} AS CHAR)", labels=tuple(dict.fromkeys(t.arguments)))
+
+
+def _set(t: ParsedType) -> Travel:
+    return Travel("text[]", "set", "CAST({c} AS CHAR)", labels=tuple(dict.fromkeys(t.arguments)))
 
 
 def _bit(t: ParsedType) -> Travel:
@@ -138,7 +141,7 @@ _TYPES: dict[str, Callable[[ParsedType], Travel]] = {
     "inet4": lambda t: Travel("text", "string", "CAST({c} AS CHAR)"),
     "inet6": lambda t: Travel("text", "string", "CAST({c} AS CHAR)"),
     "enum": _enum,
-    "set": lambda t: Travel("text", "string", "CAST({c} AS CHAR)", note="a set arrives as comma-joined text"),
+    "set": _set,
 }
 _TYPES |= dict.fromkeys(
     ("binary", "varbinary", "tinyblob", "blob", "mediumblob", "longblob"), lambda t: Travel("bytea", "binary")

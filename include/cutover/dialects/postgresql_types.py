@@ -56,6 +56,8 @@ def read_expression(arrow: str) -> str:
     """Return the SQL that reads a column back so that it can become ``arrow`` again; ``{c}`` is the column."""
     if arrow == "duration":
         return "(EXTRACT(EPOCH FROM {c}) * 1000000)::bigint"
-    if arrow.startswith("decimal") or arrow in ("json", "uuid"):
+    if arrow == "set":
+        return "array_to_string({c}, ',')"
+    if arrow.startswith("decimal") or arrow in ("json", "uuid", "enum"):
         return "{c}::text"
     return "{c}"

@@ -18,15 +18,17 @@ from sqlalchemy.schema import (
     CreateTable,
     DropTable,
     SetColumnComment,
+    SetTableComment,
 )
 from sqlalchemy.types import UserDefinedType
+from sqlglot import exp
 
 from cutover.schema.model import ForeignKey, Index, IndexPart
 from cutover.schema.names import fitting
-from cutover.schema.target import TargetCheck, TargetTable
+from cutover.schema.programs import Program
+from cutover.schema.target import TargetCheck, TargetTable, TargetView
 
-# What the names of the trigger functions begin with that stand for ON UPDATE CURRENT_TIMESTAMP.
-TOUCH = "cutover_touch_"
+_TOUCH = "cutover_touch_"
 _DIALECT: sa.Dialect = postgresql.dialect(paramstyle="named")  # type: ignore[no-untyped-call]
 
 
@@ -51,6 +53,11 @@ class _Verbatim(UserDefinedType[object]):
         return self.text
 
 
+def _verbatim(sql: str) -> sa.TextClause:
+    # text() would take a word after a colon for a parameter.
+    return sa.text(sql.replace(":", r"\:"))
+
+
 def _sql(element: sa.schema.ExecutableDDLElement | CreateColumn) -> str:
     return str(element.compile(dialect=_DIALECT)).strip()
 
@@ -62,24 +69,40 @@ def _built(table: TargetTable, metadata: sa.MetaData) -> sa.Table:
         extra: list[sa.schema.SchemaItem] = []
         if route.target == table.identity:
             extra.append(sa.Identity(always=False))
+        if route.computed is not None:
+            extra.append(sa.Computed(_verbatim(route.computed), persisted=True))
         columns.append(
             sa.Column(
                 route.target,
                 _Verbatim(route.target_type),
                 *extra,
                 nullable=route.nullable and route.target not in table.route.key,
-                server_default=sa.text(defaults[route.target].replace(":", r"\:"))
-                if route.target in defaults
-                else None,
+                server_default=_verbatim(defaults[route.target]) if route.target in defaults else None,
             )
         )
-    return sa.Table(table.name, metadata, *columns)
+    cut = table.partitioning.by if table.partitioning else None
+    return sa.Table(table.name, metadata, *columns, postgresql_partition_by=cut)
+
+
+def create_types(tables: Sequence[TargetTable]) -> Iterator[Statement]:
+    """Yield CREATE TYPE for the enumerated types of the tables' columns."""
+    for table in tables:
+        for enum in table.enums:
+            labels = ", ".join(exp.Literal.string(label).sql(dialect="postgres") for label in enum.labels)
+            yield Statement(table.name, f"type {enum.name}", f"CREATE TYPE {enum.name} AS ENUM ({labels})")
 
 
 def create_tables(tables: tuple[TargetTable, ...]) -> Iterator[Statement]:
-    """Yield CREATE TABLE without keys or indexes: the load is several times faster into bare tables."""
+    """Yield CREATE TABLE without keys or indexes: the load is several times faster into bare tables.
+
+    The types of their columns must be there.
+    """
     for table in tables:
         yield Statement(table.name, f"create table {table.name}", _sql(CreateTable(_built(table, sa.MetaData()))))
+        quote = _DIALECT.identifier_preparer.quote
+        for part in table.partitions:
+            sql = f"CREATE TABLE {quote(part.name)} PARTITION OF {quote(table.name)} {part.bound}"
+            yield Statement(table.name, f"partition {part.name} of {table.name}", sql)
 
 
 def drop_tables(tables: tuple[TargetTable, ...]) -> Iterator[Statement]:
@@ -91,9 +114,12 @@ def drop_tables(tables: tuple[TargetTable, ...]) -> Iterator[Statement]:
             _sql(DropTable(_built(table, sa.MetaData()), if_exists=True)),
         )
         if table.touched:
-            name = _touch_name(table)
+            name = touch_name(table)
             sql = f"DROP FUNCTION IF EXISTS {_DIALECT.identifier_preparer.quote(name)}()"
             yield Statement(table.name, f"drop function {name}", sql)
+    for table in tables:
+        for enum in table.enums:
+            yield Statement(table.name, f"drop type {enum.name}", f"DROP TYPE IF EXISTS {enum.name}")
 
 
 def indexes(table: TargetTable) -> Iterator[Statement]:
@@ -103,18 +129,22 @@ def indexes(table: TargetTable) -> Iterator[Statement]:
     """
     built = _built(table, sa.MetaData())
     wanted = list(table.indexes)
-    if _keyed(table):
+    if _keyed(table) and not table.partitions:
         wanted.insert(0, Index.over(_key_name(table), table.route.key, unique=True))
     for index in wanted:
         if index.kind == "fulltext":
-            made = sa.Index(index.name, _words(built, index), postgresql_using="gin")
+            made = sa.Index(index.name, _words(built, index), postgresql_using="gin", _table=built)
         else:
-            made = sa.Index(index.name, *(_element(built, part, table) for part in index.parts), unique=index.unique)
+            elements = (_element(built, part, table) for part in index.parts)
+            made = sa.Index(index.name, *elements, unique=index.unique, _table=built)
         kind = "unique index" if index.unique else "index"
         yield Statement(table.name, f"{kind} {index.name} on {table.name}", _sql(CreateIndex(made)))
 
 
 def _element(built: sa.Table, part: IndexPart, table: TargetTable) -> sa.ColumnElement[object]:
+    if part.expression is not None:
+        expression: sa.ColumnElement[object] = _verbatim(f"({part.expression})")  # type: ignore[assignment]
+        return sa.desc(expression) if part.descending else expression
     element: sa.ColumnElement[object] = built.c[part.column]
     if part.prefix is not None:
         length: sa.ColumnElement[int] = sa.literal_column(str(part.prefix))
@@ -141,8 +171,9 @@ def _key_name(table: TargetTable) -> str:
     return fitting(f"{table.name}_pkey")
 
 
-def _touch_name(table: TargetTable) -> str:
-    return fitting(f"{TOUCH}{table.name}")
+def touch_name(table: TargetTable) -> str:
+    """Return the name of the trigger, and of its function, that stand for ON UPDATE CURRENT_TIMESTAMP."""
+    return fitting(f"{_TOUCH}{table.name}")
 
 
 def constraints(table: TargetTable, not_null: Sequence[str], left_out: Collection[str] = ()) -> Statement | None:
@@ -158,7 +189,9 @@ def constraints(table: TargetTable, not_null: Sequence[str], left_out: Collectio
     parts = []
     if _keyed(table):
         name = quote(_key_name(table))
-        parts.append(f"ADD CONSTRAINT {name} PRIMARY KEY USING INDEX {name}")
+        # A partitioned table's key cannot take an index over (manual, ALTER TABLE).
+        key = f"({', '.join(map(quote, table.route.key))})" if table.partitions else f"USING INDEX {name}"
+        parts.append(f"ADD CONSTRAINT {name} PRIMARY KEY {key}")
     parts += [f"ALTER COLUMN {quote(column)} SET NOT NULL" for column in not_null]
     parts += [_add_check(check) for check in table.checks if check.name not in left_out]
     if not parts:
@@ -184,7 +217,7 @@ def touch(table: TargetTable) -> Iterator[Statement]:
     """
     if not table.touched:
         return
-    quote, name = _DIALECT.identifier_preparer.quote, _touch_name(table)
+    quote, name = _DIALECT.identifier_preparer.quote, touch_name(table)
     lines = [
         f"IF NEW.{quote(c)} IS NOT DISTINCT FROM OLD.{quote(c)} THEN NEW.{quote(c)} := CURRENT_TIMESTAMP; END IF;"
         for c in table.touched
@@ -201,11 +234,47 @@ def touch(table: TargetTable) -> Iterator[Statement]:
 
 
 def comments(table: TargetTable) -> Iterator[Statement]:
-    """Yield the comments of one table's columns."""
+    """Yield the comments of one table and its columns."""
     built = _built(table, sa.MetaData())
+    if table.comment:
+        built.comment = table.comment
+        yield Statement(table.name, f"comment on {table.name}", _sql(SetTableComment(built)))
     for column, comment in table.comments:
         built.c[column].comment = comment
         yield Statement(table.name, f"comment on {table.name}.{column}", _sql(SetColumnComment(built.c[column])))
+
+
+def view(wanted: TargetView) -> Statement:
+    """Return the statement that makes a view; what it reads must be there."""
+    quote = _DIALECT.identifier_preparer.quote
+    columns = ", ".join(quote(name) for name in wanted.columns)
+    check = f" WITH {wanted.check_option} CHECK OPTION" if wanted.check_option else ""
+    sql = f"CREATE VIEW {quote(wanted.name)} ({columns}) AS {wanted.select}{check}"
+    return Statement(wanted.name, f"view {wanted.name}", sql)
+
+
+def drop_view(wanted: TargetView) -> Statement:
+    """Return the way back of :func:`view`."""
+    name = _DIALECT.identifier_preparer.quote(wanted.name)
+    return Statement(wanted.name, f"drop view {wanted.name}", f"DROP VIEW IF EXISTS {name}")
+
+
+def program(wanted: Program) -> Iterator[Statement]:
+    """Yield the statements that make a routine, or a trigger with its function."""
+    for sql in wanted.statements:
+        yield Statement(wanted.table or "", f"{wanted.kind} {wanted.name}", sql)
+
+
+def routine_name(wanted: Program) -> str:
+    """Return the name of the routine that a program is, or that its trigger calls."""
+    return wanted.signature[1 : wanted.signature.index('"(')].replace('""', '"')
+
+
+def drop_program(wanted: Program) -> Statement:
+    """Return the way back of :func:`program`; a trigger has gone with its table."""
+    return Statement(
+        wanted.table or "", f"drop {wanted.kind} {wanted.name}", f"DROP ROUTINE IF EXISTS {wanted.signature}"
+    )
 
 
 def foreign_key(table: TargetTable, key: ForeignKey, deferrable: bool) -> Statement:

@@ -11,6 +11,8 @@ from sqlglot.errors import SqlglotError
 from cutover.errors import SpecError
 from cutover.route import ColumnRoute
 from cutover.schema.model import Table
+from cutover.schema.rewrite import rewrite_expression
+from cutover.schema.rewrite.scope import Scope, UntranslatableError
 
 _SELECT_PARTS = ("expressions", "from", "from_", "where", "kind")
 _NOW = ("current_timestamp", "now", "localtime", "localtimestamp")
@@ -24,11 +26,9 @@ def translate_default(default: str, route: ColumnRoute) -> str | None:
         return None
     if isinstance(parsed, exp.CurrentTimestamp) or default.lower().split("(")[0].strip() in _NOW:
         return "CURRENT_TIMESTAMP"
-    negative = isinstance(parsed, exp.Neg)
-    literal = parsed.this if negative else parsed
-    if not isinstance(literal, exp.Literal):
-        return None
-    value = ("-" if negative else "") + literal.this
+    value = _constant(parsed)
+    if value is None:
+        return None if route.values else _expression(default)
     if route.values:
         mapping = dict(route.values)
         if value not in mapping:
@@ -42,9 +42,54 @@ def translate_default(default: str, route: ColumnRoute) -> str | None:
     return _literal(value, route.arrow)
 
 
+def _constant(parsed: exp.Expr) -> str | None:
+    """Return the value of a literal as text; bits are a number, and a hexadecimal one stays ``0x...``."""
+    if isinstance(parsed, exp.Neg) and isinstance(parsed.this, exp.Literal):
+        return f"-{parsed.this.this}"
+    if isinstance(parsed, exp.Introducer):
+        return _constant(parsed.expression)
+    if isinstance(parsed, exp.BitString):
+        return str(int(parsed.this, 2))
+    if isinstance(parsed, exp.HexString):
+        return f"0x{parsed.this}"
+    return str(parsed.this) if isinstance(parsed, exp.Literal) else None
+
+
+def _expression(default: str) -> str | None:
+    # No names: a default of PostgreSQL may not refer to other columns (manual, CREATE TABLE).
+    try:
+        return rewrite_expression(default, Scope("")).sql
+    except UntranslatableError:
+        return None
+
+
+def implicit_default(route: ColumnRoute) -> str | None:
+    """Return what MySQL puts into a NOT NULL column without a default outside strict mode, or None for a date.
+
+    Source: MySQL manual, Data Type Default Values: 0, '', the first label of an enum.
+    """
+    if route.values or route.computed is not None:
+        return None
+    if route.arrow == "bool":
+        return "false"
+    if route.arrow.startswith(("int", "float", "decimal")):
+        return "0"
+    if route.arrow == "enum":
+        return exp.Literal.string(route.labels[0]).sql(dialect="postgres")
+    return {"string": "''", "binary": "''", "set": "'{}'"}.get(route.arrow)
+
+
 def _literal(value: str, arrow: str) -> str:
     if arrow == "bool":
         return value
+    if arrow == "set":
+        labels = ", ".join(exp.Literal.string(label).sql(dialect="postgres") for label in value.split(",") if value)
+        return f"ARRAY[{labels}]::text[]"
+    if value.startswith("0x") and arrow in ("binary", "string"):
+        digits = value[2:]
+        return exp.Literal.string(f"\\x{digits}" if arrow == "binary" else bytes.fromhex(digits).decode()).sql(
+            dialect="postgres"
+        )
     if arrow.startswith(("int", "float", "decimal")):
         return (
             exp.Literal.number(value).sql(dialect="postgres")

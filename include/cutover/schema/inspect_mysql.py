@@ -4,24 +4,43 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import replace
+from itertools import groupby
+from typing import Any
 
 import sqlalchemy as sa
 
 from cutover.dialects import mysql
 from cutover.dialects.endpoint import Endpoint
-from cutover.schema.model import Check, Column, ForeignKey, Index, IndexPart, OtherObject, Schema, Statistics, Table
+from cutover.schema import inspect_mysql_programs as programs
+from cutover.schema.model import (
+    Check,
+    Column,
+    ForeignKey,
+    Index,
+    IndexPart,
+    OtherObject,
+    Partition,
+    Partitioning,
+    Schema,
+    Statistics,
+    Table,
+)
 
 _COLUMNS = sa.text("""
     SELECT table_name, column_name, column_type, is_nullable, column_default, extra,
-           generation_expression, column_comment
+           generation_expression, column_comment, collation_name
     FROM information_schema.columns WHERE table_schema = DATABASE()
     ORDER BY table_name, ordinal_position""")
-_INDEXES = sa.text("""
-    SELECT table_name, index_name, column_name, non_unique, sub_part, index_type, collation
+# MySQL 8 has functional indexes and a column of the catalogue for them; nobody else has either.
+_INDEXES = """
+    SELECT table_name, index_name, column_name, non_unique, sub_part, index_type, collation, {expression}
     FROM information_schema.statistics WHERE table_schema = DATABASE()
-    ORDER BY table_name, index_name, seq_in_index""")
+    ORDER BY table_name, index_name, seq_in_index"""
+_HAS_EXPRESSIONS = sa.text("""
+    SELECT COUNT(*) FROM information_schema.columns
+    WHERE table_schema = 'information_schema' AND table_name = 'STATISTICS' AND column_name = 'EXPRESSION'""")
 _KEYS = sa.text("""
     SELECT k.table_name, k.constraint_name, k.column_name, k.referenced_table_name,
            k.referenced_column_name, r.delete_rule, r.update_rule
@@ -32,17 +51,22 @@ _KEYS = sa.text("""
     WHERE k.table_schema = DATABASE() AND k.referenced_table_name IS NOT NULL
     ORDER BY k.table_name, k.constraint_name, k.ordinal_position""")
 _STATISTICS = sa.text("""
-    SELECT table_name, table_type, table_rows, data_length, auto_increment
+    SELECT table_name, table_type, table_rows, data_length, auto_increment, table_comment
     FROM information_schema.tables WHERE table_schema = DATABASE() ORDER BY table_name""")
+# What other kinds there are differs between the servers: sequences and packages are MariaDB's.
 _OTHERS = sa.text("""
-    SELECT 'view', table_name FROM information_schema.views WHERE table_schema = DATABASE()
-    UNION ALL SELECT 'trigger', trigger_name FROM information_schema.triggers WHERE trigger_schema = DATABASE()
+    SELECT LOWER(table_type), table_name FROM information_schema.tables
+    WHERE table_schema = DATABASE() AND table_type NOT IN ('BASE TABLE', 'SYSTEM VERSIONED', 'VIEW')
     UNION ALL SELECT LOWER(routine_type), routine_name FROM information_schema.routines
-      WHERE routine_schema = DATABASE()
-    UNION ALL SELECT 'event', event_name FROM information_schema.events WHERE event_schema = DATABASE()
-    UNION ALL SELECT 'partitioning of table', table_name FROM information_schema.partitions
-      WHERE table_schema = DATABASE() AND partition_name IS NOT NULL GROUP BY table_name
+      WHERE routine_schema = DATABASE() AND routine_type NOT IN ('FUNCTION', 'PROCEDURE')
+    UNION ALL SELECT 'history of table', table_name FROM information_schema.tables
+      WHERE table_schema = DATABASE() AND table_type = 'SYSTEM VERSIONED'
     ORDER BY 1, 2""")
+_PARTITIONS = sa.text("""
+    SELECT table_name, partition_name, partition_method, partition_expression, partition_description,
+           subpartition_method, subpartition_expression
+    FROM information_schema.partitions WHERE table_schema = DATABASE() AND partition_name IS NOT NULL
+    ORDER BY table_name, partition_ordinal_position, subpartition_ordinal_position""")
 _HAS_CHECKS = sa.text("""
     SELECT COUNT(*) FROM information_schema.tables
     WHERE table_schema = 'information_schema' AND table_name = 'CHECK_CONSTRAINTS'""")
@@ -75,9 +99,10 @@ def inspect(endpoint: Endpoint) -> Schema:
         indexes = _indexes(connection)
         keys = _foreign_keys(connection)
         checks = _checks(connection, mariadb)
+        partitions = _partitions(connection)
         tables = []
-        for name, kind, rows, size, next_identity in connection.execute(_STATISTICS).all():
-            if kind != "BASE TABLE":
+        for name, kind, rows, size, next_identity, comment in connection.execute(_STATISTICS).all():
+            if kind not in ("BASE TABLE", "SYSTEM VERSIONED"):
                 continue
             primary = next((i.columns for i in indexes[name] if i.name == "PRIMARY"), ())
             low, high = _key_range(connection, name, primary, columns[name])
@@ -91,11 +116,22 @@ def inspect(endpoint: Endpoint) -> Schema:
                     tuple(keys[name]),
                     kept,
                     Statistics(int(rows or 0), int(size or 0), low, high, next_identity and int(next_identity)),
+                    comment or None,
+                    partitions.get(name),
                 )
             )
-        others = tuple(OtherObject(kind, name) for kind, name in connection.execute(_OTHERS))
+        schema = Schema(
+            endpoint.database,
+            tuple(tables),
+            tuple(OtherObject(kind, name) for kind, name in connection.execute(_OTHERS)),
+            version,
+            programs.views(connection, columns),
+            programs.triggers(connection),
+            programs.routines(connection),
+            programs.events(connection),
+        )
     engine.dispose()
-    return Schema(endpoint.database, tuple(tables), others, version)
+    return schema
 
 
 def _column(
@@ -107,11 +143,12 @@ def _column(
     extra: str,
     generated: str | None,
     comment: str,
+    collation: str | None,
 ) -> Column:
     extra = extra.lower()
     if default is not None:
         default = _default(mariadb, default, type_, extra)
-    on_update = extra.partition("on update ")[2] or None
+    on_update = extra.partition("on update ")[2].removesuffix(" invisible") or None
     return Column(
         name,
         type_,
@@ -121,6 +158,8 @@ def _column(
         generated or None,
         on_update,
         comment or None,
+        collation,
+        "invisible" in extra,
     )
 
 
@@ -134,24 +173,36 @@ def _default(mariadb: bool, default: str, type_: str, extra: str) -> str | None:
 
 
 def _indexes(connection: sa.Connection) -> dict[str, list[Index]]:
-    parts: dict[tuple[str, str], list[tuple[str, int, int | None, str, str | None]]] = defaultdict(list)
-    for table, name, *part in connection.execute(_INDEXES):
-        parts[table, name].append(tuple(part))
+    expression = "expression" if connection.execute(_HAS_EXPRESSIONS).scalar_one() else "NULL"
     found: dict[str, list[Index]] = defaultdict(list)
-    for (table, name), described in parts.items():
-        fulltext = described[0][3] == "FULLTEXT"
-        found[table].append(
-            Index(
-                name,
-                tuple(
-                    # A FULLTEXT index reads whole columns, whatever the catalogue says of a prefix.
-                    IndexPart(column or "", None if fulltext else prefix, direction == "D")
-                    for column, _, prefix, _, direction in described
-                ),
-                not described[0][1],
-                "fulltext" if fulltext else "btree",
-                next(iter(_unsupported(described)), None),
-            )
+    described = connection.execute(sa.text(_INDEXES.format(expression=expression)))
+    for (table, name), rows in groupby(described, key=lambda row: (row[0], row[1])):
+        parts = list(rows)
+        unique, type_ = not parts[0][3], parts[0][5]
+        kind = {"FULLTEXT": "fulltext", "SPATIAL": "spatial", "RTREE": "spatial"}.get(type_, "btree")
+        found[table].append(Index(name, tuple(_part(kind, row) for row in parts), unique, kind))
+    return found
+
+
+def _part(kind: str, row: Sequence[Any]) -> IndexPart:
+    _, _, column, _, prefix, _, direction, expression = row
+    if column is None:
+        return IndexPart("", descending=direction == "D", expression=expression.replace("\\'", "'"))
+    # These read whole columns, whatever the catalogue says of a prefix.
+    return IndexPart(column, prefix if kind == "btree" else None, direction == "D")
+
+
+def _partitions(connection: sa.Connection) -> dict[str, Partitioning]:
+    found = {}
+    for table, rows in groupby(connection.execute(_PARTITIONS), key=lambda row: row[0]):
+        parts = list(rows)
+        _, _, method, by, _, again, again_by = parts[0]
+        values = {name: value for _, name, _, _, value, _, _ in parts}
+        found[table] = Partitioning(
+            method,
+            by or "",
+            tuple(Partition(name, value) for name, value in values.items()),
+            f"{again} ({again_by})" if again else None,
         )
     return found
 
@@ -178,14 +229,6 @@ def _json_columns(columns: list[Column], checks: list[Check]) -> tuple[tuple[Col
     )
     json = {column.name for column in declared if column.type == "json"}
     return declared, tuple(check for check in checks if check.name not in json or check not in aliases.values())
-
-
-def _unsupported(parts: list[tuple[str, int, int | None, str, str | None]]) -> Iterator[str]:
-    for column, _, _, kind, _ in parts:
-        if kind not in ("BTREE", "HASH", "FULLTEXT"):
-            yield f"{kind} indexes are not carried yet"
-        elif column is None:
-            yield "functional indexes are not carried yet"
 
 
 def _foreign_keys(connection: sa.Connection) -> dict[str, list[ForeignKey]]:

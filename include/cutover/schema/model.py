@@ -16,8 +16,8 @@ from dataclasses import asdict, dataclass, replace
 class Column:
     """A column as its server declares it.
 
-    ``type`` is the server's full spelling (``int(10) unsigned``); ``default`` is an SQL expression
-    in the server's dialect, or None where the column has none.
+    ``type`` is the server's full spelling (``int(10) unsigned``); ``default`` and ``generated`` are SQL
+    expressions in the server's dialect, or None where the column has none.
     """
 
     name: str
@@ -28,29 +28,40 @@ class Column:
     generated: str | None = None
     on_update: str | None = None
     comment: str | None = None
+    collation: str | None = None
+    invisible: bool = False
+
+    @property
+    def ignores_case(self) -> bool:
+        """Whether the server compares its text without regard to case (MySQL manual, Collation Naming Conventions)."""
+        return self.collation is not None and self.collation.endswith("_ci")
 
 
 @dataclass(frozen=True)
 class IndexPart:
-    """One column of an index, or its first ``prefix`` characters (bytes, for binary columns)."""
+    """One column of an index, or its first ``prefix`` characters (bytes, for binary columns), or an expression.
+
+    ``expression`` is in the server's dialect; a part that is one has no column.
+    """
 
     column: str
     prefix: int | None = None
     descending: bool = False
+    expression: str | None = None
 
 
 @dataclass(frozen=True)
 class Index:
-    """An index; ``unsupported`` says why it cannot be carried, where it cannot.
+    """An index; ``kind`` is ``btree``, ``fulltext`` or ``spatial``.
 
-    ``kind`` is ``btree`` or ``fulltext``. A part that is an expression has no column.
+    ``origin`` is its name in the source, where the target calls it by another.
     """
 
     name: str
     parts: tuple[IndexPart, ...]
     unique: bool = False
     kind: str = "btree"
-    unsupported: str | None = None
+    origin: str | None = None
 
     @staticmethod
     def over(name: str, columns: Iterable[str], unique: bool = False) -> Index:
@@ -59,13 +70,13 @@ class Index:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The columns it reads."""
-        return tuple(part.column for part in self.parts)
+        """The columns it reads as they are."""
+        return tuple(part.column for part in self.parts if part.column)
 
     @property
     def whole(self) -> bool:
         """Whether it reads its columns whole, so that being unique in it is being unique."""
-        return self.unsupported is None and all(part.column and part.prefix is None for part in self.parts)
+        return all(part.column and part.prefix is None for part in self.parts)
 
 
 @dataclass(frozen=True)
@@ -91,13 +102,40 @@ class ForeignKey:
 
 @dataclass(frozen=True)
 class Statistics:
-    """What the server believes a table holds: rows and bytes are estimates, the key range is exact."""
+    """What a table holds: rows and bytes are the server's estimates, the rest is exact.
+
+    ``booleans`` are the tinyint(1) columns that were seen to hold nothing but 0, 1 and NULL, ``unlabelled``
+    the enum columns that hold '', MySQL's mark for a value that was not valid.
+    """
 
     rows: int = 0
     bytes: int = 0
     key_min: int | None = None
     key_max: int | None = None
     next_identity: int | None = None
+    booleans: tuple[str, ...] = ()
+    unlabelled: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Partition:
+    """One partition; ``values`` is what it holds as the server writes it (a bound, a list), or None."""
+
+    name: str
+    values: str | None = None
+
+
+@dataclass(frozen=True)
+class Partitioning:
+    """How a table is cut; ``method`` is the server's word (``RANGE COLUMNS``), ``by`` what it cuts by.
+
+    ``subpartitioned`` tells how each partition is cut again, where it is.
+    """
+
+    method: str
+    by: str
+    partitions: tuple[Partition, ...]
+    subpartitioned: str | None = None
 
 
 @dataclass(frozen=True)
@@ -111,6 +149,8 @@ class Table:
     foreign_keys: tuple[ForeignKey, ...] = ()
     checks: tuple[Check, ...] = ()
     statistics: Statistics = Statistics()
+    comment: str | None = None
+    partitioning: Partitioning | None = None
 
     def column(self, name: str) -> Column:
         """Return the column called ``name``; raise KeyError where there is none."""
@@ -121,8 +161,69 @@ class Table:
 
 
 @dataclass(frozen=True)
+class View:
+    """A view; ``definition`` is its SELECT in the server's dialect, ``check_option`` LOCAL, CASCADED or None."""
+
+    name: str
+    definition: str
+    columns: tuple[Column, ...]
+    check_option: str | None = None
+
+
+@dataclass(frozen=True)
+class Trigger:
+    """A row trigger; ``timing`` is BEFORE or AFTER, ``event`` INSERT, UPDATE or DELETE.
+
+    Several of one timing and event fire by ``order``. ``body`` is one statement, often a block.
+    """
+
+    name: str
+    table: str
+    timing: str
+    event: str
+    body: str
+    order: int = 1
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A routine's parameter; ``mode`` is IN, OUT or INOUT, ``type`` the server's full spelling."""
+
+    name: str
+    type: str
+    mode: str = "IN"
+
+
+@dataclass(frozen=True)
+class Routine:
+    """A stored procedure, or a function, which is one that ``returns`` a type; ``body`` is one statement."""
+
+    name: str
+    parameters: tuple[Parameter, ...]
+    body: str
+    returns: str | None = None
+    deterministic: bool = False
+    comment: str | None = None
+
+    @property
+    def kind(self) -> str:
+        """``function`` or ``procedure``."""
+        return "procedure" if self.returns is None else "function"
+
+
+@dataclass(frozen=True)
+class Event:
+    """A statement that the server runs by itself; ``schedule`` is written as the server does."""
+
+    name: str
+    schedule: str
+    body: str
+    enabled: bool = True
+
+
+@dataclass(frozen=True)
 class OtherObject:
-    """A view, trigger, routine, event or the like, that is named but not described here."""
+    """An object that is named but not described here."""
 
     kind: str
     name: str
@@ -130,12 +231,16 @@ class OtherObject:
 
 @dataclass(frozen=True)
 class Schema:
-    """One schema of a server: the tables, and the names of everything else."""
+    """One schema of a server: tables, views, programs, and the names of everything else."""
 
     name: str
     tables: tuple[Table, ...]
     others: tuple[OtherObject, ...] = ()
     server: str = ""
+    views: tuple[View, ...] = ()
+    triggers: tuple[Trigger, ...] = ()
+    routines: tuple[Routine, ...] = ()
+    events: tuple[Event, ...] = ()
 
     def table(self, name: str) -> Table:
         """Return the table called ``name``; raise KeyError where there is none."""
@@ -156,14 +261,21 @@ class Schema:
 
     def changes_since(self, earlier: Schema) -> list[str]:
         """Name what differs in structure between ``earlier`` and this schema, one line per object."""
-        before = {table.name: table for table in earlier.without_statistics().tables}
-        after = {table.name: table for table in self.without_statistics().tables}
-        changes = [f"table {name} was dropped" for name in sorted(before.keys() - after.keys())]
-        changes += [f"table {name} was added" for name in sorted(after.keys() - before.keys())]
-        changes += [
-            f"table {name} was changed" for name in sorted(before.keys() & after.keys()) if before[name] != after[name]
+        before, after = earlier._objects(), self._objects()
+        changes = [f"{kind} {name} was dropped" for kind, name in sorted(before.keys() - after.keys())]
+        changes += [f"{kind} {name} was added" for kind, name in sorted(after.keys() - before.keys())]
+        both = sorted(before.keys() & after.keys())
+        return changes + [
+            f"{kind} {name} was changed" for kind, name in both if before[kind, name] != after[kind, name]
         ]
-        gone, new = set(earlier.others) - set(self.others), set(self.others) - set(earlier.others)
-        changes += [f"{o.kind} {o.name} was dropped" for o in sorted(gone, key=lambda o: o.name)]
-        changes += [f"{o.kind} {o.name} was added" for o in sorted(new, key=lambda o: o.name)]
-        return changes
+
+    def _objects(self) -> dict[tuple[str, str], object]:
+        bare = self.without_statistics()
+        return {
+            **{("table", table.name): table for table in bare.tables},
+            **{("view", view.name): view for view in bare.views},
+            **{("trigger", trigger.name): trigger for trigger in bare.triggers},
+            **{(routine.kind, routine.name): routine for routine in bare.routines},
+            **{("event", event.name): event for event in bare.events},
+            **{(other.kind, other.name): other for other in bare.others},
+        }

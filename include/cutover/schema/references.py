@@ -8,14 +8,14 @@ from dataclasses import replace
 from cutover.route import ColumnRoute
 from cutover.schema.choose import target_name
 from cutover.schema.model import ForeignKey, Table
-from cutover.schema.target import Loss, TargetTable
+from cutover.schema.target import Findings, TargetTable
 from cutover.spec import MigrationSpec
 
 _BIGINT_MAX = 2**63 - 1
 
 
 def agree_along_foreign_keys(
-    tables: list[TargetTable], chosen: list[Table], spec: MigrationSpec, losses: list[Loss]
+    tables: list[TargetTable], chosen: list[Table], spec: MigrationSpec, findings: Findings
 ) -> list[TargetTable]:
     """Rename foreign keys into the target's names, and give each referring column its parent's type."""
     by_source = {table.route.source: table for table in tables}
@@ -26,7 +26,7 @@ def agree_along_foreign_keys(
             parent = by_source.get(key.referred_table)
             reason = _unusable(key, table, parent, sources.get(key.referred_table))
             if reason:
-                losses.append(Loss(f"foreign key {name}.{key.name}", reason))
+                findings.lose(f"foreign key {name}.{key.name}", reason)
                 continue
             assert parent is not None
             kept.append(
@@ -47,8 +47,7 @@ def agree_along_foreign_keys(
                 for mine, theirs in zip(key.columns, key.referred_columns, strict=True):
                     column, model = table.route.column(mine), parent_route.column(theirs)
                     if column.target_type != model.target_type:
-                        fitted = replace(column, target_type=model.target_type, arrow=model.arrow)
-                        table = _with_column(table, fitted)
+                        table = _with_column(table, replace(column, target_type=model.target_type, arrow=model.arrow))
                         changed = True
             result[name] = table
         if not changed:
@@ -64,8 +63,13 @@ def _unusable(key: ForeignKey, table: TargetTable, parent: TargetTable | None, s
     unique = [source.primary_key, *(i.columns for i in source.indexes if i.unique and i.whole)]
     if not any(set(columns) == set(key.referred_columns) for columns in unique if columns):
         return f"{key.referred_table}({', '.join(key.referred_columns)}) is not unique, which PostgreSQL asks for"
-    if not set(key.referred_columns) <= {c.source for c in parent.route.columns}:
+    theirs = {c.source: c for c in parent.route.columns}
+    if not set(key.referred_columns) <= theirs.keys():
         return f"columnFilters leaves out a column of {key.referred_table}"
+    mine = {c.source: c for c in table.route.columns}
+    for here, there in zip(key.columns, key.referred_columns, strict=True):
+        if mine[here].labels != theirs[there].labels:
+            return f"{here} and {key.referred_table}.{there} have different labels"
     return None
 
 
@@ -83,7 +87,9 @@ def _with_column(table: TargetTable, column: ColumnRoute) -> TargetTable:
     columns = tuple(column if c.target == column.target else c for c in table.route.columns)
     route = replace(table.route, columns=columns)
     ranged = len(route.key) == 1 and is_integer(route.column(route.key[0]))
-    return replace(table, route=replace(route, ranged=ranged))
+    used = {c.target_type for c in columns}
+    enums = tuple(enum for enum in table.enums if enum.name in used)
+    return replace(table, route=replace(route, ranged=ranged), enums=enums)
 
 
 def in_dependency_order(tables: list[TargetTable]) -> Iterator[TargetTable]:

@@ -1,29 +1,83 @@
-"""The tables to build in the target, and what of the source does not get there."""
+"""The objects to build in the target, and what of the source does not get there."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from cutover.route import TableRoute
+from cutover.route import ColumnRoute, TableRoute
 from cutover.schema.model import ForeignKey, Index
 
 
 @dataclass(frozen=True)
 class Loss:
-    """Something of the source that does not arrive, and why."""
+    """Something of the source that does not arrive, and why.
+
+    Attributes:
+        object: what it is: its kind, and its name in the source.
+        reason: why it does not arrive, or not as it was.
+        source: its text, or a frame to fill in, where a person may translate it.
+        asked: whether the operator asked for it when starting the run.
+    """
 
     object: str
     reason: str
+    source: str = ""
+    asked: bool = False
+
+
+@dataclass(frozen=True)
+class Note:
+    """Something of the source that arrives, but not as it was."""
+
+    object: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.object}: {self.text}"
 
 
 @dataclass(frozen=True)
 class TargetCheck:
-    """A CHECK constraint to add after the load; ``column`` and ``labels`` where it says what a column may hold."""
+    """A CHECK constraint to add after the load.
+
+    ``origin`` is its name in the source; one that has none says what a column may hold: ``labels`` of
+    ``column``, where that is a list.
+    """
 
     name: str
     sql: str
+    origin: str | None = None
     column: str | None = None
     labels: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class EnumType:
+    """An enumerated type; ``name`` is quoted, as SQL has it."""
+
+    name: str
+    labels: tuple[str, ...]
+
+    @property
+    def identifier(self) -> str:
+        """The name as the catalogue has it."""
+        return self.name[1:-1].replace('""', '"')
+
+
+@dataclass(frozen=True)
+class TargetPartition:
+    """One partition: a table of its own, and which rows it takes, as SQL."""
+
+    name: str
+    bound: str
+
+
+@dataclass(frozen=True)
+class TargetPartitioning:
+    """How a table is cut, as SQL after PARTITION BY."""
+
+    by: str
+    partitions: tuple[TargetPartition, ...]
 
 
 @dataclass(frozen=True)
@@ -31,7 +85,7 @@ class TargetTable:
     """A table of the target, bare columns first and everything else to be added after the load.
 
     ``constrained`` says whether keys and constraints are built at all; ``touched`` are the columns
-    that take the current time when their row is changed.
+    that take the current time when their row is changed; ``enums`` are the types made for its columns.
     """
 
     route: TableRoute
@@ -44,8 +98,59 @@ class TargetTable:
     indexes: tuple[Index, ...] = ()
     foreign_keys: tuple[ForeignKey, ...] = ()
     touched: tuple[str, ...] = ()
+    comment: str | None = None
+    enums: tuple[EnumType, ...] = ()
+    partitioning: TargetPartitioning | None = None
 
     @property
     def name(self) -> str:
         """The table's name in the target."""
         return self.route.target
+
+    @property
+    def partitions(self) -> tuple[TargetPartition, ...]:
+        """Its partitions, where it has any."""
+        return self.partitioning.partitions if self.partitioning else ()
+
+    @property
+    def computed(self) -> tuple[ColumnRoute, ...]:
+        """The columns whose values the target makes itself."""
+        return tuple(column for column in self.route.columns if column.computed is not None)
+
+
+@dataclass(frozen=True)
+class Movable:
+    """Something that is exchanged by itself; ``kind`` is TABLE, VIEW, ROUTINE or TYPE.
+
+    What belongs to a table (indexes, keys, triggers, sequences) goes with it.
+    """
+
+    kind: str
+    name: str
+
+
+@dataclass(frozen=True)
+class TargetView:
+    """A view of the target; ``reads`` are the names, in the source, of the relations it reads."""
+
+    name: str
+    columns: tuple[str, ...]
+    select: str
+    reads: tuple[str, ...] = ()
+    check_option: str | None = None
+
+
+@dataclass
+class Findings:
+    """What a translation finds on its way: what stays behind, and what changes."""
+
+    losses: list[Loss] = field(default_factory=list)
+    notes: list[Note] = field(default_factory=list)
+
+    def lose(self, what: str, reason: str, source: str = "", asked: bool = False) -> None:
+        """Note that an object of the source does not arrive."""
+        self.losses.append(Loss(what, reason, source, asked))
+
+    def note(self, what: str, text: str) -> None:
+        """Note that an object of the source arrives with another shape or meaning."""
+        self.notes.append(Note(what, text))

@@ -1,33 +1,39 @@
-"""Turn a MySQL schema into the routes its tables travel and the PostgreSQL tables they land in."""
+"""Turn a MySQL schema into the routes its tables travel and the PostgreSQL objects they become."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import TypeVar
 
-from cutover.dialects import mysql, mysql_types, postgresql_types
-from cutover.errors import SpecError, UnsupportedTypeError
-from cutover.route import ColumnRoute, Scalar, TableRoute
+from cutover.dialects import postgresql
+from cutover.errors import SpecError
+from cutover.route import ColumnRoute, TableRoute
+from cutover.schema import columns, scopes
 from cutover.schema.checks import of_labels, translate_checks
 from cutover.schema.choose import choose, target_name
-from cutover.schema.expressions import row_filter, translate_default
-from cutover.schema.model import Column, Index, Schema, Table
-from cutover.schema.names import MAX_IDENTIFIER_BYTES, fits, fitting, marked
+from cutover.schema.code import translate_code
+from cutover.schema.computed import compute
+from cutover.schema.expressions import implicit_default, row_filter, translate_default
+from cutover.schema.indexes import name_indexes, translate_indexes
+from cutover.schema.model import Column, Schema, Table
+from cutover.schema.names import MAX_IDENTIFIER_BYTES, fits, marked
+from cutover.schema.partitions import partition
+from cutover.schema.programs import Program
 from cutover.schema.references import agree_along_foreign_keys, in_dependency_order, is_integer
-from cutover.schema.target import Loss, TargetCheck, TargetTable
+from cutover.schema.rewrite.scope import Scope
+from cutover.schema.target import EnumType, Findings, Loss, Note, TargetTable, TargetView
 from cutover.spec import MigrationSpec
-
-_Value = TypeVar("_Value")
 
 
 @dataclass(frozen=True)
 class Translation:
-    """The tables in an order in which every parent comes before its children, and what is lost."""
+    """The tables with every parent before its children, what stands on them, and what is lost."""
 
     tables: tuple[TargetTable, ...]
+    views: tuple[TargetView, ...]
+    programs: tuple[Program, ...]
     losses: tuple[Loss, ...]
-    notes: tuple[str, ...]
+    notes: tuple[Note, ...]
 
 
 def translate(
@@ -40,101 +46,160 @@ def translate(
         UnsupportedTypeError: a column's type has no translation.
     """
     chosen = choose(source, spec, only)
-    losses: list[Loss] = []
-    notes: list[str] = []
-    tables = [_table(table, source, spec, losses, notes) for table in chosen]
+    findings = Findings()
+    tables = [_table(table, spec, findings) for table in chosen]
     if row_limit is not None:
-        tables = [_limited(table, row_limit, losses, notes) for table in tables]
-    tables = agree_along_foreign_keys(tables, chosen, spec, losses)
-    _name_indexes(tables)
-    losses += _other_objects(source, spec, {table.name for table in chosen}, notes)
-    return Translation(tuple(in_dependency_order(tables)), tuple(losses), tuple(notes))
+        tables = [_limited(table, row_limit, findings) for table in tables]
+    _name_enums(tables)
+    tables = agree_along_foreign_keys(tables, chosen, spec, findings)
+    scope = scopes.of_tables(source, tables)
+    tables = [_with_expressions(table, source.table(table.route.source), scope, spec, findings) for table in tables]
+    taken = {table.name for table in tables} | {view.name for view in source.views}
+    tables = [partition(table, source.table(table.route.source), taken, findings) for table in tables]
+    views, programs = translate_code(source, scope, spec, findings)
+    name_indexes(tables, taken)
+    for other in source.others:
+        findings.lose(f"{other.kind} {other.name}", f"PostgreSQL has no {other.kind} of this kind, or it is not built")
+    return Translation(
+        tuple(in_dependency_order(tables)), views, programs, tuple(findings.losses), tuple(findings.notes)
+    )
 
 
-def _table(table: Table, source: Schema, spec: MigrationSpec, losses: list[Loss], notes: list[str]) -> TargetTable:
+def _table(table: Table, spec: MigrationSpec, findings: Findings) -> TargetTable:
+    """Translate columns and keys: what can be told without knowing what other tables become."""
     filtering = spec.data.extraction.filtering
     wanted = filtering.columns.get(table.name)
     routes: list[ColumnRoute] = []
-    defaults: list[tuple[str, str]] = []
-    checks: list[TargetCheck] = []
-    comments: list[tuple[str, str]] = []
-    touched: list[str] = []
-    identity = None
     for column in table.columns:
         target = target_name(table.name, column.name, spec)
         if wanted is not None and not {column.name, target} & set(wanted):
-            if column.name in table.primary_key:
-                raise SpecError(
-                    [
-                        f"data.extraction.filtering.columnFilters.{table.name} leaves out {column.name}, "
-                        f"which belongs to the primary key; add it"
-                    ]
-                )
-            notes.append(f"{table.name}.{column.name} stays behind: columnFilters leaves it out")
+            _refuse_missing_key(table, column)
+            findings.note(f"column {table.name}.{column.name}", "stays behind: columnFilters leaves it out")
             continue
         _refuse_long_name(target, f"column {table.name}.{target}")
-        route, labels = _column(table.name, column, target, spec, notes)
-        routes.append(route)
-        where = f"{table.name}.{column.name}"
-        if column.generated:
-            losses.append(Loss(f"generated column {where}", "its values arrive, its expression is not carried yet"))
-        if column.on_update:
-            if route.arrow.startswith("timestamp"):
-                touched.append(target)
-            else:
-                losses.append(Loss(f"ON UPDATE of {where}", f"{route.target_type} cannot hold the current time"))
-        if labels:
-            checks.append(of_labels(table.name, target, labels))
-        if column.comment:
-            comments.append((target, column.comment))
-        if column.autoincrement:
-            identity = target
-        elif column.default is not None:
-            default = translate_default(column.default, route)
-            if default is None:
-                losses.append(Loss(f"default of {where}", f"{column.default} has no translation yet"))
-            else:
-                defaults.append((target, default))
+        if column.invisible:
+            findings.note(f"column {table.name}.{column.name}", "is INVISIBLE in the source, and seen in the target")
+        routes.append(_nullable(table, columns.route(table, column, target, spec, findings), spec, findings))
+    _refuse_long_name(table.name, f"table {table.name}")
     names = {route.source: route.target for route in routes}
-    if _keys_travel(spec):
-        checks += translate_checks(table, routes, {check.name for check in checks}, losses, notes)
     key = tuple(names[name] for name in table.primary_key)
-    indexes = tuple(_indexes(table, names, spec, losses, notes))
     duplicates = spec.data.transformation.cleaning.duplicates
     condition = filtering.rows.get(table.name)
-    table_route = TableRoute(
-        table.name,
-        table.name,
-        tuple(routes),
-        key,
-        ranged=len(key) == 1 and is_integer(next(r for r in routes if r.target == key[0])),
-        where=None if condition is None else row_filter(condition, table, routes),
-        duplicates=tuple(_duplicate_columns(table, names, spec)),
-        keep_last=duplicates is not None and duplicates.strategy == "keep_last",
-    )
-    _refuse_long_name(table.name, f"table {table.name}")
+    described = {route.target: table.column(route.source) for route in routes}
     return TargetTable(
-        table_route,
+        TableRoute(
+            table.name,
+            table.name,
+            tuple(routes),
+            key,
+            ranged=len(key) == 1 and is_integer(next(r for r in routes if r.target == key[0])),
+            where=None if condition is None else row_filter(condition, table, routes),
+            duplicates=tuple(_duplicate_columns(table, names, spec)),
+            keep_last=duplicates is not None and duplicates.strategy == "keep_last",
+        ),
         _keys_travel(spec),
-        tuple(defaults),
-        tuple(checks),
-        tuple(comments),
-        identity,
-        table.statistics.next_identity,
-        indexes,
-        table.foreign_keys if _keys_travel(spec) else (),
-        tuple(touched),
+        tuple(_defaults(table, routes, spec, findings)),
+        comments=tuple((target, column.comment) for target, column in described.items() if column.comment),
+        identity=next((target for target, column in described.items() if column.autoincrement), None),
+        next_identity=table.statistics.next_identity,
+        foreign_keys=table.foreign_keys if _keys_travel(spec) else (),
+        touched=tuple(_touched(table, routes, findings)),
+        comment=table.comment,
     )
 
 
-def _limited(table: TargetTable, rows: int, losses: list[Loss], notes: list[str]) -> TargetTable:
+def _with_expressions(
+    table: TargetTable, source: Table, scope: Scope, spec: MigrationSpec, findings: Findings
+) -> TargetTable:
+    """Add what is made of expressions: generated columns, checks and indexes."""
+    table = compute(table, source, scope, spec, findings)
+    routes = table.route.columns
+    checks = [of_labels(table.name, route) for route in routes if route.labels and route.arrow != "enum"]
+    if table.constrained:
+        checks += translate_checks(source, routes, scope, {check.name for check in checks}, findings)
+    names = {route.source: route.target for route in routes}
+    indexes = translate_indexes(source, names, scope, spec, findings)
+    return replace(table, checks=tuple(checks), indexes=tuple(indexes))
+
+
+def _defaults(
+    table: Table, routes: list[ColumnRoute], spec: MigrationSpec, findings: Findings
+) -> Iterator[tuple[str, str]]:
+    handling = spec.schema_.settings.tables.columns.default_value_handling
+    for route in routes:
+        column = table.column(route.source)
+        where = f"default of {table.name}.{column.name}"
+        if column.autoincrement or column.generated:
+            continue
+        if column.default is None:
+            implicit = None if column.nullable or handling != "update" else implicit_default(route)
+            if implicit is not None:
+                findings.note(where, f"{implicit}, which the source gives in silence (defaultValueHandling: update)")
+                yield route.target, implicit
+        elif handling == "remove":
+            findings.note(where, "is not carried: defaultValueHandling is remove")
+        else:
+            default = translate_default(column.default, route)
+            if default is None:
+                findings.lose(where, f"{column.default} has no sure translation")
+            else:
+                yield route.target, default
+
+
+def _nullable(table: Table, route: ColumnRoute, spec: MigrationSpec, findings: Findings) -> ColumnRoute:
+    """Apply nullHandling: whether the target's column may hold NULL."""
+    handling = spec.schema_.settings.tables.columns.null_handling
+    where = f"NULL in {table.name}.{route.source}"
+    if handling == "update" and route.default is not None and route.source_nullable and not route.may_lose:
+        findings.note(where, "is forbidden, for every NULL becomes a default (nullHandling: update)")
+        return replace(route, nullable=False)
+    if handling == "remove" and not route.source_nullable and route.source not in table.primary_key:
+        findings.note(where, "is allowed: nullHandling is remove")
+        return replace(route, source_nullable=True, nullable=True)
+    return route
+
+
+def _touched(table: Table, routes: list[ColumnRoute], findings: Findings) -> Iterator[str]:
+    for route in routes:
+        if not table.column(route.source).on_update:
+            continue
+        if route.arrow.startswith("timestamp"):
+            yield route.target
+        else:
+            findings.lose(
+                f"ON UPDATE of {table.name}.{route.source}", f"{route.target_type} cannot hold the current time"
+            )
+
+
+def _name_enums(tables: list[TargetTable]) -> None:
+    """Make the types of enum columns, whose names are unique per schema, among tables and views."""
+    taken = {postgresql.quoted(table.name) for table in tables}
+    for position, table in enumerate(tables):
+        routes, enums = [], []
+        for route in table.route.columns:
+            if route.arrow == "enum":
+                name = route.target_type
+                if name in taken:
+                    bare = EnumType(name, ()).identifier
+                    name = postgresql.quoted(marked(bare, f"{table.name}.{route.source}"))
+                taken.add(name)
+                enums.append(EnumType(name, route.labels))
+                route = replace(route, target_type=name)
+            routes.append(route)
+        tables[position] = replace(table, route=replace(table.route, columns=tuple(routes)), enums=tuple(enums))
+
+
+def _limited(table: TargetTable, rows: int, findings: Findings) -> TargetTable:
     """Let only the first rows of a table travel; without a key nothing says which those are."""
     if not table.route.key:
-        notes.append(
-            f"{table.name}: row_limit does not hold here, for it has no primary key to say which rows are first"
+        findings.note(
+            f"rows of {table.name}",
+            "row_limit does not hold here, for the table has no primary key to say which rows are first",
         )
         return table
-    losses.append(Loss(f"rows of {table.name}", f"row_limit lets the first {rows:,} in key order through, no more"))
+    findings.lose(
+        f"rows of {table.name}", f"row_limit lets the first {rows:,} in key order through, no more", asked=True
+    )
     return replace(table, route=replace(table.route, limit=rows))
 
 
@@ -142,6 +207,16 @@ def _keys_travel(spec: MigrationSpec) -> bool:
     settings = spec.schema_.settings
     wanted = settings.constraints.enabled and settings.constraints.preserve_constraints
     return wanted and settings.tables.options.preserve_constraints
+
+
+def _refuse_missing_key(table: Table, column: Column) -> None:
+    if column.name in table.primary_key:
+        raise SpecError(
+            [
+                f"data.extraction.filtering.columnFilters.{table.name} leaves out {column.name}, "
+                f"which belongs to the primary key; add it"
+            ]
+        )
 
 
 def _refuse_long_name(name: str, what: str) -> None:
@@ -152,91 +227,6 @@ def _refuse_long_name(name: str, what: str) -> None:
                 "rename it under data.transformation.mapping.fieldMapping or exclude the table"
             ]
         )
-
-
-def _column(
-    table: str, column: Column, target: str, spec: MigrationSpec, notes: list[str]
-) -> tuple[ColumnRoute, tuple[str, ...]]:
-    travel = mysql_types.travel(column.type)
-    if travel is None:
-        raise UnsupportedTypeError(table, column.name, column.type)
-    if travel.note:
-        notes.append(f"{table}.{column.name} ({column.type}): {travel.note}")
-    wire = travel.wire or travel.arrow
-    target_type, arrow = travel.target_type, travel.arrow
-    labels = travel.labels
-    mapped = _mapped_type(column.type, spec)
-    if mapped is not None and mapped != target_type:
-        carrier = postgresql_types.arrow_for(mapped)
-        if carrier is None:
-            raise SpecError([f"typeMapping: {column.type!r} -> {mapped!r}: no exact way to carry {mapped!r} is known"])
-        target_type, arrow = mapped, carrier
-    values = _lookup(spec.data.transformation.mapping.values, table, column.name, target)
-    if values:
-        target_type, arrow = _type_of_values(f"{table}.{target}", values)
-        labels = tuple(str(v) for v in dict.fromkeys(values.values()) if v is not None) if arrow == "string" else ()
-    nulls = spec.data.transformation.cleaning.nulls
-    default = _lookup(nulls.default_values, table, column.name, target) if nulls else None
-    validation = spec.data.transformation.cleaning.validation
-    email = bool(validation and validation.email_validation and arrow == "string" and "email" in target.lower())
-    may_lose = travel.may_lose
-    route = ColumnRoute(
-        column.name,
-        column.type,
-        travel.read.replace("{c}", mysql.quoted(column.name)),
-        wire,
-        target,
-        target_type,
-        arrow,
-        source_nullable=column.nullable,
-        nullable=column.nullable or may_lose,
-        may_lose=may_lose,
-        values=tuple(values.items()) if values else (),
-        default=default,
-        email=email,
-    )
-    return route, labels
-
-
-def _lookup(table_of: Mapping[str, _Value], table: str, source: str, target: str) -> _Value | None:
-    return table_of.get(f"{table}.{target}", table_of.get(f"{table}.{source}"))
-
-
-def _mapped_type(type_: str, spec: MigrationSpec) -> str | None:
-    mapping = {
-        _bare(key): value
-        for key, value in {
-            **spec.schema_.settings.tables.columns.type_mapping,
-            **spec.data.transformation.mapping.types,
-        }.items()
-    }
-    return mapping.get(_bare(type_)) or mapping.get(type_.lower())
-
-
-def _bare(type_: str) -> str:
-    # int(11) and int are one type: the number is a display width (MySQL manual, Numeric Type Attributes).
-    parsed = mysql_types.parse(type_)
-    if parsed.base.endswith("int") and parsed.arguments != ("1",):
-        return parsed.base + (" unsigned" if parsed.unsigned else "")
-    return type_.lower().replace(" ", "") if not parsed.unsigned else type_.lower()
-
-
-def _type_of_values(column: str, values: Mapping[str, Scalar]) -> tuple[str, str]:
-    kinds = {type(value) for value in values.values() if value is not None}
-    if kinds == {bool}:
-        return "boolean", "bool"
-    if kinds == {int}:
-        return "bigint", "int64"
-    if kinds and kinds <= {int, float}:
-        return "double precision", "float64"
-    if kinds <= {str}:
-        return "text", "string"
-    raise SpecError(
-        [
-            f"data.transformation.mapping.valueMapping.{column} maps to values of several types; write all as text, "
-            "as numbers or as true and false"
-        ]
-    )
 
 
 def _duplicate_columns(table: Table, names: dict[str, str], spec: MigrationSpec) -> Iterator[str]:
@@ -253,56 +243,3 @@ def _duplicate_columns(table: Table, names: dict[str, str], spec: MigrationSpec)
                 )
             if names.get(table.primary_key[0]) != target or len(table.primary_key) > 1:
                 yield target
-
-
-def _indexes(
-    table: Table, names: dict[str, str], spec: MigrationSpec, losses: list[Loss], notes: list[str]
-) -> Iterator[Index]:
-    settings = spec.schema_.settings
-    indexes_travel = (
-        settings.indexes.enabled and settings.indexes.preserve_indexes and settings.tables.options.preserve_indexes
-    )
-    for index in table.indexes:
-        if not (_keys_travel(spec) if index.unique else indexes_travel):
-            continue
-        if index.unsupported:
-            losses.append(Loss(f"index {table.name}.{index.name}", index.unsupported))
-        elif not set(index.columns) <= names.keys():
-            losses.append(Loss(f"index {table.name}.{index.name}", "columnFilters leaves out one of its columns"))
-        else:
-            if index.kind == "fulltext":
-                notes.append(f"index {table.name}.{index.name}: FULLTEXT becomes GIN over to_tsvector('simple', ...)")
-            elif not index.whole:
-                notes.append(f"index {table.name}.{index.name}: its prefixes become left(column, length)")
-            yield replace(index, parts=tuple(replace(part, column=names[part.column]) for part in index.parts))
-
-
-def _name_indexes(tables: list[TargetTable]) -> None:
-    """PostgreSQL's index names are unique per schema, and share a namespace with tables."""
-    taken = {table.name for table in tables} | {fitting(f"{table.name}_pkey") for table in tables}
-    for position, table in enumerate(tables):
-        renamed = []
-        for index in table.indexes:
-            name = index.name if index.name not in taken else f"{table.name}_{index.name}"
-            if not fits(name) or name in taken:
-                name = marked(name, f"{table.name}.{index.name}")
-            taken.add(name)
-            renamed.append(replace(index, name=name))
-        tables[position] = replace(table, indexes=tuple(renamed))
-
-
-def _other_objects(source: Schema, spec: MigrationSpec, chosen: set[str], notes: list[str]) -> Iterator[Loss]:
-    options = spec.schema_.settings.tables.options
-    switches = {
-        "view": options.preserve_views,
-        "trigger": options.preserve_triggers,
-        "procedure": options.preserve_stored_procedures,
-        "function": options.preserve_stored_procedures,
-    }
-    for other in source.others:
-        if other.kind == "partitioning of table" and other.name not in chosen:
-            continue
-        if switches.get(other.kind) is False:
-            notes.append(f"{other.kind} {other.name} stays behind: the spec says so")
-        else:
-            yield Loss(f"{other.kind} {other.name}", f"{other.kind}s are not carried yet")

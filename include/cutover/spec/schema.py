@@ -106,23 +106,36 @@ class Patterns(Part):
 
 
 class TableOptions(Part):
-    """What comes along with a table; None says nothing, false leaves it behind knowingly."""
+    """What comes along with a table; false leaves it behind knowingly."""
 
     preserve_data: AlwaysTrue = True
     preserve_indexes: bool = True
     preserve_constraints: bool = True
-    preserve_triggers: UnbuiltSwitch = None
-    preserve_views: UnbuiltSwitch = None
-    preserve_stored_procedures: UnbuiltSwitch = None
+    preserve_triggers: bool = True
+    preserve_views: bool = True
+    preserve_stored_procedures: bool = True
 
 
 class Columns(Part):
-    """How columns are translated; typeMapping overrides the built-in translation of a type."""
+    """How columns are translated.
+
+    typeMapping overrides the built-in translation of a type, by its full spelling or its name.
+
+    defaultValueHandling: preserve carries every default; update also gives a NOT NULL column without one
+    what MySQL puts there in silence outside strict mode (manual, Data Type Default Values); remove carries none.
+
+    nullHandling: preserve carries NOT NULL; update also sets it where a defaultValues entry replaces every
+    NULL; remove carries it for keys alone.
+
+    generatedColumns: compute lets the target make their values; values carries those of the source into
+    plain columns.
+    """
 
     preserve_types: AlwaysTrue = True
     type_mapping: dict[str, Name] = Field(default_factory=dict)
-    default_value_handling: Annotated[Literal["preserve"], NotYet("update", "remove")] = "preserve"
-    null_handling: Annotated[Literal["preserve"], NotYet("update", "remove")] = "preserve"
+    default_value_handling: Literal["preserve", "update", "remove"] = "preserve"
+    null_handling: Literal["preserve", "update", "remove"] = "preserve"
+    generated_columns: Literal["compute", "values"] = "compute"
 
 
 class Tables(Part):
@@ -134,11 +147,16 @@ class Tables(Part):
 
 
 class Indexes(Part):
-    """How indexes are built in the target."""
+    """How indexes are built in the target.
+
+    optimizeIndexes leaves out those whose place another index takes: its double, or one that begins with
+    its columns. It defaults to false, where the requirement's example says true: leaving an object out is
+    for the user to ask for.
+    """
 
     enabled: bool = True
     preserve_indexes: bool = True
-    optimize_indexes: UnbuiltSwitch = None
+    optimize_indexes: bool = False
     parallel_index_creation: bool = True
     index_creation_timeout: Milliseconds = 300_000
 
@@ -158,11 +176,12 @@ class Constraints(Part):
 
 
 class Settings(Part):
-    """What is migrated of the schema."""
+    """What is migrated of the schema; allowLosses lets a run go on that cannot carry all of it."""
 
     tables: Tables = Field(default_factory=Tables)
     indexes: Indexes = Field(default_factory=Indexes)
     constraints: Constraints = Field(default_factory=Constraints)
+    allow_losses: bool = False
 
 
 class PreMigration(Part):

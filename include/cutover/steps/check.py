@@ -15,8 +15,11 @@ from cutover.errors import CutoverError, PreflightError, TransientError
 from cutover.plan import Plan, build_plan
 from cutover.rollback import swap
 from cutover.schema import inspect_mysql, inspect_postgresql
+from cutover.schema.choose import choose
 from cutover.schema.model import Schema
+from cutover.schema.profile import profile
 from cutover.schema.rehearse import rehearse
+from cutover.schema.target import Movable
 from cutover.steps.context import Run
 from cutover.verify import suites
 
@@ -181,12 +184,15 @@ def make_plan(run: Run) -> Plan:
         stored = run.ledger.last(run.id, "planned")
         if stored is None:
             source, target = inspect_both(run)
+            chosen = {table.name for table in choose(source, run.spec, run.params.tables)}
+            source = profile(run.source, source, run.spec, chosen)
             made = build_plan(run.spec, source, target, run.params.tables, run.params.workers, run.params.row_limit)
-            tables, refused = rehearse(run.target, made.tables)
-            made = replace(made, tables=tables, losses=(*made.losses, *refused))
+            made = rehearsed(run, made)
             if run.suites is not None:
                 # A wrong suite is found here, not after hours of loading.
                 suites.read(run.suites, made.tables, [table.name for table in source.tables])
+            if run.params.mode != "dry_run" and not run.losses_allowed:
+                _refuse_losses(made)
             findings = [*_target_not_ours(run, made), *_no_room(run, made)]
             if findings:
                 raise PreflightError(findings)
@@ -199,9 +205,34 @@ def make_plan(run: Run) -> Plan:
     return run.plan
 
 
+def _refuse_losses(made: Plan) -> None:
+    left_out = [f"{loss.object}: {loss.reason}" for loss in made.losses if not loss.asked]
+    if left_out:
+        raise PreflightError(
+            [
+                f"{len(left_out)} objects of the source would not arrive as they are. Say allow_losses "
+                "(--allow-losses, or schema.settings.allowLosses: true) to leave them behind, or exclude them:",
+                *left_out,
+            ]
+        )
+
+
+def rehearsed(run: Run, made: Plan) -> Plan:
+    """Return the plan without what the target refuses, which becomes losses."""
+    accepted = rehearse(run.target, made.tables, made.views, made.programs)
+    return replace(
+        made,
+        tables=accepted.tables,
+        views=accepted.views,
+        programs=accepted.programs,
+        losses=(*made.losses, *accepted.losses),
+    )
+
+
 def _target_not_ours(run: Run, made: Plan) -> Iterator[str]:
-    ours = swap.made_here(run.target, run.spec.name, run.live) | _tables_of_earlier_runs(run)
-    foreign = [] if run.params.replace_target else sorted(set(made.replaced) - ours)
+    ours = swap.made_here(run.target, run.spec.name, run.live) | _brought_by_earlier_runs(run)
+    displaced = swap.displaced(run.target, run.spec.name, run.live, made.movables)
+    foreign = [] if run.params.replace_target else sorted(_words(movable) for movable in displaced - ours)
     if foreign:
         yield (
             f"target schema {run.live} of {run.target} is not empty: {_listed(foreign)} were not made by this "
@@ -212,7 +243,7 @@ def _target_not_ours(run: Run, made: Plan) -> Iterator[str]:
             f"with row_limit the run would put a part of the rows in place of {_listed(made.replaced)} in schema "
             f"{run.live}. Choose another target schema, or run with replace_target"
         )
-    for bound in swap.bound_objects(run.target, run.live, made.replaced):
+    for bound in swap.bound_objects(run.target, run.live, displaced):
         yield f"{bound}: it would stay with the old table after the cutover. Drop it, and make it anew afterwards"
     new_names = {index.name for table in made.tables for index in table.indexes}
     for table in made.target.tables:
@@ -222,14 +253,18 @@ def _target_not_ours(run: Run, made: Plan) -> Iterator[str]:
                     yield f"index {index.name} of {run.live}.{table.name} has the name of one to be made; rename it"
 
 
-def _tables_of_earlier_runs(run: Run) -> set[str]:
-    """Tables that earlier runs put there, by the ledger: a later run's way back leaves no other sign of them."""
+def _words(movable: Movable) -> str:
+    return movable.name if movable.kind == "TABLE" else f"{movable.kind.lower()} {movable.name}"
+
+
+def _brought_by_earlier_runs(run: Run) -> set[Movable]:
+    """What earlier runs put there, by the ledger: a later run's way back leaves no other sign of it."""
     here = f"{run.target.identity}#{run.live}"
-    ours: set[str] = set()
+    ours: set[Movable] = set()
     for run_id, _, _ in run.ledger.runs(run.spec.name):
         done = run.ledger.last(run_id, "cut_over")
         if done is not None and run.ledger.last(run_id, "went_back") is None and done.detail["where"] == here:
-            ours |= set(done.detail["tables"])
+            ours |= {Movable(*pair) for pair in done.detail["brought"]}
     return ours
 
 

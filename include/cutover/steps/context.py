@@ -38,6 +38,7 @@ class Params:
         workers: parallel workers, in place of the spec's.
         replace_target: replace live tables that no earlier run of this migration made, or that hold more
             than ``row_limit`` lets through.
+        allow_losses: go on when objects of the source cannot be carried; the report names them either way.
         row_limit: a trial: of each table that has a key only this many rows, the first in key order.
     """
 
@@ -47,6 +48,7 @@ class Params:
     max_errors: int | None = None
     workers: int | None = None
     replace_target: bool = False
+    allow_losses: bool = False
     row_limit: int | None = None
 
     @staticmethod
@@ -134,6 +136,11 @@ class Run:
         """How many refused rows are too many."""
         given = self.params.max_errors
         return self.spec.data.loading.options.error_handling.max_errors if given is None else given
+
+    @property
+    def losses_allowed(self) -> bool:
+        """Whether objects of the source may stay behind."""
+        return self.params.allow_losses or self.spec.schema_.settings.allow_losses
 
     def record(self, kind: str, /, **detail: Any) -> None:
         """Add an event to the ledger."""

@@ -57,7 +57,7 @@ def create_schema(run: Run) -> None:
             changes = now.changes_since(planned)
             if changes:
                 raise DriftError(side, changes)
-        shadow.create(run.target, run.shadow, ddl.create_tables(run.plan.tables))
+        shadow.create(run.target, run.shadow, ddl.create_types(run.plan.tables), ddl.create_tables(run.plan.tables))
         detail["schema"] = run.shadow
 
 
@@ -94,7 +94,7 @@ def transform_batch(run: Run, number: int) -> None:
             if path.exists() or _loaded_before(run, chunk):
                 continue
             started = time.monotonic()
-            tally, route = Tally(), run.plan.route(chunk)
+            tally, route = Tally(), run.plan.loading(chunk)
             # The tally first: the rows' file, once it is there, says that the chunk is transformed.
             batches = transform(route, stage.read(origin), tally)
             rows = stage.write(path, batches, target_schema(route), before=partial(_keep, tally, path))
@@ -129,7 +129,7 @@ def stream_chunk(run: Run, chunk: Chunk) -> None:
     """
     tally = Tally()
     with run.noting_failure("load"):
-        _load(run, chunk, transform(run.plan.route(chunk), _read(run, chunk), tally), tally)
+        _load(run, chunk, transform(run.plan.loading(chunk), _read(run, chunk), tally), tally)
 
 
 def _read(run: Run, chunk: Chunk) -> Iterator[pa.RecordBatch]:
@@ -140,7 +140,7 @@ def _read(run: Run, chunk: Chunk) -> Iterator[pa.RecordBatch]:
     """
     limit = run.spec.data.extraction.strategy.full.timeout / 1000
     started = time.monotonic()
-    for batch in extract(run.source, run.plan.route(chunk), chunk, run.batch_rows):
+    for batch in extract(run.source, run.plan.loading(chunk), chunk, run.batch_rows):
         if time.monotonic() - started > limit:
             raise TerminalError(f"chunk {chunk.name} is not read within extraction's timeout of {limit:.0f} s")
         yield batch
@@ -149,7 +149,7 @@ def _read(run: Run, chunk: Chunk) -> Iterator[pa.RecordBatch]:
 def _load(run: Run, chunk: Chunk, batches: Iterator[pa.RecordBatch], tally: Tally) -> None:
     run.check_time()
     started = time.monotonic()
-    marker = load(run.target, run.shadow, run.plan.route(chunk), chunk, batches, tally)
+    marker = load(run.target, run.shadow, run.plan.loading(chunk), chunk, batches, tally)
     # The marker is the truth: a crash between the commit and this event is mended by the next attempt.
     if not _loaded_before(run, chunk):
         run.record(
@@ -227,7 +227,13 @@ def finish_schema(run: Run) -> None:
             relaxed += [f"{table.name}.{column}" for column in emptied]
             kept = [column for column in late if column not in emptied]
             left_out = finish.add_constraints(target, schema, table, kept, timeout)
-            broken += [f"{table.name}.{name}: rows of the source break it: {text}" for name, text in left_out]
+            broken += [
+                (
+                    f"check {table.route.source}.{check.origin or check.name}",
+                    f"rows of the source break it: {check.sql}",
+                )
+                for check in left_out
+            ]
             finish.apply(target, schema, list(ddl.comments(table)), timeout)
         for table in plan.tables:
             for key in table.foreign_keys:
@@ -240,12 +246,11 @@ def finish_schema(run: Run) -> None:
             finish.apply(target, schema, [restart] if restart else [], timeout)
         record_rejects(run)
         finish.enforce_limits(finish.counts(target, schema), *limits)
-        for table in plan.tables:
-            finish.apply(target, schema, list(ddl.touch(table)), timeout)
+        finish.apply(target, schema, plan.code, timeout)
         finish.analyze(target, schema, [table.name for table in plan.tables])
         detail["removed"] = [asdict(r) for r in removed]
         detail["not_null_relaxed"] = relaxed
-        detail["checks_left_out"] = broken
+        detail["left_out"] = broken
         detail["tables"] = [asdict(count) for count in finish.counts(target, schema)]
 
 

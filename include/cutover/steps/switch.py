@@ -29,10 +29,11 @@ def cutover(run: Run) -> None:
                 raise DriftError("target", changes)
         tables = [table.name for table in run.plan.tables]
         limit = run.spec.strategy.execution.modes.safe.max_downtime
-        done = swap.cut_over(run.target, run.live, run.shadow, tables, limit)
+        done = swap.cut_over(run.target, run.spec.name, run.live, run.shadow, run.plan.movables, limit)
         if run.ledger.last(run.id, "cut_over") is None:
             where = f"{run.target.identity}#{run.live}"
-            run.record("cut_over", tables=tables, where=where, locked_ms=round(done.locked_ms, 1))
+            brought = [[movable.kind, movable.name] for movable in run.plan.movables]
+            run.record("cut_over", tables=tables, brought=brought, where=where, locked_ms=round(done.locked_ms, 1))
         detail["locked_ms"] = round(done.locked_ms, 1)
 
 
@@ -105,7 +106,7 @@ def rollback(run: Run) -> None:
         limit = run.spec.rollback.types.schema_.ddl_rollback.timeout
         _refuse_wrong_target(run)
         try:
-            detail["swapped_back"] = swap.go_back(run.target, run.live, run.shadow, tables, limit)
+            detail["swapped_back"] = swap.go_back(run.target, run.live, run.shadow, limit)
             if detail["swapped_back"]:
                 run.record("went_back", tables=tables)
             record_rejects(run)

@@ -20,6 +20,7 @@ OWN_KEYS = {  # Cutover's, not the requirement's
     *("name", "description", "monitoring.alerting.onSuccess", "monitoring.alerting.slackConnection"),
     *(f"{side}.{key}" for side in ("source", "target") for key in ("connection", "env", "tls", "tlsCa")),
     "target.schema",
+    *("schema.settings.allowLosses", "schema.settings.tables.columns.generatedColumns"),
 }
 STATES = ("built", "fixed", "unbuilt")
 
@@ -189,4 +190,8 @@ def test_defaults_are_the_requirements() -> None:
             continue
         if _plain(_attribute(spec, key)) not in entry[state]:
             differ.add(key)
-    assert differ == {"schema.settings.constraints.deferrableConstraints"}
+    # The spec's own documentation says why.
+    assert differ == {
+        "schema.settings.constraints.deferrableConstraints",
+        "schema.settings.indexes.optimizeIndexes",
+    }

@@ -1,0 +1,60 @@
+"""Generated columns: the expression by which the target makes their values itself."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import sqlglot
+from sqlglot import exp
+
+from cutover.route import ColumnRoute
+from cutover.schema.model import Table
+from cutover.schema.rewrite import rewrite_expression
+from cutover.schema.rewrite.scope import Scope, UntranslatableError
+from cutover.schema.target import Findings, TargetTable
+from cutover.spec import MigrationSpec
+
+
+def compute(table: TargetTable, source: Table, scope: Scope, spec: MigrationSpec, findings: Findings) -> TargetTable:
+    """Return the table with an expression for each generated column that can have one.
+
+    Where there is none the column stays a plain one, its values arrive, and a loss says why. A
+    generated column may not refer to another one in PostgreSQL (manual, Generated Columns), so the
+    other's expression takes its place.
+    """
+    expressions: dict[str, str] = {}
+    columns = []
+    referring = {name for key in table.foreign_keys for name in key.columns}
+    for route in table.route.columns:
+        written = source.column(route.source).generated
+        where = f"generated column {source.name}.{route.source}"
+        if written is None:
+            columns.append(route)
+            continue
+        if spec.schema_.settings.tables.columns.generated_columns == "values":
+            findings.note(where, f"its values arrive in a plain column, {written} does not (generatedColumns: values)")
+            columns.append(route)
+            continue
+        try:
+            if route.target in referring:
+                raise UntranslatableError("a foreign key on it, whose actions PostgreSQL forbids there")
+            expressions[route.target] = _expression(written, route, source.name, expressions, scope)
+        except UntranslatableError as error:
+            findings.lose(where, f"its values arrive, {written} does not: {error.construct}")
+            columns.append(route)
+        else:
+            columns.append(replace(route, computed=expressions[route.target]))
+    return replace(table, route=replace(table.route, columns=tuple(columns)))
+
+
+def _expression(written: str, route: ColumnRoute, table: str, earlier: dict[str, str], scope: Scope) -> str:
+    rewritten = rewrite_expression(written, scope, table, condition=route.arrow == "bool")
+    made = sqlglot.parse_one(rewritten.sql, read="postgres")
+    for column in list(made.find_all(exp.Column)):
+        if column.name in earlier:
+            inner = exp.Paren(this=sqlglot.parse_one(earlier[column.name], read="postgres"))
+            if column is made:
+                made = inner
+            else:
+                column.replace(inner)
+    return made.sql(dialect="postgres")

@@ -1,0 +1,103 @@
+"""Indexes in the target: which are carried, over what, and called what."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from cutover.schema.model import Index, IndexPart, Table
+from cutover.schema.names import fits, fitting, marked
+from cutover.schema.rewrite import rewrite_expression
+from cutover.schema.rewrite.scope import Scope, UntranslatableError
+from cutover.schema.target import Findings, TargetTable
+from cutover.spec import MigrationSpec
+
+
+def translate_indexes(
+    table: Table, names: dict[str, str], scope: Scope, spec: MigrationSpec, findings: Findings
+) -> Iterator[Index]:
+    """Yield a table's indexes in the target's names; what cannot be one is a loss with its reason.
+
+    Args:
+        table: the table as inspected.
+        names: the target's name of each column that travels.
+        scope: what the names in an index's expressions mean.
+        spec: which indexes travel at all.
+        findings: what is left out or changes is added here.
+    """
+    settings = spec.schema_.settings
+    plain = settings.indexes.enabled and settings.indexes.preserve_indexes and settings.tables.options.preserve_indexes
+    constraints = settings.constraints.enabled and settings.constraints.preserve_constraints
+    unique = constraints and settings.tables.options.preserve_constraints
+    redundant = _redundant(table) if settings.indexes.optimize_indexes else {}
+    for index in table.indexes:
+        where = f"index {table.name}.{index.name}"
+        if not (unique if index.unique else plain):
+            findings.note(where, "stays behind: the spec says so")
+        elif index.name in redundant:
+            findings.note(where, f"is not built: {redundant[index.name]} serves as well (optimizeIndexes)")
+        elif not set(index.columns) <= names.keys():
+            findings.lose(where, "columnFilters leaves out one of its columns")
+        elif index.kind == "spatial":
+            findings.lose(where, "a SPATIAL index needs PostGIS, and its column arrives as bytea")
+        else:
+            try:
+                parts = tuple(_part(part, table, names, scope) for part in index.parts)
+            except UntranslatableError as error:
+                findings.lose(where, f"{error.construct} has no sure translation")
+                continue
+            if index.kind == "fulltext":
+                findings.note(where, "FULLTEXT becomes GIN over to_tsvector('simple', ...)")
+            elif any(part.prefix is not None for part in index.parts):
+                findings.note(where, "its prefixes become left(column, length)")
+            yield replace(index, parts=parts)
+
+
+def _part(part: IndexPart, table: Table, names: dict[str, str], scope: Scope) -> IndexPart:
+    if part.expression is None:
+        return replace(part, column=names[part.column])
+    return replace(part, expression=rewrite_expression(part.expression, scope, table.name).sql)
+
+
+def _redundant(table: Table) -> dict[str, str]:
+    """Name each index whose place another one takes: the same, or one that begins with its columns.
+
+    A unique index is more than a way to find rows, and only its double makes it redundant.
+    """
+    found: dict[str, str] = {}
+    kept = [Index.over("the primary key", table.primary_key, unique=True)] if table.primary_key else []
+    # The longest first, and of two alike the unique one: what is kept stands before what it covers.
+    for index in sorted(table.indexes, key=lambda i: (-len(i.parts), not i.unique)):
+        if index.kind != "btree":
+            continue
+        for other in kept:
+            same = index.parts == other.parts
+            if (same and index.unique <= other.unique) or (not index.unique and _begins(other, index)):
+                found[index.name] = other.name
+                break
+        else:
+            kept.append(index)
+    return found
+
+
+def _begins(longer: Index, shorter: Index) -> bool:
+    return longer.parts[: len(shorter.parts)] == shorter.parts
+
+
+def name_indexes(tables: list[TargetTable], relations: set[str]) -> None:
+    """Give every index a name of its own: in PostgreSQL they are unique per schema, among tables and views.
+
+    Args:
+        tables: the tables; those with renamed indexes take their place.
+        relations: the names of tables and views.
+    """
+    taken = relations | {fitting(f"{table.name}_pkey") for table in tables}
+    for position, table in enumerate(tables):
+        renamed = []
+        for index in table.indexes:
+            name = index.name if index.name not in taken else f"{table.name}_{index.name}"
+            if not fits(name) or name in taken:
+                name = marked(name, f"{table.name}.{index.name}")
+            taken.add(name)
+            renamed.append(replace(index, name=name, origin=index.name))
+        tables[position] = replace(table, indexes=tuple(renamed))

@@ -1,0 +1,72 @@
+"""MySQL's text as a tree that still says what was written.
+
+sqlglot replaces many functions by its own idea of them while it parses. Here a call keeps its name and its
+arguments, so that only what this package knows is ever translated.
+"""
+
+from __future__ import annotations
+
+from typing import cast
+
+from sqlglot import exp
+from sqlglot.dialects.mysql import MySQL
+from sqlglot.errors import ErrorLevel, SqlglotError
+from sqlglot.parsers.mysql import MySQLParser
+from sqlglot.tokens import Token
+
+from cutover.schema.rewrite.scope import UntranslatableError
+
+# Their arguments have a grammar of their own: CAST(a AS b), EXTRACT(a FROM b) and so on.
+_OWN_GRAMMAR = ("CAST", "CONVERT", "EXTRACT", "GROUP_CONCAT", "MATCH", "POSITION", "SUBSTRING", "SUBSTR", "TRIM")
+
+
+class _Parser(MySQLParser):
+    FUNCTIONS = {}
+    FUNCTION_PARSERS = {name: MySQLParser.FUNCTION_PARSERS[name] for name in _OWN_GRAMMAR} | {
+        "VALUES": MySQLParser.FUNCTION_PARSERS["VALUES"]
+    }
+
+
+def parse_statement(text: str) -> exp.Expr:
+    """Return the tree of one statement.
+
+    Raises:
+        UntranslatableError: it is no statement that the parser knows, or several.
+    """
+    dialect = MySQL()
+    try:
+        tokens: list[Token] = dialect.tokenize(text)
+        _refuse_executable_comments(tokens)
+        parser = _Parser(error_level=ErrorLevel.RAISE, dialect=dialect)
+        trees = [tree for tree in parser.parse(tokens, text) if tree is not None]
+    except SqlglotError as error:
+        raise UntranslatableError(f"syntax that the parser does not know ({_reason(error)})") from None
+    if len(trees) != 1:
+        raise UntranslatableError("several statements in one")
+    if trees[0].find(exp.Command):
+        raise UntranslatableError(f"{text.split(maxsplit=1)[0].upper()} statement")
+    return cast(exp.Expr, trees[0])
+
+
+def parse_expression(text: str) -> exp.Expr:
+    """Return the tree of one expression.
+
+    Raises:
+        UntranslatableError: it is no expression that the parser knows, or more than one.
+    """
+    # Parsed, never run.
+    tree = parse_statement(f"SELECT {text}")
+    extra = [key for key, value in tree.args.items() if value and key != "expressions"]
+    if not isinstance(tree, exp.Select) or extra or len(tree.expressions) != 1:
+        raise UntranslatableError("more than one expression")
+    return cast(exp.Expr, tree.expressions[0])
+
+
+def _refuse_executable_comments(tokens: list[Token]) -> None:
+    """A server runs what stands in /*! */; the tokenizer takes it for a comment."""
+    if any(comment.startswith(("!", "M!")) for token in tokens for comment in token.comments):
+        raise UntranslatableError("executable comment /*! */")
+
+
+def _reason(error: SqlglotError) -> str:
+    return str(error).splitlines()[0].split(". Line")[0]
