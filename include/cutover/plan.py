@@ -139,13 +139,11 @@ class Plan:
         return [*views, *ddl.drop_tables(self.tables), *map(ddl.drop_program, self.programs)]
 
     def late_not_null(self, table: TargetTable) -> list[str]:
-        """Columns that the source forbids NULL in, but whose zero dates may become NULL on the way."""
+        """Columns that the source forbids NULL in, but the load may leave NULL: by zero dates, or computing them."""
         return [
             column.target
             for column in table.route.columns
-            if (column.may_lose or column.computed is not None)
-            and not column.source_nullable
-            and column.target not in table.route.key
+            if column.nullable and not column.source_nullable and column.target not in table.route.key
         ]
 
     def to_json(self) -> str:

@@ -217,6 +217,10 @@ def _losses(report: Report, by_kind: Mapping[str, list[Event]]) -> None:
         for column in detail.get("not_null_relaxed", ()):
             report.losses.append(f"{column}: NOT NULL relaxed, because dates that are none became NULL")
         report.losses += [f"{what}: {why}" for what, why in detail.get("left_out", ())]
+        for view in detail.get("views", ()):
+            if view["problem"]:
+                line = f"view {view['view']}: {view['problem']}"
+                (report.losses if view["differences"] else report.notes).append(line)
         if detail.get("step") == "backup":
             report.backup = detail.get("path")
 

@@ -22,6 +22,7 @@ class ColumnRoute:
         source_nullable: whether the source column may hold NULL.
         nullable: whether the target column accepts NULL from the beginning of the load.
         may_lose: whether ``read`` turns values PostgreSQL cannot hold (zero dates) into NULL.
+        no_date: what becomes of such a date: "fail", a date that takes its place, or None for NULL.
         values: source value to target value, in order; empty where values pass unchanged.
         default: what NULL becomes, or None where NULL stays.
         email: whether the value must be a valid e-mail address.
@@ -39,6 +40,7 @@ class ColumnRoute:
     source_nullable: bool = True
     nullable: bool = True
     may_lose: bool = False
+    no_date: str | None = None
     values: tuple[tuple[str, Scalar], ...] = ()
     default: Scalar = None
     email: bool = False
@@ -72,6 +74,16 @@ class TableRoute:
     duplicates: tuple[str, ...] = ()
     keep_last: bool = False
     limit: int | None = None
+
+    @property
+    def changes_rows(self) -> bool:
+        """Whether rows are kept back or get other values, because the spec says so."""
+        return (
+            self.where is not None
+            or self.limit is not None
+            or bool(self.duplicates)
+            or any(column.values or column.default is not None or column.email for column in self.columns)
+        )
 
     @property
     def loaded(self) -> TableRoute:

@@ -84,6 +84,7 @@ def _change(run: Run) -> None:
     move.finish_schema(run)
     if prove.compares_rows(run):
         _side_by_side(run, partial(prove.validate_rows, run), range(len(run.plan.batches)))
+    prove.validate_views(run)
     prove.validate_expectations(run)
     switch.cutover(run)
     switch.validate_cutover(run)

@@ -27,6 +27,7 @@ GUARDED = (
     "chunks.load",
     "finish_schema",
     "validate.rows",
+    "validate.views",
     "validate.expectations",
     "cutover",
     "validate_cutover",
@@ -202,6 +203,7 @@ def _wire(spec: MigrationSpec, folder: Path) -> None:
     @task_group
     def validate(batches: Any) -> None:
         rows.expand(batch=batches)
+        step("prove.validate_views", "views")()
         step("prove.validate_expectations", "expectations")()
 
     @task(trigger_rule=TriggerRule.ALL_DONE, retries=0)

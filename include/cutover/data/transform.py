@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from datetime import date
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -13,9 +14,8 @@ import pyarrow.compute as pc
 from cutover.data.extract import loss_groups
 from cutover.data.transforms import TRANSFORMS
 from cutover.data.types import arrow_type, cast
+from cutover.errors import DataError
 from cutover.route import ColumnRoute, TableRoute
-
-_NO_DATE = "dates that are none became NULL"
 
 
 @dataclass(frozen=True)
@@ -58,11 +58,14 @@ def transform(route: TableRoute, batches: Iterable[pa.RecordBatch], tally: Tally
     for batch in batches:
         tally.rows_read += batch.num_rows
         tally.bytes_read += batch.nbytes
-        _count_losses(route, batch, tally)
+        lost = _lost_dates(route, batch)
         refused: pa.BooleanArray | None = None
         arrays = []
         for position, column in enumerate(route.columns):
-            array, column_refused = _travel(column, batch.column(position), batch, route, tally, refused)
+            array = cast(batch.column(position), column.wire)
+            if column.target in lost:
+                array = _replaced(column, array, lost[column.target], tally)
+            array, column_refused = _travel(column, array, batch, route, tally, refused)
             arrays.append(array)
             if column_refused is not None:
                 refused = column_refused if refused is None else pc.or_(refused, column_refused)
@@ -78,7 +81,6 @@ def _travel(
     tally: Tally,
     refused_before: pa.BooleanArray | None,
 ) -> tuple[pa.Array, pa.BooleanArray | None]:
-    array = cast(array, column.wire)
     refused: pa.BooleanArray | None = None
     for step in TRANSFORMS:
         if not step.applies(column):
@@ -110,15 +112,37 @@ def _keys(route: TableRoute, rows: pa.RecordBatch) -> Iterator[str]:
         yield json.dumps({name: rows.column(position)[row].as_py() for position, name in named}, default=str)
 
 
-def _count_losses(route: TableRoute, batch: pa.RecordBatch, tally: Tally) -> None:
+def _lost_dates(route: TableRoute, batch: pa.RecordBatch) -> dict[str, pa.BooleanArray]:
+    """Say, for each target column that has any, which of its values are dates that are none."""
+    lost = {}
     for position, column in enumerate(route.columns):
+        # Where the source forbids NULL, every NULL was such a date.
         if column.may_lose and not column.source_nullable and batch.column(position).null_count:
-            tally.altered[column.target, _NO_DATE] += batch.column(position).null_count
+            lost[column.target] = pc.is_null(batch.column(position))
     for position, group in enumerate(loss_groups(route), start=len(route.columns)):
         mask = pc.cast(batch.column(position), pa.int64())
         if not pc.any(pc.not_equal(mask, 0)).as_py():
             continue
         for bit, column in enumerate(group):
-            count = pc.sum(pc.bit_wise_and(pc.shift_right(mask, bit), 1)).as_py()
-            if count:
-                tally.altered[column.target, _NO_DATE] += count
+            found = pc.equal(pc.bit_wise_and(pc.shift_right(mask, bit), 1), 1)
+            if pc.any(found).as_py():
+                lost[column.target] = found
+    return lost
+
+
+def _replaced(column: ColumnRoute, array: pa.Array, lost: pa.BooleanArray, tally: Tally) -> pa.Array:
+    """Count dates that are none, and put in their place what the spec says.
+
+    Raises:
+        DataError: it says that there must be none.
+    """
+    count = pc.sum(lost).as_py()
+    if column.no_date == "fail":
+        raise DataError(
+            f"{column.target}: {count} dates that are none, such as 0000-00-00, and zeroDates is fail. Mend them in "
+            "the source, or say data.transformation.cleaning.zeroDates: nullify, or a date"
+        )
+    tally.altered[column.target, f"dates that are none became {column.no_date or 'NULL'}"] += count
+    if column.no_date is None:
+        return array
+    return pc.if_else(lost, pa.scalar(date.fromisoformat(column.no_date), pa.date32()).cast(array.type), array)

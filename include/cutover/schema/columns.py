@@ -50,6 +50,7 @@ def route(table: Table, column: Column, target: str, spec: MigrationSpec, findin
         labels = tuple(str(v) for v in dict.fromkeys(values.values()) if v is not None) if arrow == "string" else ()
     nulls = spec.data.transformation.cleaning.nulls
     validation = spec.data.transformation.cleaning.validation
+    zero_dates = spec.data.transformation.cleaning.zero_dates
     return ColumnRoute(
         column.name,
         column.type,
@@ -59,12 +60,14 @@ def route(table: Table, column: Column, target: str, spec: MigrationSpec, findin
         target_type,
         arrow,
         source_nullable=column.nullable,
-        nullable=column.nullable or travel.may_lose,
+        nullable=column.nullable or (travel.may_lose and zero_dates == "nullify"),
         may_lose=travel.may_lose,
+        no_date=zero_dates if travel.may_lose and zero_dates != "nullify" else None,
         values=tuple(values.items()) if values else (),
         default=lookup(nulls.default_values, table.name, column.name, target) if nulls else None,
         email=bool(validation and validation.email_validation and arrow == "string" and "email" in target.lower()),
-        labels=labels if arrow in ("enum", "set", "string") else (),
+        # A set's labels as text are joined, and no list says what they may be.
+        labels=labels if arrow in ("enum", "set") or (arrow == "string" and travel.arrow != "set") else (),
     )
 
 

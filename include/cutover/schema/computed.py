@@ -43,7 +43,7 @@ def compute(table: TargetTable, source: Table, scope: Scope, spec: MigrationSpec
             findings.lose(where, f"its values arrive, {written} does not: {error.construct}")
             columns.append(route)
         else:
-            columns.append(replace(route, computed=expressions[route.target]))
+            columns.append(replace(route, computed=expressions[route.target], nullable=True))
     return replace(table, route=replace(table.route, columns=tuple(columns)))
 
 

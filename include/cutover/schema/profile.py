@@ -16,7 +16,7 @@ from cutover.spec import MigrationSpec
 def profile(endpoint: Endpoint, source: Schema, spec: MigrationSpec, tables: set[str]) -> Schema:
     """Return the schema with what its tinyint(1) and enum columns were seen to hold.
 
-    Each table that has such a column is read once; a column that the spec gives a type is not looked at.
+    Each table that has such a column is read once; a tinyint(1) that the spec gives a type is not looked at.
 
     Args:
         endpoint: the source database.
@@ -35,9 +35,8 @@ def profile(endpoint: Endpoint, source: Schema, spec: MigrationSpec, tables: set
 
 
 def _profiled(connection: sa.Connection, table: Table, spec: MigrationSpec) -> Table:
-    open_ = [column for column in table.columns if mapped_type(column.type, spec) is None]
-    flags = [column for column in open_ if is_boolean_by_name(column)]
-    enums = [column for column in open_ if column.type.lower().startswith("enum")]
+    flags = [c for c in table.columns if is_boolean_by_name(c) and mapped_type(c.type, spec) is None]
+    enums = [column for column in table.columns if column.type.lower().startswith("enum")]
     if not flags and not enums:
         return table
     # In an enum, the number 0 is that of no label (MySQL manual, The ENUM Type).

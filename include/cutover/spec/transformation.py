@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from cutover.spec.base import (
     ColumnName,
@@ -87,12 +88,29 @@ class DataValidation(Part):
     numeric_validation: UnbuiltSwitch = None
 
 
+def _zero_dates(value: object) -> object:
+    if type(value) is date:
+        return value.isoformat()
+    if value not in ("nullify", "fail"):
+        try:
+            date.fromisoformat(str(value))
+        except ValueError:
+            raise refusal(("", "should be nullify, fail, or a date such as 1970-01-01 to put in their place")) from None
+    return value
+
+
 class Cleaning(Part):
-    """What is repaired on the way; nothing is, unless a key asks for it."""
+    """What is repaired on the way; nothing is, unless a key asks for it.
+
+    zeroDates says what becomes of dates that PostgreSQL cannot hold (0000-00-00, 2024-00-15, 2023-02-31):
+    nullify makes them NULL, relaxes NOT NULL where it must and reports both; a date takes their place; fail
+    ends the run at the first one.
+    """
 
     enabled: bool = True
     duplicate_removal: SwitchOr[DuplicateRemoval] = False
     null_handling: SwitchOr[NullHandling] = False
+    zero_dates: Annotated[str, BeforeValidator(_zero_dates)] = "nullify"
     data_validation: SwitchOr[DataValidation] = False
 
     @model_validator(mode="after")

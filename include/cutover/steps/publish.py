@@ -1,4 +1,4 @@
-"""The step that writes the report."""
+"""The step that writes the report and, beside it, what is left for a person to translate."""
 
 from __future__ import annotations
 
@@ -15,4 +15,18 @@ def publish(run: Run) -> str:
     run.folder.mkdir(parents=True, exist_ok=True)
     (run.folder / "report.json").write_text(folded.to_json())
     (run.folder / "report.md").write_text(render.markdown(folded))
+    write_left_out(run)
     return folded.status
+
+
+def write_left_out(run: Run) -> None:
+    """Write the text of what a person may translate by hand: each object that stays behind, with the reason."""
+    if run.ledger.last(run.id, "planned") is None:
+        return
+    texts = [
+        f"-- {loss.object}: {loss.reason}".replace("\n", "\n-- ") + f"\n{loss.source.rstrip(';')};\n"
+        for loss in run.plan.losses
+        if loss.source
+    ]
+    if texts:
+        (run.folder / "left_out.sql").write_text("\n".join(texts))

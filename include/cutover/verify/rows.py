@@ -257,6 +257,15 @@ def _as_multisets(
     return result
 
 
+def compare_unordered(
+    route: TableRoute, expected: Iterable[pa.RecordBatch], found: Iterable[list[pa.Array]], scratch: Path
+) -> Comparison:
+    """Compare two unordered streams of rows; ``found`` are a batch's columns in the route's Arrow types."""
+    wanted = target_schema(route)
+    batches = (pa.RecordBatch.from_arrays(arrays, schema=wanted) for arrays in found)
+    return _as_multisets(route, expected, batches, scratch)
+
+
 def _only_in(database: Any, one: str, other: str) -> list[tuple[str | None, ...]]:
     query = f"SELECT * FROM {one}_rows EXCEPT ALL SELECT * FROM {other}_rows"  # noqa: S608
     found: list[tuple[str | None, ...]] = database.execute(query).fetchall()

@@ -32,6 +32,7 @@ _COLLATION = re.compile(r"\scollate\s*=?\s*(?P<name>\w+)")
 _BINARY = re.compile(r"(?<=[\s)])binary\b")
 _SIZE = re.compile(r"\([^()]*\)")
 _LABELS = re.compile(r"\(.*\)", re.DOTALL)
+_WIDEST = {"smallint": "bigint", "integer": "bigint", "real": "double precision"}
 # Types whose range is not that of any type of PostgreSQL.
 _NARROWER = re.compile(r"tinyint|mediumint|year|.*\bunsigned|enum|set")
 
@@ -54,6 +55,13 @@ class Declared:
     def sized(self) -> bool:
         """Whether a value may have to be made fit, which PostgreSQL does not do for a parameter or a result."""
         return self.trimmed or self.attribute.type != self.bare
+
+    def passed(self, mode: str) -> str:
+        """Return the type of a parameter of that mode: as wide as what may be passed for it.
+
+        PostgreSQL has no function of a smallint for the 1 in ``f(1)``, nor one of an integer for a sum.
+        """
+        return _WIDEST.get(self.bare, self.bare) if mode == "IN" else self.bare
 
     @property
     def bare(self) -> str:

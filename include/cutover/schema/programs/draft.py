@@ -35,6 +35,15 @@ def quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
+def _unlike(name: str, taken: set[str]) -> str:
+    made, number = fitting(name), 1
+    while made.lower() in taken:
+        number += 1
+        made = fitting(f"{name}_{number}")
+    taken.add(made.lower())
+    return made
+
+
 @dataclass(frozen=True)
 class Variable:
     """What a value can be given to; ``sql`` is how the target writes it."""
@@ -121,17 +130,21 @@ class Draft:
         self, kind: Kind, body: str, scope: Scope, type_of: TypeOf, procedures: Mapping[str, Routine] | None = None
     ) -> None:
         self.kind = kind
+        self.body = body
         self.procedures = procedures or {}
         self.probes: list[str] = []
         self.notes: list[str] = []
         self.used_labels: set[str] = set()
         self.assignable: set[str] = set()
-        self.scratch: dict[str, tuple[str, str]] = {}
+        self.scratch: dict[tuple[str, str], str] = {}
         self.writes = False
         self.words: tuple[Token, ...] = tokens(body)
         self._type_of = type_of
         self._scope = scope
+        self._labels: set[str] = set()
         self._types: dict[str, str] = {}
+        self._opened: dict[str, Cursor] = {}
+        self._queries: dict[str, str] = {}
         self._taken = {(token.name or "").lower() for token in self.words}
         for relation in scope.relations.values():
             self._taken |= {attribute.name.lower() for attribute in relation.attributes.values()}
@@ -142,12 +155,11 @@ class Draft:
 
     def fresh(self, name: str) -> str:
         """Return a name like this one that is used nowhere."""
-        made, number = fitting(name), 1
-        while made.lower() in self._taken:
-            number += 1
-            made = fitting(f"{name}_{number}")
-        self._taken.add(made.lower())
-        return made
+        return _unlike(name, self._taken)
+
+    def label(self, name: str) -> str:
+        """Return a label that no other block or loop has, as the target writes it."""
+        return quoted(_unlike(name, self._labels))
 
     def declared(self, type_: str) -> Declared:
         """Return what a type is in the target, and note where that takes more values."""
@@ -169,9 +181,13 @@ class Draft:
 
     def other(self, name: str, type_: str) -> str:
         """Return a scratch variable of that name and type; it is the same each time."""
-        if name not in self.scratch:
-            self.scratch[name] = (quoted(self.fresh(name)), type_)
-        return self.scratch[name][0]
+        if (name, type_) not in self.scratch:
+            self.scratch[name, type_] = quoted(self.fresh(name))
+        return self.scratch[name, type_]
+
+    def flag(self, name: str) -> str:
+        """Return a truth value of its own."""
+        return self.other(self.fresh(name), "boolean")
 
     def next_of(self, variable: Variable) -> str:
         """Return the scratch variable that takes a variable's next value, where there may be none."""
@@ -210,6 +226,31 @@ class Draft:
         # Only prepared, never run; what is in it is the translation itself.
         self._probe(f"SELECT {casts} FROM ({made.sql}) AS q ({', '.join(names)})")  # noqa: S608
         return made.sql
+
+    def opened(self, cursor: Cursor) -> str:
+        """Return what stands for a cursor's query until it is known what its rows are fetched into."""
+        # No SQL has this character, so that nothing else looks like it.
+        mark = f"\0{cursor.sql}\0"
+        self._opened[mark] = cursor
+        return mark
+
+    def fetched(self, cursor: Cursor, into: Sequence[Variable]) -> None:
+        """Translate a cursor's query for the variables that its rows are fetched into.
+
+        Raises:
+            UntranslatableError: it has no translation, or has another for the variables of another FETCH.
+        """
+        made = self.query(cursor.query, cursor.place, into)
+        if self._queries.setdefault(cursor.sql, made) != made:
+            raise UntranslatableError("a cursor that is fetched into variables of several types")
+
+    def finished(self, lines: Sequence[str]) -> list[str]:
+        """Return a program's lines with the cursors' queries in their places."""
+        found = list(lines)
+        for mark, cursor in self._opened.items():
+            query = self._queries.get(cursor.sql) or self.statement(cursor.query, cursor.place)
+            found = [line.replace(mark, query) for line in found]
+        return found
 
     def calls_stored_function(self, text: str) -> bool:
         """Whether an expression or statement calls a function that is stored in the source."""

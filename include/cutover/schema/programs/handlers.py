@@ -59,7 +59,7 @@ def check(condition: Condition) -> None:
     """Raise UntranslatableError where PostgreSQL has no condition that is raised for the same errors."""
     if condition.kind == "sqlwarning" or condition.value[:2] == "01":
         raise UntranslatableError("a handler for SQLWARNING")
-    if _is_no_data(condition) or condition.kind == "sqlexception":
+    if is_no_data(condition) or condition.kind == "sqlexception":
         return
     known = (_DUPLICATE_NUMBER,) if condition.kind == "number" else (_INTEGRITY,)
     if condition.value not in known and not (condition.kind == "sqlstate" and condition.value[:2] in _FREE_CLASSES):
@@ -67,7 +67,8 @@ def check(condition: Condition) -> None:
         raise UntranslatableError(f"a handler for {what} {condition.value}")
 
 
-def _is_no_data(condition: Condition) -> bool:
+def is_no_data(condition: Condition) -> bool:
+    """Whether a condition is that of a FETCH or SELECT INTO without a row."""
     number = condition.kind == "number" and condition.value == _NO_DATA_NUMBER
     return number or condition.kind == "not found" or (condition.kind == "sqlstate" and condition.value == NO_DATA)
 
@@ -79,7 +80,7 @@ def for_no_data(place: Place) -> Handler | None:
             (_PARTICULAR[condition.kind], number)
             for number, handler in enumerate(block)
             for condition in handler.conditions
-            if _is_no_data(condition)
+            if is_no_data(condition)
         ]
         if found:
             return block[min(found)[1]]
@@ -95,7 +96,7 @@ def for_errors(place: Place) -> list[Answer]:
                 (_PARTICULAR[condition.kind], number, _test(condition))
                 for number, handler in enumerate(block)
                 for condition in handler.conditions
-                if not _is_no_data(condition)
+                if not is_no_data(condition)
             ),
         )
         found += [Answer(test, block[number]) for _, number, test in own]

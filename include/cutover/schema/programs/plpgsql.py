@@ -4,27 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
-from cutover.schema.names import fitting
-from cutover.schema.programs import rows
+from cutover.schema.programs import calls, rows
 from cutover.schema.programs.declared import Declared
 from cutover.schema.programs.draft import Cursor, Draft, Handler, Place, quoted
 from cutover.schema.programs.handlers import (
     check,
     for_errors,
-    for_no_data,
     guarded,
     indented,
+    is_no_data,
     refuse_failing,
     resolved,
 )
 from cutover.schema.programs.lexer import tokens
 from cutover.schema.programs.syntax import (
+    WRITES,
     Block,
     Branch,
     Call,
     Case,
     Close,
+    Condition,
     DeclareCondition,
     DeclareCursor,
     DeclareHandler,
@@ -46,8 +48,6 @@ from cutover.schema.programs.syntax import (
 )
 from cutover.schema.rewrite.scope import Attribute, UntranslatableError
 
-# MariaDB cuts a longer message off.
-_MESSAGE_LENGTH = 128
 _UNHANDLED = "'Unhandled user-defined exception condition'"
 _TEXT = Attribute("", "text", "text")
 _ITEMS = {"CONSTRAINT_NAME": "CONSTRAINT", "TABLE_NAME": "TABLE", "COLUMN_NAME": "COLUMN", "SCHEMA_NAME": "SCHEMA"}
@@ -113,13 +113,13 @@ class Writer:
             case Open():
                 return rows.open_cursor(statement, place, self._draft, self._answer)
             case Call():
-                return self._call(statement, place)
+                return calls.call(statement, place, self._draft)
             case Set() | Return() | Close() | Signal() | Resignal() | Do() | Sql():
                 return guarded(self._single(statement, place), place, self._answer)
 
     def block(self, block: Block, place: Place) -> WrittenBlock:
         """Return a block with its declarations; raise UntranslatableError where something has no translation."""
-        label = quoted(self._draft.fresh(block.label or "block"))
+        label = self._draft.label(block.label or "block")
         labels = dict(place.labels) | ({block.label: label} if block.label else {})
         inner = replace(place, labels=labels)
         declarations: list[str] = []
@@ -162,9 +162,19 @@ class Writer:
         conditions = tuple(resolved(condition, inside) for condition in declared.conditions)
         for condition in conditions:
             check(condition)
+        self._check_undone(conditions)
         # A handler's body cannot leave or go on with what is around its block.
         place = replace(inside, labels={}, handlers=outside.handlers, answering=False)
         return Handler(declared.exits, conditions, declared.body, label, place)
+
+    def _check_undone(self, conditions: Sequence[Condition]) -> None:
+        """Inside a function or trigger MySQL does not undo what a statement did before it failed."""
+        draft = self._draft
+        if draft.kind == "procedure" or all(is_no_data(condition) for condition in conditions):
+            return
+        writes = any(word.upper in WRITES and after.text != "(" for word, after in pairwise(draft.words))
+        if writes or draft.calls_stored_function(draft.body):
+            raise UntranslatableError(f"a handler for errors in a {draft.kind} that writes or calls a function")
 
     def _answer(self, handler: Handler, raised: bool) -> list[str]:
         lines = self.statement(handler.body, replace(handler.place, answering=raised))
@@ -214,7 +224,7 @@ class Writer:
 
     def _loop(self, statement: Loop, place: Place) -> list[str]:
         refuse_failing(place, statement.condition, statement.until)
-        label = quoted(self._draft.fresh(statement.label or "loop"))
+        label = self._draft.label(statement.label or "loop")
         labels = dict(place.labels) | ({statement.label: label} if statement.label else {})
         body = self.statements(statement.body, replace(place, labels=labels))
         if statement.until is not None:
@@ -261,9 +271,6 @@ class Writer:
         self._draft.writes = True
         if any(word.upper == "RETURNING" for word in tokens(text)):
             raise UntranslatableError(f"{verb} ... RETURNING that returns rows to the client")
-        if for_errors(place) and self._draft.kind != "procedure":
-            # Inside a function or trigger MySQL does not undo what a statement did before it failed.
-            raise UntranslatableError(f"{verb} under a handler for errors in a {self._draft.kind}")
         return [f"{self._draft.statement(text, place)};"]
 
     def _signal(self, statement: Signal, place: Place) -> list[str]:
@@ -275,37 +282,9 @@ class Writer:
             if item == "MYSQL_ERRNO":
                 self._draft.note(_NO_NUMBER)
             elif item == "MESSAGE_TEXT":
-                made = self._draft.value(value, place, _TEXT)
-                short = made.startswith("'") and len(made) <= _MESSAGE_LENGTH
-                options["MESSAGE"] = made if short else f"left({made}, {_MESSAGE_LENGTH})"
+                options["MESSAGE"] = self._draft.value(value, place, _TEXT)
             elif item in _ITEMS:
                 options[_ITEMS[item]] = self._draft.value(value, place, _TEXT)
             else:
                 raise UntranslatableError(f"SIGNAL ... SET {item}")
         return [f"RAISE EXCEPTION USING {', '.join(f'{name} = {value}' for name, value in options.items())};"]
-
-    def _call(self, statement: Call, place: Place) -> list[str]:
-        """Write a CALL: arguments take the parameters' types on their way in, and the variables' on their way out."""
-        database, _, name = statement.name.rpartition(".")
-        called = self._draft.procedures.get(name.lower())
-        if called is None or (database and not self._draft.same_database(database)):
-            raise UntranslatableError(f"CALL of {statement.name}, which is not known")
-        if len(called.parameters) != len(statement.arguments):
-            raise UntranslatableError(f"CALL of {name} with {len(statement.arguments)} arguments")
-        if for_no_data(place) or for_errors(place):
-            # What a procedure lacks or fails at reaches its caller's handlers, and what it did before stays done.
-            raise UntranslatableError("CALL under a handler")
-        self._draft.writes = True
-        before, passed, after = [], [], []
-        for parameter, argument in zip(called.parameters, statement.arguments, strict=True):
-            type_ = self._draft.declared(parameter.type)
-            taken = self._draft.other(f"{called.name}_{parameter.name}".lower(), type_.bare)
-            passed.append(taken)
-            if parameter.mode != "OUT":
-                before.append(f"{taken} := {self._draft.value(argument, place, type_.attribute)};")
-            if parameter.mode != "IN":
-                words = tokens(argument)
-                if len(words) != 2 or words[0].kind == "variable":
-                    raise UntranslatableError(f"CALL of {name} into {argument}")
-                after.append(place.variable((words[0].name or argument).lower()).given(taken))
-        return [*before, f"CALL {quoted(fitting(called.name))}({', '.join(passed)});", *after]

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from cutover.schema.model import Parameter, Routine, Table, Trigger
+from cutover.schema.model import Event, Parameter, Routine, Table, Trigger
 from cutover.schema.names import fitting
 from cutover.schema.programs import lexer
 from cutover.schema.programs.declared import TypeOf
@@ -74,8 +74,9 @@ def translate_routine(
         variables[parameter.name.lower()] = variable
         name = quoted(fitting(parameter.name))
         mode = "" if routine.returns is not None else f"{parameter.mode} "
-        written.append(f"{mode}{name} {type_.bare}")
-        types.append(f"{mode}{type_.bare}")
+        passed = type_.passed(parameter.mode)
+        written.append(f"{mode}{name} {passed}")
+        types.append(f"{mode}{passed}")
         declarations.append(_taken(variable, parameter, number))
         if type_.sized and parameter.mode != "IN":
             after.append(f"{name} := {variable.sql};")
@@ -147,6 +148,22 @@ def translate_trigger(
     return Program(name, "trigger", made, signature, relation.name, tuple(draft.probes), _notes(draft, trigger.body))
 
 
+def translate_event(
+    event: Event, scope: Scope, type_of: TypeOf, procedures: Mapping[str, Routine] | None = None
+) -> Program:
+    """Return what an event does as a procedure, for a scheduler to call.
+
+    Raises:
+        UntranslatableError: something in it has no sure translation.
+    """
+    return translate_routine(Routine(event_procedure(event), (), event.body), scope, type_of, procedures)
+
+
+def event_procedure(event: Event) -> str:
+    """Return the name of the procedure that does what an event did."""
+    return fitting(f"cutover_event_{event.name}")
+
+
 def trigger_function(trigger: Trigger) -> str:
     """Return the name of a trigger's function."""
     return fitting(f"cutover_trigger_{trigger.name}")
@@ -177,7 +194,7 @@ def _body(text: str) -> Statement:
 
 def _taken(variable: Variable, parameter: Parameter, number: int) -> str:
     type_ = variable.declared
-    if not type_.sized:
+    if type_.passed(parameter.mode) == type_.attribute.type and not type_.trimmed:
         return f"{variable.sql} ALIAS FOR ${number};"
     line = f"{variable.sql} {type_.attribute.type}"
     return f"{line};" if parameter.mode == "OUT" else f"{line} := {variable.fitted(f'${number}')};"
@@ -197,12 +214,12 @@ def _whole(
     block = writer.block(body, place) if isinstance(body, Block) else None
     if block is None:
         block = WrittenBlock(None, (), tuple(writer.statement(body, place)))
-    scratch = [f"{name} {type_};" for name, type_ in draft.scratch.values()]
+    scratch = [f"{name} {type_};" for (_, type_), name in draft.scratch.items()]
     if block.label is not None:
         block = WrittenBlock(None, (), tuple(block.lines()))
     declared = [*declarations, *scratch, *block.declarations]
     lines = ["#variable_conflict use_column", *(["DECLARE", *indented(declared)] if declared else [])]
-    return [*lines, "BEGIN", *indented([*block.body, *after]), "END"]
+    return draft.finished([*lines, "BEGIN", *indented([*block.body, *after]), "END"])
 
 
 def _stable(routine: Routine, draft: Draft) -> bool:

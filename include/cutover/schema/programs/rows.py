@@ -18,7 +18,6 @@ from cutover.schema.programs.handlers import NO_DATA, Answering, for_errors, for
 from cutover.schema.programs.syntax import Fetch, Open, SelectInto
 from cutover.schema.rewrite.scope import UntranslatableError
 
-_MISSING = "missing"
 _TOO_MANY = "RAISE EXCEPTION USING ERRCODE = 'too_many_rows', MESSAGE = 'Result consisted of more than one row';"
 _NO_ROW = (
     f"RAISE EXCEPTION USING ERRCODE = '{NO_DATA}', MESSAGE = 'No data - zero rows fetched, selected, or processed';"
@@ -67,8 +66,7 @@ def open_cursor(statement: Open, place: Place, draft: Draft, answer: Answering) 
     cursor = place.cursor(statement.cursor)
     if draft.calls_stored_function(cursor.query):
         raise UntranslatableError("a cursor over a stored function")
-    query = draft.query(cursor.query, cursor.place, targets)
-    return guarded([f"OPEN {cursor.sql} NO SCROLL FOR {query};"], place, answer)
+    return guarded([f"OPEN {cursor.sql} NO SCROLL FOR {draft.opened(cursor)};"], place, answer)
 
 
 def fetch(statement: Fetch, place: Place, draft: Draft, answer: Answering) -> list[str]:
@@ -79,7 +77,7 @@ def fetch(statement: Fetch, place: Place, draft: Draft, answer: Answering) -> li
     """
     cursor = place.cursor(statement.cursor)
     targets = _targets(statement.targets, place)
-    draft.query(cursor.query, cursor.place, targets)
+    draft.fetched(cursor, targets)
     taken = ", ".join(draft.next_of(target) for target in targets)
     return _one_or_none([f"FETCH {cursor.sql} INTO {taken};"], targets, place, draft, answer, otherwise=[_NO_ROW])
 
@@ -126,8 +124,8 @@ def _with_none(
     if not none:
         return guarded(lines, place, answer)
     if for_errors(place):
-        # FOUND may be another after an error's handler, which stands for the row that did not come.
-        missing = draft.other(_MISSING, "boolean")
+        # An error's handler may change FOUND, and after it no row is missing.
+        missing = draft.flag("missing")
         lines = guarded([*lines, f"{missing} := {test};"], place, answer)
         lines, test = [f"{missing} := FALSE;", *lines], missing
     return [*lines, f"IF {test} THEN", *indented(none), "END IF;"]

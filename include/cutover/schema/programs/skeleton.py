@@ -8,7 +8,7 @@ from cutover.schema.model import Event, Parameter, Routine, Trigger
 from cutover.schema.names import fitting
 from cutover.schema.programs.declared import TypeOf, declared
 from cutover.schema.programs.draft import quoted
-from cutover.schema.programs.program import create_trigger, dollar_quoted, trigger_function
+from cutover.schema.programs.program import create_trigger, dollar_quoted, event_procedure, trigger_function
 from cutover.schema.rewrite.scope import Scope, UntranslatableError
 
 
@@ -42,7 +42,7 @@ def skeleton(program: Routine | Trigger | Event, scope: Scope, type_of: TypeOf, 
         return f"CREATE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql AS {body};\n\n{made};\n"
     told = [f"scheduled {program.schedule}", *told]
     body = dollar_quoted(_body(program.name, program.body, told))
-    return f"CREATE PROCEDURE {quoted(fitting(program.name))}() LANGUAGE plpgsql AS {body};\n"
+    return f"CREATE PROCEDURE {quoted(event_procedure(program))}() LANGUAGE plpgsql AS {body};\n"
 
 
 def _body(name: str, source: str, told: Sequence[str]) -> list[str]:
@@ -52,11 +52,11 @@ def _body(name: str, source: str, told: Sequence[str]) -> list[str]:
 
 
 def _parameter(parameter: Parameter, type_of: TypeOf) -> str:
-    return f"{quoted(fitting(parameter.name))} {_type(parameter.type, type_of)}"
+    return f"{quoted(fitting(parameter.name))} {_type(parameter.type, type_of, parameter.mode)}"
 
 
-def _type(written: str, type_of: TypeOf) -> str:
+def _type(written: str, type_of: TypeOf, mode: str = "OUT") -> str:
     try:
-        return declared(written, type_of).bare
+        return declared(written, type_of).passed(mode)
     except UntranslatableError:
         return "text"

@@ -183,6 +183,9 @@ class Do:
     value: str
 
 
+WRITES = ("INSERT", "UPDATE", "DELETE", "REPLACE")
+
+
 @dataclass(frozen=True)
 class Sql:
     """A statement that writes; ``verb`` is its first word in upper case."""

@@ -9,7 +9,7 @@ from sqlglot import exp
 
 from cutover.schema.rewrite.compare import array, bytes_literal
 from cutover.schema.rewrite.context import Context
-from cutover.schema.rewrite.moments import as_date, as_interval, as_timestamp, quoted_moment, time_literal
+from cutover.schema.rewrite.moments import as_date, as_interval, as_moment, as_timestamp, quoted_moment, time_literal
 from cutover.schema.rewrite.scope import Attribute, UntranslatableError
 from cutover.schema.rewrite.value import (
     ATOM,
@@ -21,6 +21,7 @@ from cutover.schema.rewrite.value import (
     as_text,
     condition,
     double,
+    fraction,
     integer,
     number,
     number_literal,
@@ -138,13 +139,22 @@ def _timestamp(value: Value, digits: int | None, kind: exp.DType) -> Value:
     made = as_timestamp(value)
     if kind == exp.DType.TIMESTAMPTZ and digits is None:
         return made
+    _refuse_fewer(made, digits or 0)
     type_ = f"timestamp({digits or 0})"
     return made if made.type == type_ else Value(f"{made.cast_ready}::{type_}", "timestamp", type=type_)
 
 
+def _refuse_fewer(value: Value, digits: int) -> None:
+    """MySQL rounds a moment to fewer digits, MariaDB cuts it."""
+    if fraction(value) > digits:
+        raise UntranslatableError("a moment with fewer digits of a second than it has")
+
+
 def _time(value: Value, digits: int | None) -> Value:
     if value.kind in MOMENTS:
-        return Value(f"{as_timestamp(value).cast_ready}::time({digits or 0})::interval", "interval", type="interval(0)")
+        _refuse_fewer(value, digits or 0)
+        type_ = f"interval({digits or 0})"
+        return Value(f"{as_timestamp(value).cast_ready}::time({digits or 0})::interval", "interval", type=type_)
     made = as_interval(value)
     if digits or made.type != "interval(0)":
         raise UntranslatableError("CAST of a time to another number of digits")
@@ -172,6 +182,8 @@ def stored(context: Context, value: Value, target: Attribute) -> Value:
         return as_text(value)
     literal = value.literal if value.kind == "text" else None
     if into.kind in MOMENTS and (value.kind in MOMENTS or literal is not None):
+        if into.kind != "date":
+            _refuse_fewer(as_moment(value), fraction(into))
         return value if literal is None else quoted_moment(value, Value("", "timestamp"))
     if into.kind == "interval" and literal is not None:
         return replace(value, sql=f"'{time_literal(literal)}'")

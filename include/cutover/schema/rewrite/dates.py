@@ -32,7 +32,7 @@ def _cut(sql: str, digits: int) -> Value:
 
 
 def _now(clock: str, zone: str, context: Context, values: list[Value]) -> Value:
-    if values and values[0].literal is None:
+    if values and whole(values[0]).literal is None:
         raise UntranslatableError("the current time with digits that are not known")
     if not zone:
         context.note(IN_UTC)
@@ -167,9 +167,13 @@ def _time(_: Context, values: list[Value]) -> Value:
 
 
 def _sec_to_time(_: Context, values: list[Value]) -> Value:
-    made = whole(values[0])
-    seconds = f"sign({made.sql}) * LEAST(abs({made.sql}), {_LONGEST})"
-    return Value(f"make_interval(secs => {seconds})", "interval", type="interval(0)")
+    return _interval_of(whole(values[0]).sql)
+
+
+def _interval_of(seconds: str) -> Value:
+    """A TIME ends at 838 hours; sign() keeps a NULL, which LEAST would pass over."""
+    sql = f"make_interval(secs => (sign({seconds}) * LEAST(abs({seconds}), {_LONGEST}))::double precision)"
+    return Value(sql, "interval", type="interval(0)")
 
 
 def _time_to_sec(_: Context, values: list[Value]) -> Value:
@@ -181,16 +185,17 @@ def _time_to_sec(_: Context, values: list[Value]) -> Value:
 
 def _timediff(_: Context, values: list[Value]) -> Value:
     one, other = values
-    if one.kind == other.kind == "interval":
-        return Value(
-            f"({one.sql} - {other.at(OTHER)})", "interval", type=f"interval({max(fraction(one), fraction(other))})"
-        )
-    if one.kind not in MOMENTS or other.kind not in MOMENTS or "date" in (one.kind, other.kind):
+    if "interval" in (one.kind, other.kind):
+        one, other = as_interval(one), as_interval(other)
+        digits = 0
+    elif one.kind in MOMENTS and other.kind in MOMENTS and "date" not in (one.kind, other.kind):
+        one, other = as_timestamp(one), as_timestamp(other)
+        digits = max(fraction(one), fraction(other))
+    else:
         raise UntranslatableError(f"TIMEDIFF of {one.kind} and {other.kind}")
-    first, second = as_timestamp(one), as_timestamp(other)
-    digits = max(fraction(one), fraction(other))
-    seconds = f"extract(epoch from {first.sql} - {second.at(OTHER)})"
-    return Value(f"make_interval(secs => {seconds}::double precision)", "interval", type=f"interval({digits})")
+    if digits:
+        raise UntranslatableError("TIMEDIFF of moments with fractions of a second")
+    return _interval_of(f"extract(epoch from {one.sql} - {other.at(OTHER)})")
 
 
 def _date(_: Context, values: list[Value]) -> Value:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from cutover.schema.rewrite.context import Context
 from cutover.schema.rewrite.scope import UntranslatableError
-from cutover.schema.rewrite.value import OTHER, Value, as_text, shown, string, text
+from cutover.schema.rewrite.value import OTHER, Value, as_text, integer, shown, string, text
 
 Build = Callable[[Context, list[Value]], Value]
 
@@ -72,14 +72,11 @@ def _extract(context: Context, values: list[Value]) -> Value:
 
 def _length(context: Context, values: list[Value]) -> Value:
     found = _json(extract(context, values[0], values[1]) if len(values) > 1 else document(values[0]))
-    return Value(
-        f"CASE json_typeof({found}) WHEN 'array' THEN json_array_length({found}) "
-        f"WHEN 'object' THEN (SELECT count(DISTINCT k) FROM json_object_keys({found}) AS k) "
-        f"WHEN 'string' THEN 1 WHEN 'number' THEN 1 WHEN 'boolean' THEN 1 WHEN 'null' THEN 1 END",
-        "integer",
-        type="bigint",
-        scale=0,
-    )
+    keys = f"(SELECT count(DISTINCT k) FROM json_object_keys({found}) AS k)"
+    lengths = {"array": f"json_array_length({found})", "object": keys}
+    lengths |= dict.fromkeys(("string", "number", "boolean", "null"), "1")
+    whens = " ".join(f"WHEN '{kind}' THEN {length}" for kind, length in lengths.items())
+    return integer(f"CASE json_typeof({found}) {whens} END", type_="bigint")
 
 
 def plain(value: Value) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from cutover.schema.rewrite.context import Context
 from cutover.schema.rewrite.moments import as_timestamp
 from cutover.schema.rewrite.scope import UntranslatableError
@@ -36,7 +38,6 @@ _LETTERS = {
     "x": "IYYY",
     "y": "YY",
 }
-_PLAIN = frozenset(" -/:.,;")
 
 
 def date_format(_: Context, values: list[Value]) -> Value:
@@ -58,15 +59,13 @@ def pattern(written: str) -> str:
         UntranslatableError: it has a letter that to_char has not.
     """
     made = ""
-    letters = iter(written)
-    for letter in letters:
-        if letter == "%":
-            code = next(letters, "%")
+    for code, plain, other in re.findall(
+        r"%(.)|([-/:.,; ]+)|([^%]+?(?=[-/:.,; %]|$))", written + ("%" * written.endswith("%")), re.DOTALL
+    ):
+        if code:
             if code not in _LETTERS:
                 raise UntranslatableError(f"DATE_FORMAT with %{code}")
             made += _LETTERS[code]
-        elif letter in _PLAIN:
-            made += letter
         else:
-            made += '"' + letter.replace("\\", "\\\\").replace('"', '\\"') + '"'
-    return made.replace('""', "")
+            made += plain or '"' + other.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    return made

@@ -133,7 +133,7 @@ def outputs(columns: tuple[tuple[str | None, Value], ...], renamed: list[str]) -
     """Return a subquery's columns by lower-case name; ``renamed`` are names that it is given."""
     if renamed and len(renamed) != len(columns):
         raise UntranslatableError("a list of columns that does not fit its query")
-    names = renamed or [name for name, _ in columns]
+    names: list[str | None] = [*renamed] or [name for name, _ in columns]
     return {
         name.lower(): output(name, value) for name, (_, value) in zip(names, columns, strict=True) if name is not None
     }

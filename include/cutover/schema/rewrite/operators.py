@@ -110,7 +110,7 @@ def bits(operator: str, context: Context, left: Value, right: Value) -> Value:
     if operator in ("<<", ">>"):
         if other.literal is None or not 0 <= int(other.literal) < 63:
             raise UntranslatableError(f"{operator} by a number that is not known")
-        return integer(f"{one.at(OTHER)} {operator} {other.sql}", OTHER, "bigint")
+        return integer(f"{one.at(OTHER)} {operator} {other.literal}", OTHER, "bigint")
     return integer(f"{one.at(OTHER + 1)} {operator} {other.at(OTHER + 1)}", OTHER, "bigint")
 
 

@@ -212,7 +212,8 @@ def _grouping(context: Context, tree: exp.Select) -> list[str]:
             raise UntranslatableError("ROLLUP")
         parts.append(f"GROUP BY ROLLUP ({listed})" if rollup else f"GROUP BY {listed}")
     if having is not None:
-        if group is None and not any(call.name.upper() in AGGREGATES for call in having.find_all(exp.Anonymous)):
+        calls = [call for part in (having, *tree.expressions) for call in part.find_all(exp.Anonymous)]
+        if group is None and not any(call.name.upper() in AGGREGATES for call in calls):
             raise UntranslatableError("HAVING without GROUP BY")
         parts.append(f"HAVING {condition(context.value(having.this)).sql}")
     return parts
@@ -237,7 +238,7 @@ def _ending(context: Context, tree: exp.Expr, spelled: Mapping[str, str]) -> lis
 
 def _order_entry(context: Context, entry: exp.Ordered, spelled: Mapping[str, str]) -> str:
     if _position(entry.this):
-        return entry.this.name + (" DESC NULLS LAST" if entry.args.get("desc") else " NULLS FIRST")
+        return str(entry.this.name) + (" DESC NULLS LAST" if entry.args.get("desc") else " NULLS FIRST")
     made = sorting(context, entry)
     tree = entry.this
     if isinstance(tree, exp.Column) and not tree.text("table") and tree.name.lower() in spelled:
@@ -262,6 +263,9 @@ def _locks(tree: exp.Select) -> Iterator[str]:
 def _union(context: Context, tree: exp.SetOperation, targets: Sequence[Attribute] | None) -> Query:
     _refuse_others(tree, _UNION_PARTS)
     context, head = with_queries(context, tree)
+    sides = (tree.this, tree.expression)
+    if any(isinstance(side, exp.SetOperation) and (exp.Intersect in (type(side), type(tree))) for side in sides):
+        raise UntranslatableError("INTERSECT beside another set operation, without parentheses")
     left = context.query(tree.this, targets)
     right = context.query(tree.expression, targets)
     if len(left.columns) != len(right.columns):
@@ -277,8 +281,8 @@ def _union(context: Context, tree: exp.SetOperation, targets: Sequence[Attribute
     aliases = {name.lower(): replace(value, sql=quoted(name)) for name, value in columns if name is not None}
     spelled = {name.lower(): name for name, _ in columns if name is not None}
     ordered = _with_frame(context, Frame(aliases=aliases, aliases_first=True))
-    sides = [_member(tree.this, left), _member(tree.expression, right)]
-    return Query(" ".join([f"{head}{sides[0]} {word} {sides[1]}", *_ending(ordered, tree, spelled)]), columns)
+    joined = f"{head}{_member(tree.this, left)} {word} {_member(tree.expression, right)}"
+    return Query(" ".join([joined, *_ending(ordered, tree, spelled)]), columns)
 
 
 def _member(tree: exp.Expr, query: Query) -> str:

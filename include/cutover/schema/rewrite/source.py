@@ -6,13 +6,10 @@ arguments, so that only what this package knows is ever translated.
 
 from __future__ import annotations
 
-from typing import cast
-
 from sqlglot import exp
 from sqlglot.dialects.mysql import MySQL
 from sqlglot.errors import ErrorLevel, SqlglotError
 from sqlglot.parsers.mysql import MySQLParser
-from sqlglot.tokens import Token
 
 from cutover.schema.rewrite.scope import UntranslatableError
 
@@ -35,8 +32,10 @@ def parse_statement(text: str) -> exp.Expr:
     """
     dialect = MySQL()
     try:
-        tokens: list[Token] = dialect.tokenize(text)
-        _refuse_executable_comments(tokens)
+        tokens = dialect.tokenize(text)
+        if any(comment.startswith(("!", "M!")) for token in tokens for comment in token.comments):
+            # A server runs what stands in it; the tokenizer takes it for a comment.
+            raise UntranslatableError("executable comment /*! */")
         parser = _Parser(error_level=ErrorLevel.RAISE, dialect=dialect)
         trees = [tree for tree in parser.parse(tokens, text) if tree is not None]
     except SqlglotError as error:
@@ -45,7 +44,7 @@ def parse_statement(text: str) -> exp.Expr:
         raise UntranslatableError("several statements in one")
     if trees[0].find(exp.Command):
         raise UntranslatableError(f"{text.split(maxsplit=1)[0].upper()} statement")
-    return cast(exp.Expr, trees[0])
+    return trees[0]
 
 
 def parse_expression(text: str) -> exp.Expr:
@@ -59,13 +58,8 @@ def parse_expression(text: str) -> exp.Expr:
     extra = [key for key, value in tree.args.items() if value and key != "expressions"]
     if not isinstance(tree, exp.Select) or extra or len(tree.expressions) != 1:
         raise UntranslatableError("more than one expression")
-    return cast(exp.Expr, tree.expressions[0])
-
-
-def _refuse_executable_comments(tokens: list[Token]) -> None:
-    """A server runs what stands in /*! */; the tokenizer takes it for a comment."""
-    if any(comment.startswith(("!", "M!")) for token in tokens for comment in token.comments):
-        raise UntranslatableError("executable comment /*! */")
+    made: exp.Expr = tree.expressions[0]
+    return made
 
 
 def _reason(error: SqlglotError) -> str:

@@ -106,7 +106,7 @@ def _source(found: Sources, tree: exp.Expr) -> str:
         if tree.args.get("view") or tree.args.get("outer"):
             raise UntranslatableError("LATERAL")
         return "LATERAL " + _derived(found, tree.this, tree.args.get("alias"), found.within())
-    if isinstance(tree, exp.Subquery) and isinstance(tree.this, exp.Query):
+    if isinstance(tree, exp.Subquery) and isinstance(tree.unnest(), exp.Select | exp.SetOperation):
         return _derived(found, tree, tree.args.get("alias"), found.context)
     if isinstance(tree, exp.Subquery) and not tree.args.get("alias"):
         return f"({joined(found, tree.this, [])})"

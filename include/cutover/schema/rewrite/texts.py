@@ -103,10 +103,11 @@ def locate(context: Context, part: Value, whole_: Value, start: Value | None = N
         needle, hay = f"lower({needle})", f"lower({hay})"
     if start is None:
         return integer(f"strpos({hay}, {needle})")
-    if start.literal is None or int(start.literal) < 1 or not inner.literal:
+    place = whole(start).literal
+    if place is None or int(place) < 1 or not inner.literal:
         raise UntranslatableError("LOCATE from a place that is not known")
-    after = f"strpos(substr({hay}, {start.literal}), {needle})"
-    return integer(f"CASE WHEN {after} = 0 THEN 0 ELSE {after} + {int(start.literal) - 1} END")
+    after = f"strpos(substr({hay}, {place}), {needle})"
+    return integer(f"CASE WHEN {after} = 0 THEN 0 ELSE {after} + {int(place) - 1} END")
 
 
 def trim(_: Context, value: Value, removed: Value | None, side: str) -> Value:
@@ -121,9 +122,10 @@ def trim(_: Context, value: Value, removed: Value | None, side: str) -> Value:
 def _pad(name: str) -> Build:
     def build(_: Context, values: list[Value]) -> Value:
         made, filling = as_text(values[0]), as_text(values[2])
-        if values[1].literal is None or int(values[1].literal) < 0 or not filling.literal:
+        length = whole(values[1])
+        if length.literal is None or int(length.literal) < 0 or not filling.literal:
             raise UntranslatableError(f"{name.upper()} to a length or with a text that is not known")
-        return text(f"{name}({made.sql}, {values[1].sql}, {filling.sql})", made, filling)
+        return text(f"{name}({made.sql}, {length.sql}, {filling.sql})", made, filling)
 
     return build
 
@@ -228,7 +230,7 @@ def _sha2(_: Context, values: list[Value]) -> Value:
 
 
 def _format(_: Context, values: list[Value]) -> Value:
-    digits = values[1].literal
+    digits = whole(values[1]).literal
     if values[0].kind not in ("integer", "decimal") or digits is None or not 0 <= int(digits) <= _DIGITS:
         raise UntranslatableError("FORMAT of a float, or to digits that are not known")
     pattern = "FM" + ",".join(["999"] * 12) + ",990" + ("." + "0" * int(digits) if int(digits) else "")

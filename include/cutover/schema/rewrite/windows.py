@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 from sqlglot import exp
 
 from cutover.schema.rewrite.aggregates import Sorting
 from cutover.schema.rewrite.calls import call
 from cutover.schema.rewrite.context import Context
 from cutover.schema.rewrite.scope import UntranslatableError
-from cutover.schema.rewrite.value import Value, final, integer, quoted
+from cutover.schema.rewrite.value import Value, final, integer, quoted, shown
 
 _SIDES = ("PRECEDING", "FOLLOWING")
 
@@ -21,7 +19,7 @@ def sorting(context: Context, entry: exp.Ordered) -> Sorting:
     Raises:
         UntranslatableError: the target would order the values differently.
     """
-    value = final(context.value(entry.this))
+    value = shown(context.value(entry.this))
     if value.kind == "enum" and value.type.lower().startswith(("text", "varchar")):
         raise UntranslatableError("ORDER BY of an ENUM that is text in the target")
     if value.kind in ("set", "json"):
@@ -45,15 +43,14 @@ def window(context: Context, tree: exp.Window) -> Value:
     sql = f"{made.sql} OVER {over}"
     if not made.sql.endswith(")") or made.sql.startswith(("COALESCE(", "(")):
         raise UntranslatableError(f"{tree.this.name.upper()} over a window")
-    value = cast(Value, made)
     return Value(
         sql,
-        value.kind,
-        type=value.type,
-        scale=value.scale,
-        loose=value.loose,
-        kept=value.kept,
-        ignores_case=value.ignores_case,
+        made.kind,
+        type=made.type,
+        scale=made.scale,
+        loose=made.loose,
+        kept=made.kept,
+        ignores_case=made.ignores_case,
     )
 
 
