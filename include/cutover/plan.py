@@ -104,6 +104,7 @@ class Plan:
         found += [Movable("TABLE", part.name) for table in self.tables for part in table.partitions]
         found += [Movable("ROUTINE", ddl.touch_name(table)) for table in self.tables if table.touched]
         found += [Movable("TYPE", enum.identifier) for table in self.tables for enum in table.enums]
+        found += [Movable("COLLATION", name) for name in ddl.collations_of(self.tables)]
         found += [Movable("VIEW", view.name) for view in self.views]
         return (*found, *(Movable("ROUTINE", ddl.routine_name(program)) for program in self.programs))
 

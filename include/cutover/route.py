@@ -27,6 +27,7 @@ class ColumnRoute:
         default: what NULL becomes, or None where NULL stays.
         email: whether the value must be a valid e-mail address.
         labels: the values of an enum or set, in the order of their declaration.
+        collation: what compares it in the target, where that is not the database's own.
         computed: SQL expression by which the target makes the value itself; it is not loaded then.
     """
 
@@ -45,6 +46,7 @@ class ColumnRoute:
     default: Scalar = None
     email: bool = False
     labels: tuple[str, ...] = ()
+    collation: str | None = None
     computed: str | None = None
 
 

@@ -8,6 +8,7 @@ from helpers import begin, mysql, one, postgres, rows, schemas, spec
 from cutover import report
 from cutover.local.servers import Server
 from cutover.run import NotStartedError, run_migration
+from cutover.steps import switch
 
 DATES = (
     "CREATE TABLE t (id INT PRIMARY KEY, d DATE NOT NULL, s DATETIME NULL, stamp TIMESTAMP NOT NULL DEFAULT 0)",
@@ -173,3 +174,44 @@ def test_redundant_indexes_are_left_out_when_asked(source_db: Server, target_db:
     left = {name for (name,) in rows(target_db, "SELECT indexname FROM pg_indexes WHERE tablename = 'r'")}
     assert left in ({"r_pkey", "two", "u", "down", "strict"}, {"r_pkey", "twin", "u", "down", "strict"})
     assert len([note for note in told.notes if "optimizeIndexes" in note]) == 4
+
+
+CASES = (
+    "CREATE TABLE parent (code VARCHAR(9) CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci PRIMARY KEY, "
+    "mail VARCHAR(20), UNIQUE KEY mails (mail))",
+    "CREATE TABLE child (id INT PRIMARY KEY, code VARCHAR(9) CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci, "
+    "CONSTRAINT kin FOREIGN KEY (code) REFERENCES parent (code))",
+    "INSERT INTO parent VALUES ('Abc', 'a@x.y'), ('dé', NULL), ('f', NULL)",
+    "INSERT INTO child VALUES (1, 'ABC'), (2, 'DÉ'), (3, NULL)",
+)
+
+
+def test_letter_by_letter_a_reference_by_case_has_no_parent(source_db: Server, target_db: Server) -> None:
+    mysql(source_db, *CASES)
+    told = run_migration(begin(source_db, target_db, max_errors=9, allow_losses=True, replace_target=True))
+    assert told.status == report.ROLLED_BACK
+    assert "child: 2 of 3 rows were refused" in str(told.cause)
+
+
+def test_keys_that_ignore_case_keep_their_meaning(source_db: Server, target_db: Server) -> None:
+    mysql(source_db, *CASES)
+    run = begin(source_db, target_db, spec(**columns(ignoreCase="icu")))
+    told = run_migration(run)
+    assert told.status == report.COMPLETED, (told.cause, told.losses)
+    assert rows(target_db, "SELECT id, code FROM child ORDER BY id") == [(1, "ABC"), (2, "DÉ"), (3, None)]
+    for twice in ("INSERT INTO parent VALUES ('aBC')", "INSERT INTO parent VALUES ('x', 'A@X.Y')"):
+        with pytest.raises(Exception, match="duplicate key"):
+            postgres(target_db, twice)
+    # Once more, and back: the collation comes and goes with its tables.
+    again = begin(source_db, target_db, spec(**columns(ignoreCase="icu")))
+    assert run_migration(again).cause is None
+    switch.rollback(again)
+    assert rows(target_db, "SELECT collname FROM pg_collation WHERE collname LIKE 'cutover%'") == [("cutover_ai_ci",)]
+
+
+def test_unique_indexes_over_lower(source_db: Server, target_db: Server) -> None:
+    mysql(source_db, *CASES, "DROP TABLE child")
+    assert run_migration(begin(source_db, target_db, spec(**columns(ignoreCase="lower")))).cause is None
+    for twice in ("INSERT INTO parent VALUES ('aBC')", "INSERT INTO parent VALUES ('x', 'A@X.Y')"):
+        with pytest.raises(Exception, match="duplicate key"):
+            postgres(target_db, twice)

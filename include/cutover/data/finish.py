@@ -66,8 +66,9 @@ def remove_duplicates(target: Endpoint, schema: str, table: TargetTable) -> list
             for name in route.key
         )
         chosen = sql.SQL(
-            "SELECT tableoid, ctid FROM (SELECT tableoid, ctid, "
-            "row_number() OVER (PARTITION BY {field} ORDER BY {order}) AS place FROM {table} WHERE {field} IS NOT NULL) AS ranked WHERE place > 1"
+            "SELECT tableoid, ctid FROM ("
+            "SELECT tableoid, ctid, row_number() OVER (PARTITION BY {field} ORDER BY {order}) AS place "
+            "FROM {table} WHERE {field} IS NOT NULL) AS ranked WHERE place > 1"
         ).format(field=sql.Identifier(field), order=order, table=sql.Identifier(route.target))
         with postgresql.session(target, schema) as connection:
             count = _move(connection, route, chosen, field, reason, RULE)

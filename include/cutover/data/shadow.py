@@ -62,12 +62,13 @@ def drop_within(connection: psycopg.Connection, shadow: str) -> None:
         raise ValueError(f"{shadow!r} is no shadow schema")
     there = contents(connection, shadow)
     # What one kind depends on is of a later kind; nothing outside may depend on any of them.
-    for kind in ("VIEW", "TABLE", "ROUTINE", "TYPE"):
+    for kind in ("VIEW", "TABLE", "ROUTINE", "TYPE", "COLLATION"):
         identities = [identity for movable, found in there.items() if movable.kind == kind for identity in found]
         if identities:
-            # All in one statement: they may refer to each other.
-            names = sql.SQL(", ").join(sql.SQL(".").join((sql.Identifier(shadow), sql.SQL(i))) for i in identities)
-            connection.execute(sql.SQL("DROP {} {}").format(sql.SQL(kind), names))
+            names = [sql.SQL(".").join((sql.Identifier(shadow), sql.SQL(identity))) for identity in identities]
+            # All in one statement, where it takes several: they may refer to each other.
+            for group in [sql.SQL(", ").join(names)] if kind != "COLLATION" else names:
+                connection.execute(sql.SQL("DROP {} {}").format(sql.SQL(kind), group))
     connection.execute(sql.SQL("DROP SCHEMA IF EXISTS {}").format(sql.Identifier(shadow)))
 
 
@@ -80,6 +81,9 @@ FROM pg_proc p WHERE p.pronamespace = to_regnamespace(quote_ident(%(schema)s)) A
 UNION ALL
 SELECT 'TYPE', t.typname, quote_ident(t.typname)
 FROM pg_type t WHERE t.typnamespace = to_regnamespace(quote_ident(%(schema)s)) AND t.typtype = 'e'
+UNION ALL
+SELECT 'COLLATION', c.collname, quote_ident(c.collname)
+FROM pg_collation c WHERE c.collnamespace = to_regnamespace(quote_ident(%(schema)s))
 ORDER BY 1, 2"""
 
 

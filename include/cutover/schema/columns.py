@@ -8,6 +8,7 @@ from typing import TypeVar
 from cutover.dialects import mysql, mysql_types, postgresql, postgresql_types
 from cutover.errors import SpecError, UnsupportedTypeError
 from cutover.route import ColumnRoute, Scalar
+from cutover.schema.collations import collation
 from cutover.schema.model import Column, Table
 from cutover.schema.names import fits, fitting
 from cutover.schema.target import Findings
@@ -66,6 +67,7 @@ def route(table: Table, column: Column, target: str, spec: MigrationSpec, findin
         values=tuple(values.items()) if values else (),
         default=lookup(nulls.default_values, table.name, column.name, target) if nulls else None,
         email=bool(validation and validation.email_validation and arrow == "string" and "email" in target.lower()),
+        collation=collation(table, column, arrow, spec),
         # A set's labels as text are joined, and no list says what they may be.
         labels=labels if arrow in ("enum", "set") or (arrow == "string" and travel.arrow != "set") else (),
     )

@@ -23,6 +23,8 @@ from sqlalchemy.schema import (
 from sqlalchemy.types import UserDefinedType
 from sqlglot import exp
 
+from cutover.route import ColumnRoute
+from cutover.schema import collations
 from cutover.schema.model import ForeignKey, Index, IndexPart
 from cutover.schema.names import fitting
 from cutover.schema.programs import Program
@@ -74,7 +76,7 @@ def _built(table: TargetTable, metadata: sa.MetaData) -> sa.Table:
         columns.append(
             sa.Column(
                 route.target,
-                _Verbatim(route.target_type),
+                _Verbatim(_type(route)),
                 *extra,
                 nullable=route.nullable and route.target not in table.route.key,
                 server_default=_verbatim(defaults[route.target]) if route.target in defaults else None,
@@ -84,8 +86,16 @@ def _built(table: TargetTable, metadata: sa.MetaData) -> sa.Table:
     return sa.Table(table.name, metadata, *columns, postgresql_partition_by=cut)
 
 
+def _type(route: ColumnRoute) -> str:
+    return route.target_type + (
+        f" COLLATE {_DIALECT.identifier_preparer.quote(route.collation)}" if route.collation else ""
+    )
+
+
 def create_types(tables: Sequence[TargetTable]) -> Iterator[Statement]:
-    """Yield CREATE TYPE for the enumerated types of the tables' columns."""
+    """Yield what makes the collations and enumerated types of the tables' columns."""
+    for name in collations_of(tables):
+        yield Statement("", f"collation {name}", collations.statement(name))
     for table in tables:
         for enum in table.enums:
             labels = ", ".join(exp.Literal.string(label).sql(dialect="postgres") for label in enum.labels)
@@ -105,6 +115,11 @@ def create_tables(tables: tuple[TargetTable, ...]) -> Iterator[Statement]:
             yield Statement(table.name, f"partition {part.name} of {table.name}", sql)
 
 
+def collations_of(tables: Sequence[TargetTable]) -> list[str]:
+    """Return the names of the collations that columns of the tables have."""
+    return sorted({c.collation for table in tables for c in table.route.columns if c.collation})
+
+
 def drop_tables(tables: tuple[TargetTable, ...]) -> Iterator[Statement]:
     """Yield the way back of :func:`create_tables`, children first."""
     for table in reversed(tables):
@@ -120,6 +135,9 @@ def drop_tables(tables: tuple[TargetTable, ...]) -> Iterator[Statement]:
     for table in tables:
         for enum in table.enums:
             yield Statement(table.name, f"drop type {enum.name}", f"DROP TYPE IF EXISTS {enum.name}")
+    for name in collations_of(tables):
+        quoted = _DIALECT.identifier_preparer.quote(name)
+        yield Statement("", f"drop collation {name}", f"DROP COLLATION IF EXISTS {quoted}")
 
 
 def indexes(table: TargetTable) -> Iterator[Statement]:

@@ -46,8 +46,13 @@ def agree_along_foreign_keys(
                 parent_route = result[key.referred_table].route
                 for mine, theirs in zip(key.columns, key.referred_columns, strict=True):
                     column, model = table.route.column(mine), parent_route.column(theirs)
-                    if column.target_type != model.target_type:
-                        table = _with_column(table, replace(column, target_type=model.target_type, arrow=model.arrow))
+                    if (column.target_type, column.collation) != (model.target_type, model.collation):
+                        table = _with_column(
+                            table,
+                            replace(
+                                column, target_type=model.target_type, arrow=model.arrow, collation=model.collation
+                            ),
+                        )
                         changed = True
             result[name] = table
         if not changed:

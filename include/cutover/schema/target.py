@@ -120,7 +120,7 @@ class TargetTable:
 
 @dataclass(frozen=True)
 class Movable:
-    """Something that is exchanged by itself; ``kind`` is TABLE, VIEW, ROUTINE or TYPE.
+    """Something that is exchanged by itself; ``kind`` is TABLE, VIEW, ROUTINE, TYPE or COLLATION.
 
     What belongs to a table (indexes, keys, triggers, sequences) goes with it.
     """

@@ -12,6 +12,7 @@ from cutover.schema import columns, scopes
 from cutover.schema.checks import of_labels, translate_checks
 from cutover.schema.choose import choose, target_name
 from cutover.schema.code import translate_code
+from cutover.schema.collations import lowered
 from cutover.schema.computed import compute
 from cutover.schema.expressions import implicit_default, row_filter, translate_default
 from cutover.schema.indexes import name_indexes, translate_indexes
@@ -119,7 +120,7 @@ def _with_expressions(
         checks += translate_checks(source, routes, scope, {check.name for check in checks}, findings)
     names = {route.source: route.target for route in routes}
     indexes = translate_indexes(source, names, scope, spec, findings)
-    return replace(table, checks=tuple(checks), indexes=tuple(indexes))
+    return lowered(replace(table, checks=tuple(checks), indexes=tuple(indexes)), source, spec, findings)
 
 
 def _defaults(

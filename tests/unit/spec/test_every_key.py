@@ -21,7 +21,7 @@ OWN_KEYS = {  # Cutover's, not the requirement's
     *(f"{side}.{key}" for side in ("source", "target") for key in ("connection", "env", "tls", "tlsCa")),
     "target.schema",
     *("schema.settings.allowLosses", "schema.settings.tables.columns.generatedColumns"),
-    "data.transformation.cleaning.zeroDates",
+    *("data.transformation.cleaning.zeroDates", "schema.settings.tables.columns.ignoreCase"),
 }
 STATES = ("built", "fixed", "unbuilt")
 

@@ -8,6 +8,7 @@ from cutover.schema.programs.handlers import for_errors, for_no_data
 from cutover.schema.programs.lexer import tokens
 from cutover.schema.programs.syntax import Call
 from cutover.schema.rewrite.scope import UntranslatableError
+from cutover.schema.rewrite.value import NUMBERS
 
 
 def call(statement: Call, place: Place, draft: Draft) -> list[str]:
@@ -37,5 +38,9 @@ def call(statement: Call, place: Place, draft: Draft) -> list[str]:
             words = tokens(argument)
             if len(words) != 2 or words[0].kind == "variable":
                 raise UntranslatableError(f"CALL of {name} into {argument}")
-            after.append(place.variable((words[0].name or argument).lower()).given(taken))
+            variable = place.variable((words[0].name or argument).lower())
+            families = {variable.declared.attribute.family, type_.attribute.family}
+            if len(families) > 1 and not families <= NUMBERS:
+                raise UntranslatableError(f"CALL of {name} into {argument}, a variable of another type")
+            after.append(variable.given(taken))
     return [*before, f"CALL {quoted(fitting(called.name))}({', '.join(passed)});", *after]

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from sqlglot import exp
 
+from cutover.schema.rewrite.choices import unless_null
 from cutover.schema.rewrite.compare import array, bytes_literal
 from cutover.schema.rewrite.context import Context
 from cutover.schema.rewrite.moments import as_date, as_interval, as_moment, as_timestamp, quoted_moment, time_literal
@@ -21,6 +22,7 @@ from cutover.schema.rewrite.value import (
     as_text,
     condition,
     double,
+    final,
     fraction,
     integer,
     number,
@@ -31,6 +33,7 @@ from cutover.schema.rewrite.value import (
 )
 
 _NUMERAL = re.compile(r"\s*([-+]?\d+(?:\.\d+)?)\s*")
+_LEADING = re.compile(r" *(-?[0-9]+)")
 _CHARACTER_SETS = ("utf8", "utf8mb3", "utf8mb4")
 _TWO_TO_64 = 18446744073709551616
 _TIE = "a float that lies between two numbers may become the other one"
@@ -91,20 +94,27 @@ def _read(value: Value) -> Value:
 
 
 def _signed(value: Value) -> Value:
-    made = _read(value)
+    if value.kind in ("text", "enum"):
+        return _leading(as_text(value))
+    made = final(number(value))
     if made.kind == "null":
         return integer("NULL::bigint", type_="bigint")
-    if value.kind == "text" and made.kind != "integer":
-        raise UntranslatableError("CAST of text with a fraction to SIGNED")
-    if made.kind == "float":
-        raise UntranslatableError("CAST of a float to SIGNED")
     if made.type == "bigint" and made.literal is None:
         return made
     return integer(f"{made.cast_ready}::bigint", type_="bigint")
 
 
+def _leading(value: Value) -> Value:
+    """MySQL reads the whole number that a text begins with; without one it is zero."""
+    if value.literal is not None:
+        found = _LEADING.match(value.literal)
+        return integer(f"{number_literal(found[1] if found else '0').cast_ready}::bigint", type_="bigint")
+    number_ = f"COALESCE(substring({value.sql} from '^ *([-+]?[0-9]+)'), '0')::bigint"
+    return integer(unless_null([value], number_), type_="bigint")
+
+
 def _unsigned(value: Value) -> Value:
-    made = _read(value)
+    made = _leading(as_text(value)) if value.kind in ("text", "enum") and value.literal is None else _read(value)
     if made.kind == "null":
         return integer("NULL::bigint", type_="bigint")
     if made.kind != "integer":

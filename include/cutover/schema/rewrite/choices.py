@@ -72,6 +72,8 @@ def case(
     Raises:
         UntranslatableError: its values have no common type that is known to be the target's.
     """
+    if subject is not None and subject.kind == "null":
+        raise UntranslatableError("CASE NULL")
     results = [result for _, result in branches] + ([otherwise] if otherwise is not None else [])
     made, example = unified(results)
     if subject is None:
@@ -98,6 +100,8 @@ def coalesce(context: Context, values: Sequence[Value]) -> Value:
 
 def nullif(context: Context, values: Sequence[Value]) -> Value:
     """Return the first value, or NULL where it equals the second."""
+    if values[0].kind == "null":
+        return values[0]
     one, other = alike(context, values[0], values[1], ordered=False)
     if one.sql == values[0].sql:
         return replace(values[0], sql=f"NULLIF({one.sql}, {other.sql})", rank=ATOM, literal=None)

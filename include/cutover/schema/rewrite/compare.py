@@ -21,7 +21,7 @@ from cutover.schema.rewrite.value import (
     RANGE,
     Value,
     as_text,
-    counted,
+    final,
     number,
     number_literal,
     string,
@@ -29,6 +29,7 @@ from cutover.schema.rewrite.value import (
     truth,
 )
 
+_QUOTIENT = "it compares a quotient with the digits that are shown of it, as MariaDB does and MySQL does not"
 _NUMERAL = re.compile(r"-?\d+(\.\d+)?")
 _COUNTED = NUMBERS | {"boolean", "bit"}
 
@@ -53,6 +54,10 @@ def between(context: Context, value: Value, low: Value, high: Value) -> Value:
     Raises:
         UntranslatableError: they are of kinds that MySQL compares in a way of its own.
     """
+    given = [side for side in (value, low, high) if side.kind != "null" and not (side.kind == "text" and side.literal)]
+    if len({_group(side) for side in given}) > 1:
+        # MySQL then compares all three in one common type.
+        raise UntranslatableError("BETWEEN values of several kinds")
     first, bottom = alike(context, value, low, ordered=True)
     second, top = alike(context, value, high, ordered=True)
     if first.sql == second.sql:
@@ -85,7 +90,7 @@ def alike(context: Context, left: Value, right: Value, ordered: bool) -> tuple[V
     if "null" in (left.kind, right.kind):
         return left, right
     if left.kind in _COUNTED and right.kind in _COUNTED:
-        return _numbers(left, right)
+        return _numbers(context, left, right)
     if left.kind == "text" and left.literal is not None and right.kind != "text":
         other, one = alike(context, right, left, ordered)
         return one, other
@@ -119,7 +124,7 @@ def _group(value: Value) -> str:
     return "moment" if value.kind in MOMENTS else value.kind
 
 
-def _numbers(left: Value, right: Value) -> tuple[Value, Value]:
+def _numbers(context: Context, left: Value, right: Value) -> tuple[Value, Value]:
     if left.kind == right.kind == "boolean":
         return left, right
     if left.kind == "boolean" and right.zero_or_one:
@@ -127,14 +132,16 @@ def _numbers(left: Value, right: Value) -> tuple[Value, Value]:
     if right.kind == "boolean" and left.zero_or_one:
         return truth("TRUE" if left.literal == "1" else "FALSE", ATOM), right
     return (
-        left if left.literal is not None and left.kind != "bit" else _operand(left),
-        right if right.literal is not None and right.kind != "bit" else _operand(right),
+        left if left.literal is not None and left.kind != "bit" else _operand(context, left),
+        right if right.literal is not None and right.kind != "bit" else _operand(context, right),
     )
 
 
-def _operand(value: Value) -> Value:
+def _operand(context: Context, value: Value) -> Value:
     made = number(value)
-    return counted(made) if made.kept is not None else made
+    if made.loose:
+        context.note(_QUOTIENT)
+    return final(made)
 
 
 def _with_literal(value: Value, literal: Value, ordered: bool) -> tuple[Value, Value]:

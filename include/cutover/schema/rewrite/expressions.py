@@ -47,6 +47,7 @@ _COMPARISONS: dict[type[exp.Expr], str] = {
     exp.NullSafeEQ: "<=>",
 }
 _ORDERINGS = (exp.LT, exp.LTE, exp.GT, exp.GTE)
+_PREDICATES = (exp.Between, exp.In, exp.Like, exp.Escape, exp.RegexpLike)
 _PARTS = ("YEAR", "QUARTER", "MONTH", "DAY", "HOUR", "MINUTE", "SECOND")
 _CHARACTER_SETS = ("_utf8", "_utf8mb3", "_utf8mb4")
 
@@ -99,7 +100,7 @@ def _introducer(context: Context, tree: exp.Introducer) -> Value:
 
 def _compare(context: Context, tree: exp.Binary) -> Value:
     operator = _COMPARISONS[type(tree)]
-    if not isinstance(tree, _ORDERINGS) and isinstance(tree.expression, _ORDERINGS):
+    if not isinstance(tree, _ORDERINGS) and isinstance(_right(tree), _ORDERINGS):
         # MySQL's comparisons all bind alike, from the left; the parser takes < before =.
         raise UntranslatableError("a chain of comparisons without parentheses")
     rows = row_comparison(context, operator, tree.this, tree.expression)
@@ -108,6 +109,29 @@ def _compare(context: Context, tree: exp.Binary) -> Value:
     if isinstance(tree.expression, exp.Any | exp.All):
         return quantified(context, operator, tree)
     return compare(context, operator, context.value(tree.this), context.value(tree.expression))
+
+
+def _right(tree: exp.Binary) -> exp.Expr:
+    """Where <=> is near, the parser adds parentheses that nobody wrote."""
+    near = isinstance(tree, exp.NullSafeEQ) or isinstance(tree.this.unnest(), exp.NullSafeEQ)
+    made: exp.Expr = tree.expression.unnest() if near else tree.expression
+    return made
+
+
+def _refuse_chain(tree: exp.Expr) -> None:
+    """MySQL takes what follows a BETWEEN, IN or LIKE into its right side, the parser takes it as a whole."""
+    if isinstance(tree, _PREDICATES) or (isinstance(tree, exp.Not) and isinstance(tree.this, _PREDICATES)):
+        raise UntranslatableError("a chain of BETWEEN, IN or LIKE without parentheses")
+
+
+def _between(context: Context, tree: exp.Between) -> Value:
+    _refuse_chain(tree.this)
+    return between(context, *(context.value(tree.args[side]) for side in ("this", "low", "high")))
+
+
+def _matches(context: Context, tree: exp.RegexpLike) -> Value:
+    _refuse_chain(tree.this)
+    return matches(context, context.value(tree.this), context.value(tree.expression))
 
 
 def _is(context: Context, tree: exp.Is) -> Value:
@@ -141,6 +165,7 @@ def _not(context: Context, tree: exp.Not) -> Value:
 
 
 def _in(context: Context, tree: exp.In) -> Value:
+    _refuse_chain(tree.this)
     if tree.args.get("query") is not None:
         return member_of_query(context, tree.this, tree.args["query"])
     if isinstance(tree.this, exp.Tuple):
@@ -154,6 +179,7 @@ def _in(context: Context, tree: exp.In) -> Value:
 
 
 def _like(context: Context, tree: exp.Like, escape: exp.Expr | None = None) -> Value:
+    _refuse_chain(tree.this)
     pattern = None if escape is None else context.value(escape)
     return like(
         context, context.value(tree.this), context.value(tree.expression), pattern, bool(tree.args.get("negate"))
@@ -197,7 +223,7 @@ def _two(build: Callable[[Value, Value], Value]) -> Handler:
 def _bits(operator: str) -> Handler:
     def build(context: Context, tree: exp.Binary) -> Value:
         sides = [
-            operators.all_bits_but(context, context.value(side.unnest().this))
+            operators.all_bits_but(context.value(side.unnest().this))
             if operator == "&" and isinstance(side.unnest(), exp.BitwiseNot)
             else context.value(side)
             for side in (tree.this, tree.expression)
@@ -296,9 +322,7 @@ _HANDLERS: dict[type[exp.Expr], Handler] = {
     exp.Add: _sum("+"),
     exp.And: lambda context, tree: operators.every([context.value(tree.this), context.value(tree.expression)]),
     exp.Anonymous: call,
-    exp.Between: lambda context, tree: between(
-        context, context.value(tree.this), context.value(tree.args["low"]), context.value(tree.args["high"])
-    ),
+    exp.Between: _between,
     exp.BitString: _bit_string,
     exp.BitwiseAnd: _bits("&"),
     exp.BitwiseLeftShift: _bits("<<"),
@@ -339,7 +363,7 @@ _HANDLERS: dict[type[exp.Expr], Handler] = {
     exp.Null: lambda _, __: NULL,
     exp.Or: lambda context, tree: operators.some([context.value(tree.this), context.value(tree.expression)]),
     exp.Paren: _paren,
-    exp.RegexpLike: lambda context, tree: matches(context, context.value(tree.this), context.value(tree.expression)),
+    exp.RegexpLike: _matches,
     exp.StrPosition: lambda context, tree: locate(
         context, context.value(tree.args["substr"]), context.value(tree.this)
     ),

@@ -89,8 +89,8 @@ def _unqualified(frame: Frame, name: str, outer: bool, variables: bool) -> Value
     if len(found) > 1:
         raise UntranslatableError(f"column {name}, of several tables")
     attribute = found[0].attributes[name]
-    # Beside a routine's variables a bare name could mean one of them.
-    qualify = frame.qualify and (outer or variables or len(frame.origins) > 1)
+    # Beside a routine's variables a bare name could mean one of them, in ORDER BY what is selected.
+    qualify = frame.qualify and (outer or variables or frame.aliases_first or len(frame.origins) > 1)
     made = _column(frame, found[0], attribute, qualify)
     if alias is not None and alias.sql not in (made.sql, _column(frame, found[0], attribute, qualify=True).sql):
         raise UntranslatableError(f"{name}, which is a column and an alias")

@@ -98,6 +98,8 @@ def remainder(left: Value, right: Value) -> Value:
 def negative(value: Value) -> Value:
     """Return the number with the other sign."""
     made = number(value)
+    if made.kind == "null":
+        return made
     if made.literal is not None and made.kind != "float" and not made.literal.startswith("-"):
         return number_literal(f"-{made.literal}")
     made = counted(made)
@@ -106,27 +108,31 @@ def negative(value: Value) -> Value:
 
 def bits(operator: str, context: Context, left: Value, right: Value) -> Value:
     """Return what an operator on bits makes."""
-    one, other = (_bits(context, value) for value in (left, right))
+    one, other = (_bits(value) for value in (left, right))
     if operator in ("<<", ">>"):
         if other.literal is None or not 0 <= int(other.literal) < 63:
             raise UntranslatableError(f"{operator} by a number that is not known")
+        context.note(_NEGATIVE_BITS)
         return integer(f"{one.at(OTHER)} {operator} {other.literal}", OTHER, "bigint")
+    if operator != "&" or (one.literal is None and other.literal is None):
+        context.note(_NEGATIVE_BITS)
     return integer(f"{one.at(OTHER + 1)} {operator} {other.at(OTHER + 1)}", OTHER, "bigint")
 
 
-def all_bits_but(context: Context, value: Value) -> Value:
+def all_bits_but(value: Value) -> Value:
     """Return ``~``, which is right where ``&`` follows: alone it is a number that only MySQL can hold."""
-    made = _bits(context, value)
+    made = _bits(value)
     return integer(f"~{made.at(ATOM)}", OTHER, "bigint")
 
 
-def _bits(context: Context, value: Value) -> Value:
+def _bits(value: Value) -> Value:
     made = wide(whole(value))
     if made.kind == "null":
-        return made
+        return integer("NULL::bigint", type_="bigint")
     if made.literal is None:
-        context.note(_NEGATIVE_BITS)
         return made
+    if int(made.literal) < 0:
+        raise UntranslatableError("bits of a negative number")
     return Value(f"{made.sql}::bigint", "integer", type="bigint", scale=0, literal=made.literal)
 
 

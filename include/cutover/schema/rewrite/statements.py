@@ -8,7 +8,7 @@ from sqlglot import exp
 
 from cutover.schema.rewrite.casts import stored
 from cutover.schema.rewrite.context import Context, Origin
-from cutover.schema.rewrite.names import relation, refuse_other_database
+from cutover.schema.rewrite.names import refuse_other_database, relation
 from cutover.schema.rewrite.queries import with_queries
 from cutover.schema.rewrite.scope import Attribute, Relation, UntranslatableError
 from cutover.schema.rewrite.sources import Sources, joined
