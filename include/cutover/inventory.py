@@ -28,12 +28,14 @@ def inventory(plan: Plan, later: Mapping[str, str] | None = None) -> list[Item]:
 
     Args:
         plan: the plan, whose losses and notes name objects by kind and name.
-        later: what was left out only during the run, by kind and name, with the reason.
+        later: what only the run showed of an object, by its kind and name.
     """
-    lost = {loss.object: loss.reason for loss in plan.losses} | dict(later or {})
+    lost = {loss.object: loss.reason for loss in plan.losses}
     noted: dict[str, list[str]] = {}
     for note in plan.notes:
         noted.setdefault(note.object, []).append(note.text)
+    for what, text in (later or {}).items():
+        noted.setdefault(what, []).append(text)
     items = []
     for kind, name, change in _objects(plan):
         key = f"{kind} {name}"

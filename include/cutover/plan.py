@@ -50,6 +50,7 @@ class Plan:
     losses: tuple[Loss, ...]
     notes: tuple[Note, ...]
     deferrable: bool
+    validated: bool = True
 
     @property
     def chunks(self) -> list[Chunk]:
@@ -124,13 +125,13 @@ class Plan:
             statements += ddl.indexes(table)
         for table in self.tables:
             made = (
-                ddl.constraints(table, self.late_not_null(table)),
+                ddl.constraints(table, self.late_not_null(table), self.unasked(table)),
                 *ddl.comments(table),
                 ddl.restart_identity(table),
             )
             statements += [statement for statement in made if statement]
         for table in self.tables:
-            statements += [ddl.foreign_key(table, key, self.deferrable) for key in table.foreign_keys]
+            statements += [ddl.foreign_key(table, key, self.deferrable, self.validated) for key in table.foreign_keys]
         return statements + self.code
 
     @property
@@ -138,6 +139,10 @@ class Plan:
         """The statements that take the target away again."""
         views = map(ddl.drop_view, reversed(self.views))
         return [*views, *ddl.drop_tables(self.tables), *map(ddl.drop_program, self.programs)]
+
+    def unasked(self, table: TargetTable) -> set[str]:
+        """Return the names of the checks that are not asked of the rows that are there."""
+        return set() if self.validated else {check.name for check in table.checks}
 
     def late_not_null(self, table: TargetTable) -> list[str]:
         """Columns that the source forbids NULL in, but the load may leave NULL: by zero dates, or computing them."""
@@ -204,6 +209,7 @@ def build_plan(
         translation.losses,
         translation.notes,
         spec.schema_.settings.constraints.deferrable_constraints,
+        spec.schema_.settings.constraints.validate_constraints,
     )
 
 

@@ -160,7 +160,7 @@ def _tables(report: Report, by_kind: Mapping[str, list[Event]]) -> None:
     if by_kind["planned"]:
         plan = Plan.from_json(by_kind["planned"][-1].detail["plan"])
         report.digest, report.notes = plan.digest, [str(note) for note in plan.notes]
-        report.objects = inventory(plan, _left_out_later(by_kind["step_finished"]))
+        report.objects = inventory(plan, _not_validated(by_kind["step_finished"]))
         report.losses = [f"{loss.object}: {loss.reason}" for loss in plan.losses]
         for planned in plan.tables:
             tables[planned.route.source] = TableReport(planned.route.source)
@@ -194,9 +194,9 @@ def _tables(report: Report, by_kind: Mapping[str, list[Event]]) -> None:
     report.tables = list(tables.values())
 
 
-def _left_out_later(finished: Iterable[Event]) -> dict[str, str]:
-    """What only the rows showed to be impossible, by its kind and name."""
-    return {what: why for event in finished for what, why in event.detail.get("left_out", ())}
+def _not_validated(finished: Iterable[Event]) -> dict[str, str]:
+    """The constraints that hold for rows to come alone, by kind and name, with the reason."""
+    return {what: why for event in finished for what, why in event.detail.get("not_validated", ())}
 
 
 def _losses(report: Report, by_kind: Mapping[str, list[Event]]) -> None:
@@ -216,7 +216,7 @@ def _losses(report: Report, by_kind: Mapping[str, list[Event]]) -> None:
         detail = event.detail
         for column in detail.get("not_null_relaxed", ()):
             report.losses.append(f"{column}: NOT NULL relaxed, because dates that are none became NULL")
-        report.losses += [f"{what}: {why}" for what, why in detail.get("left_out", ())]
+        report.notes += [f"{what}: {why}" for what, why in detail.get("not_validated", ())]
         for view in detail.get("views", ()):
             if view["problem"]:
                 line = f"view {view['view']}: {view['problem']}"

@@ -215,3 +215,18 @@ def test_unique_indexes_over_lower(source_db: Server, target_db: Server) -> None
     for twice in ("INSERT INTO parent VALUES ('aBC')", "INSERT INTO parent VALUES ('x', 'A@X.Y')"):
         with pytest.raises(Exception, match="duplicate key"):
             postgres(target_db, twice)
+
+
+def test_constraints_that_are_not_asked_of_the_rows(source_db: Server, target_db: Server) -> None:
+    mysql(
+        source_db,
+        "CREATE TABLE p (id INT PRIMARY KEY)",
+        "CREATE TABLE c (id INT PRIMARY KEY, p INT, CONSTRAINT kin FOREIGN KEY (p) REFERENCES p (id), CHECK (id > 0))",
+        "INSERT INTO c VALUES (1, 7)",
+    )
+    written = spec(schema={"settings": {"constraints": {"validateConstraints": False}}})
+    told = run_migration(begin(source_db, target_db, written))
+    assert told.status == report.COMPLETED, (told.cause, told.losses)
+    assert rows(target_db, "SELECT id, p FROM c") == [(1, 7)]
+    with pytest.raises(Exception, match="violates foreign key"):
+        postgres(target_db, "INSERT INTO c VALUES (2, 8)")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -105,14 +105,15 @@ def _once(connection: psycopg.Connection, statement: Statement) -> None:
 
 
 def add_constraints(
-    target: Endpoint, schema: str, table: TargetTable, not_null: Sequence[str], timeout: int
+    target: Endpoint, schema: str, table: TargetTable, not_null: Sequence[str], unasked: Collection[str], timeout: int
 ) -> list[TargetCheck]:
-    """Add a table's key, NOT NULLs and checks; return the checks that rows break.
+    """Add a table's key, NOT NULLs and checks; return the checks that hold for rows to come alone.
 
-    A check is the source's word about later rows; that some rows of the source break it, or that
-    PostgreSQL reads it more strictly, must not keep the rows away.
+    Those are ``unasked``, and the ones that rows break: a check is the source's word about later rows.
+    That some rows of the source break it, or that PostgreSQL reads it more strictly, must not keep
+    the rows away.
     """
-    broken: set[str] = set()
+    broken: set[str] = set(unasked)
     while (statement := ddl.constraints(table, not_null, broken)) is not None:
         try:
             apply(target, schema, [statement], timeout)
@@ -126,11 +127,11 @@ def add_constraints(
             broken.add(found.name)
     if not table.constrained:
         return []
-    # The catalogue tells, not the loop: an attempt before this one may have left some out.
-    query = "SELECT conname FROM pg_constraint WHERE conrelid = to_regclass(%s) AND contype = 'c'"
+    # The catalogue tells, not the loop: an attempt before this one may have found some out.
+    query = "SELECT conname FROM pg_constraint WHERE conrelid = to_regclass(%s) AND contype = 'c' AND NOT convalidated"
     with postgresql.session(target, schema) as connection:
-        there = {name for (name,) in connection.execute(query, (postgresql.quoted(schema, table.name),))}
-    return [check for check in table.checks if check.name not in there]
+        named = {name for (name,) in connection.execute(query, (postgresql.quoted(schema, table.name),))}
+    return [check for check in table.checks if check.name in named]
 
 
 def became_null(target: Endpoint, schema: str, table: str, column: str) -> bool:
@@ -150,6 +151,7 @@ def add_foreign_key(
     table: TargetTable,
     key: ForeignKey,
     deferrable: bool,
+    valid: bool,
     timeout: int,
     kind: str = ERROR,
 ) -> Removed | None:
@@ -158,7 +160,7 @@ def add_foreign_key(
     Raises:
         DataError: taking orphans out does not end, or other rows refer to them.
     """
-    statement = ddl.foreign_key(table, key, deferrable)
+    statement = ddl.foreign_key(table, key, deferrable, valid)
     reason = f"no row in {key.referred_table} for foreign key {key.name}"
     rows = 0
     for _ in range(_ORPHAN_ROUNDS):

@@ -95,6 +95,17 @@ def contents(connection: psycopg.Connection, schema: str) -> dict[Movable, list[
     return found
 
 
+def bind_routines(connection: psycopg.Connection, schema: str, to: str) -> None:
+    """Let a schema's routines find the tables they name in the schema ``to``, whoever calls them."""
+    for movable, identities in contents(connection, schema).items():
+        for identity in identities if movable.kind == "ROUTINE" else ():
+            connection.execute(
+                sql.SQL("ALTER ROUTINE {}.{} SET search_path = {}, pg_temp").format(
+                    sql.Identifier(schema), sql.SQL(identity), sql.Identifier(to)
+                )
+            )
+
+
 def run(connection: psycopg.Connection, statement: str) -> None:
     """Execute a statement that holds no parameters: a percent sign in it is only that."""
     connection.execute(statement.encode())

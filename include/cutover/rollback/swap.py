@@ -178,7 +178,7 @@ def cut_over(
             connection.execute(sql.SQL("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE").format(new))
             if not _partitioned(connection, shadow_schema, name):
                 connection.execute(sql.SQL("ALTER TABLE {} RESET (autovacuum_enabled)").format(new))
-        _bind_routines(connection, live, shadow_schema, brought)
+        shadow.bind_routines(connection, shadow_schema, live)
         defaults = connection.execute(_DEFAULT_GRANTS, (live,)).fetchall()
         started = _exchange(connection, live, leaving, shadow_schema, brought)
         for movable in brought:
@@ -206,18 +206,6 @@ def _partitioned(connection: psycopg.Connection, schema: str, name: str) -> bool
     query = "SELECT relkind = 'p' FROM pg_class WHERE oid = to_regclass(%s)"
     row = connection.execute(query, (postgresql.quoted(schema, name),)).fetchone()
     return bool(row and row[0])
-
-
-def _bind_routines(connection: psycopg.Connection, live: str, shadow_schema: str, brought: Collection[Movable]) -> None:
-    """Let routines find the tables they name in the live schema, whatever the caller's search path is."""
-    for movable, identities in shadow.contents(connection, shadow_schema).items():
-        if movable.kind == "ROUTINE" and movable in brought:
-            for identity in identities:
-                connection.execute(
-                    sql.SQL("ALTER ROUTINE {}.{} SET search_path = {}, pg_temp").format(
-                        sql.Identifier(shadow_schema), sql.SQL(identity), sql.Identifier(live)
-                    )
-                )
 
 
 def go_back(target: Endpoint, live: str, shadow_schema: str, limit_ms: int) -> bool:

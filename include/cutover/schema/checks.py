@@ -8,7 +8,7 @@ from sqlglot import exp
 
 from cutover.route import ColumnRoute
 from cutover.schema.model import Table
-from cutover.schema.names import fitting
+from cutover.schema.names import fitting, spelled
 from cutover.schema.rewrite import rewrite_expression
 from cutover.schema.rewrite.scope import Scope, UntranslatableError
 from cutover.schema.target import Findings, TargetCheck
@@ -25,7 +25,7 @@ def of_labels(table: str, route: ColumnRoute) -> TargetCheck:
 
 
 def translate_checks(
-    table: Table, routes: Sequence[ColumnRoute], scope: Scope, taken: set[str], findings: Findings
+    table: Table, routes: Sequence[ColumnRoute], scope: Scope, taken: set[str], fold: bool, findings: Findings
 ) -> Iterator[TargetCheck]:
     """Yield a table's checks in PostgreSQL's dialect; what cannot be one is a loss with its reason.
 
@@ -35,6 +35,7 @@ def translate_checks(
         table: the table as inspected.
         routes: its columns that travel.
         scope: what the names in the checks mean.
+        fold: whether names become lower case.
         taken: names that the target table's other checks have.
         findings: what is left out or changes its meaning is added here.
     """
@@ -51,7 +52,7 @@ def translate_checks(
             continue
         for note in made.notes:
             findings.note(where, note)
-        name = fitting(check.name if check.name not in sources else f"{table.name}_{check.name}_check")
+        name = spelled(check.name if check.name not in sources else f"{table.name}_{check.name}_check", fold)
         while name in taken:
             name = fitting(f"{name}_1")
         taken.add(name)

@@ -7,6 +7,7 @@ from fnmatch import fnmatchcase
 
 from cutover.errors import SpecError
 from cutover.schema.model import Schema, Table
+from cutover.schema.names import column_spelled, spelled
 from cutover.spec import MigrationSpec
 
 
@@ -26,9 +27,15 @@ def choose(source: Schema, spec: MigrationSpec, only: tuple[str, ...] = ()) -> l
     return chosen
 
 
+def table_name(table: str, spec: MigrationSpec) -> str:
+    """Return what a table, view or routine is called in the target."""
+    return spelled(table, spec.schema_.settings.tables.fold)
+
+
 def target_name(table: str, column: str, spec: MigrationSpec) -> str:
-    """Return what the spec's fieldMapping calls a column."""
-    return spec.data.transformation.mapping.fields.get(table, {}).get(column, column)
+    """Return what a column is called in the target: what fieldMapping says, or as it is spelled there."""
+    mapped = spec.data.transformation.mapping.fields.get(table, {}).get(column)
+    return mapped if mapped is not None else column_spelled(column, spec.schema_.settings.tables.fold)
 
 
 def _chosen(name: str, spec: MigrationSpec, only: tuple[str, ...]) -> bool:
@@ -94,6 +101,14 @@ def _names(table: Table, spec: MigrationSpec) -> set[str]:
 
 
 def _twice(chosen: list[Table], spec: MigrationSpec) -> Iterator[str]:
+    tables: dict[str, str] = {}
+    for table in chosen:
+        other = tables.setdefault(table_name(table.name, spec), table.name)
+        if other != table.name:
+            yield (
+                f"schema.settings.tables.identifiers: {other!r} and {table.name!r} would both be called "
+                f"{table_name(table.name, spec)!r}; keep their case, or exclude one"
+            )
     for table in chosen:
         origins: dict[str, str] = {}
         for column in table.columns:

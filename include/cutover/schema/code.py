@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from functools import partial
 
 from cutover.schema import scopes
 from cutover.schema.model import Event, Routine, Schema, Trigger
-from cutover.schema.names import fitting
-from cutover.schema.programs import Program, skeleton, translate_routine, translate_trigger
+from cutover.schema.names import spelled
+from cutover.schema.programs import Program, skeleton, translate_event, translate_routine, translate_trigger
 from cutover.schema.rewrite.scope import Attribute, Scope, UntranslatableError
 from cutover.schema.target import Findings, TargetView
 from cutover.schema.views import translate_views
 from cutover.spec import MigrationSpec
 
 _TypeOf = Callable[[str], Attribute]
-_NOTHING = Attribute("", "", "other")
+_BY_THE_SPEC = "stays behind: the spec says so"
+# Modes that give letters of the SQL itself another meaning (MySQL manual, Server SQL Modes).
+_OTHER_GRAMMAR = (
+    "ANSI_QUOTES",
+    "PIPES_AS_CONCAT",
+    "NO_BACKSLASH_ESCAPES",
+    "IGNORE_SPACE",
+    "HIGH_NOT_PRECEDENCE",
+    "ORACLE",
+)
 _UNREADABLE = "the account may not read its text; GRANT SELECT on the server's table mysql.proc, or SHOW_ROUTINE, to it"
 
 
@@ -29,100 +39,134 @@ def translate_code(
     at first; whatever uses one that turns out not to be is translated again without it.
     """
     type_of = partial(scopes.of_type, spec=spec)
-    carried = [routine for routine in source.routines if _returns(routine, type_of) is not None]
+    options = spec.schema_.settings.tables.options
+    fold = spec.schema_.settings.tables.fold
+    carried = list(source.routines) if options.preserve_stored_procedures else []
     while True:
         found = Findings()
-        functions = {r.name.lower(): _returns(r, type_of) or _NOTHING for r in carried if r.returns is not None}
-        procedures = {routine.name.lower(): routine for routine in carried if routine.returns is None}
-        views, known = translate_views(source, replace(scope, functions=functions), spec, found)
-        programs = [p for r in source.routines for p in _routine(r, known, type_of, procedures, spec, found)]
-        made = {(program.kind, program.name) for program in programs}
-        refused = [routine for routine in carried if (routine.kind, fitting(routine.name)) not in made]
-        if not refused:
+        translator = _Translator(source, _with_routines(scope, carried, type_of, fold), type_of, carried, fold, found)
+        views, translator.scope = translate_views(source, translator.scope, spec, found)
+        made = {routine: translator.routine(routine) for routine in carried}
+        if all(made.values()):
             break
-        carried = [routine for routine in carried if routine not in refused]
+        # What could not be translated is told in the next round, too, where nothing counts on it.
+        carried = [routine for routine in carried if made[routine]]
+    programs = [program for program in made.values() if program]
+    for routine in source.routines:
+        if routine not in made:
+            programs += translator.left_behind(routine, options.preserve_stored_procedures)
     for trigger in source.triggers:
-        programs += _trigger(trigger, source, known, type_of, procedures, spec, found)
+        programs += translator.trigger(trigger, options.preserve_triggers)
     for event in source.events:
-        _event(event, known, type_of, spec, found)
+        programs += translator.event(event, options.preserve_stored_procedures)
     findings.losses += found.losses
     findings.notes += found.notes
     return views, tuple(programs)
 
 
-def _returns(routine: Routine, type_of: _TypeOf) -> Attribute | None:
-    """What calling a routine gives; None where its type is not known."""
-    if routine.returns is None:
-        return _NOTHING
-    try:
-        return replace(type_of(routine.returns), name=fitting(routine.name))
-    except (KeyError, ValueError):
-        return None
+def _with_routines(scope: Scope, carried: Sequence[Routine], type_of: _TypeOf, fold: bool) -> Scope:
+    functions = {}
+    for routine in carried:
+        if routine.returns is not None:
+            with suppress(KeyError, ValueError):  # its own translation will say so
+                functions[routine.name.lower()] = replace(type_of(routine.returns), name=spelled(routine.name, fold))
+    return replace(scope, functions=functions)
 
 
-def _routine(
-    routine: Routine,
-    scope: Scope,
-    type_of: _TypeOf,
-    procedures: Mapping[str, Routine],
-    spec: MigrationSpec,
-    findings: Findings,
-) -> Iterator[Program]:
-    where = f"{routine.kind} {routine.name}"
-    if spec.schema_.settings.tables.options.preserve_stored_procedures is False:
-        findings.note(where, "stays behind: the spec says so")
-        return
-    try:
-        if not routine.body:
-            raise UntranslatableError(_UNREADABLE)
-        made = translate_routine(routine, scope, type_of, procedures)
-    except UntranslatableError as error:
-        findings.lose(where, error.construct, skeleton(routine, scope, type_of, error.construct))
-        return
-    for note in made.notes:
-        findings.note(where, note)
-    yield made
+@dataclass
+class _Translator:
+    """Translates one program after the other, and notes what becomes of it."""
 
+    source: Schema
+    scope: Scope
+    type_of: _TypeOf
+    carried: Sequence[Routine]
+    fold: bool
+    findings: Findings
 
-def _trigger(
-    trigger: Trigger,
-    source: Schema,
-    scope: Scope,
-    type_of: _TypeOf,
-    procedures: Mapping[str, Routine],
-    spec: MigrationSpec,
-    findings: Findings,
-) -> Iterator[Program]:
-    where = f"trigger {trigger.name}"
-    if spec.schema_.settings.tables.options.preserve_triggers is False:
-        findings.note(where, "stays behind: the spec says so")
-        return
-    if trigger.table not in scope.relations:
-        findings.note(where, f"stays behind with its table {trigger.table}")
-        return
-    try:
-        if not trigger.body:
-            raise UntranslatableError("the account may not read its text; GRANT TRIGGER to it")
-        made = translate_trigger(
-            trigger,
-            scope,
-            type_of,
-            siblings=source.triggers,
-            table=source.table(trigger.table),
-            procedures=procedures,
+    def routine(self, routine: Routine) -> Program | None:
+        """Translate a routine, or return None where it has no translation."""
+        return self._made(
+            routine,
+            f"{routine.kind} {routine.name}",
+            _UNREADABLE,
+            lambda: translate_routine(self._called(routine), self.scope, self.type_of, self._procedures),
         )
-    except UntranslatableError as error:
-        findings.lose(where, error.construct, skeleton(trigger, scope, type_of, error.construct))
-        return
-    for note in made.notes:
-        findings.note(where, note)
-    yield made
+
+    def left_behind(self, routine: Routine, wanted: bool) -> list[Program]:
+        """Say why a routine is not carried, that a program of the source may count on."""
+        if not wanted:
+            self.findings.note(f"{routine.kind} {routine.name}", _BY_THE_SPEC)
+            return []
+        made = self.routine(routine)
+        return [made] if made else []
+
+    def trigger(self, trigger: Trigger, wanted: bool) -> list[Program]:
+        """Translate a trigger of a table that is carried."""
+        where = f"trigger {trigger.name}"
+        if not wanted:
+            self.findings.note(where, _BY_THE_SPEC)
+        elif trigger.table not in self.scope.relations:
+            self.findings.note(where, f"stays behind with its table {trigger.table}")
+        else:
+            made = self._made(
+                trigger,
+                where,
+                "the account may not read its text; GRANT TRIGGER to it",
+                lambda: translate_trigger(
+                    replace(trigger, name=spelled(trigger.name, self.fold)),
+                    self.scope,
+                    self.type_of,
+                    siblings=[replace(t, name=spelled(t.name, self.fold)) for t in self.source.triggers],
+                    table=self.source.table(trigger.table),
+                    procedures=self._procedures,
+                ),
+            )
+            return [made] if made else []
+        return []
+
+    def event(self, event: Event, wanted: bool) -> list[Program]:
+        """Make an event's statement a procedure: what PostgreSQL lacks is the clock that calls it."""
+        where = f"event {event.name}"
+        if not wanted:
+            self.findings.note(where, _BY_THE_SPEC)
+            return []
+        when = event.schedule + ("" if event.enabled else ", and was disabled")
+        try:
+            made = translate_event(event, self.scope, self.type_of, self._procedures)
+        except UntranslatableError as error:
+            reason = f"PostgreSQL has no scheduler of its own, and {error.construct} no translation; it ran {when}"
+            self.findings.lose(where, reason, skeleton(event, self.scope, self.type_of, error.construct))
+            return []
+        reason = f"PostgreSQL has no scheduler of its own; have another CALL {made.name}, as it ran {when}"
+        self.findings.lose(where, reason)
+        return [replace(made, origin=f"procedure {made.name}")]
+
+    @property
+    def _procedures(self) -> dict[str, Routine]:
+        return {routine.name.lower(): self._called(routine) for routine in self.carried if routine.returns is None}
+
+    def _called(self, routine: Routine) -> Routine:
+        return replace(routine, name=spelled(routine.name, self.fold))
+
+    def _made(
+        self, program: Routine | Trigger, where: str, unreadable: str, translated: Callable[[], Program]
+    ) -> Program | None:
+        try:
+            if not program.body:
+                raise UntranslatableError(unreadable)
+            _refuse_other_grammar(program.sql_mode)
+            made = translated()
+        except UntranslatableError as error:
+            text = skeleton(program, self.scope, self.type_of, error.construct)
+            self.findings.lose(where, error.construct, text)
+            return None
+        for note in made.notes:
+            self.findings.note(where, note)
+        return replace(made, origin=where)
 
 
-def _event(event: Event, scope: Scope, type_of: _TypeOf, spec: MigrationSpec, findings: Findings) -> None:
-    if spec.schema_.settings.tables.options.preserve_stored_procedures is False:
-        findings.note(f"event {event.name}", "stays behind: the spec says so")
-        return
-    state = "" if event.enabled else " (disabled)"
-    reason = f"PostgreSQL has no scheduler of its own; it ran {event.schedule}{state}. Schedule it elsewhere"
-    findings.lose(f"event {event.name}", reason, skeleton(event, scope, type_of))
+def _refuse_other_grammar(mode: str) -> None:
+    for word in _OTHER_GRAMMAR:
+        if word in mode.split(","):
+            raise UntranslatableError(f"sql_mode {word}, in which it was made")

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import sqlglot
-from sqlglot import exp
-
+from cutover.dialects import postgresql
 from cutover.route import ColumnRoute
 from cutover.schema.model import Table
 from cutover.schema.rewrite import rewrite_expression
 from cutover.schema.rewrite.scope import Scope, UntranslatableError
 from cutover.schema.target import Findings, TargetTable
 from cutover.spec import MigrationSpec
+
+_PLACE = "cutover place of "
 
 
 def compute(table: TargetTable, source: Table, scope: Scope, spec: MigrationSpec, findings: Findings) -> TargetTable:
@@ -48,13 +48,14 @@ def compute(table: TargetTable, source: Table, scope: Scope, spec: MigrationSpec
 
 
 def _expression(written: str, route: ColumnRoute, table: str, earlier: dict[str, str], scope: Scope) -> str:
-    rewritten = rewrite_expression(written, scope, table, condition=route.arrow == "bool")
-    made = sqlglot.parse_one(rewritten.sql, read="postgres")
-    for column in list(made.find_all(exp.Column)):
-        if column.name in earlier:
-            inner = exp.Paren(this=sqlglot.parse_one(earlier[column.name], read="postgres"))
-            if column is made:
-                made = inner
-            else:
-                column.replace(inner)
-    return made.sql(dialect="postgres")
+    """Rewrite an expression; the generated columns before it stand in it as names that nothing else has."""
+    known = scope.relations[table]
+    attributes = {
+        name: replace(attribute, name=_PLACE + attribute.name) if attribute.name in earlier else attribute
+        for name, attribute in known.attributes.items()
+    }
+    within = replace(scope, relations={**scope.relations, table: replace(known, attributes=attributes)})
+    made = rewrite_expression(written, within, table, condition=route.arrow == "bool").sql
+    for name, expression in earlier.items():
+        made = made.replace(postgresql.quoted(_PLACE + name), f"({expression})")
+    return made

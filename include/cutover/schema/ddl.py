@@ -194,10 +194,10 @@ def touch_name(table: TargetTable) -> str:
     return fitting(f"{_TOUCH}{table.name}")
 
 
-def constraints(table: TargetTable, not_null: Sequence[str], left_out: Collection[str] = ()) -> Statement | None:
+def constraints(table: TargetTable, not_null: Sequence[str], not_valid: Collection[str] = ()) -> Statement | None:
     """Return the one statement that adds primary key, NOT NULL and CHECKs, or None where there are none.
 
-    The checks named in ``left_out`` are not added.
+    The checks named in ``not_valid`` hold for rows to come, and are not asked of those that are there.
 
     One ALTER TABLE reads the table once for all of them (PostgreSQL manual, ALTER TABLE, Notes).
     """
@@ -211,7 +211,7 @@ def constraints(table: TargetTable, not_null: Sequence[str], left_out: Collectio
         key = f"({', '.join(map(quote, table.route.key))})" if table.partitions else f"USING INDEX {name}"
         parts.append(f"ADD CONSTRAINT {name} PRIMARY KEY {key}")
     parts += [f"ALTER COLUMN {quote(column)} SET NOT NULL" for column in not_null]
-    parts += [_add_check(check) for check in table.checks if check.name not in left_out]
+    parts += [_add_check(check) + (" NOT VALID" if check.name in not_valid else "") for check in table.checks]
     if not parts:
         return None
     return Statement(table.name, f"constraints of {table.name}", f"ALTER TABLE {quote(table.name)} " + ", ".join(parts))
@@ -295,8 +295,8 @@ def drop_program(wanted: Program) -> Statement:
     )
 
 
-def foreign_key(table: TargetTable, key: ForeignKey, deferrable: bool) -> Statement:
-    """Return the statement that adds one foreign key."""
+def foreign_key(table: TargetTable, key: ForeignKey, deferrable: bool, valid: bool) -> Statement:
+    """Return the statement that adds one foreign key; where not ``valid``, it holds for rows to come alone."""
     metadata = sa.MetaData()
     built = _built(table, metadata)
     if key.referred_table != table.name:
@@ -308,6 +308,7 @@ def foreign_key(table: TargetTable, key: ForeignKey, deferrable: bool) -> Statem
         ondelete=key.on_delete,
         onupdate=key.on_update,
         deferrable=deferrable or None,
+        postgresql_not_valid=not valid,
     )
     built.append_constraint(constraint)
     return Statement(table.name, f"foreign key {key.name} of {table.name}", _sql(AddConstraint(constraint)))

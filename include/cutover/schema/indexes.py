@@ -84,18 +84,20 @@ def _begins(longer: Index, shorter: Index) -> bool:
     return longer.parts[: len(shorter.parts)] == shorter.parts
 
 
-def name_indexes(tables: list[TargetTable], relations: set[str]) -> None:
+def name_indexes(tables: list[TargetTable], relations: set[str], fold: bool) -> None:
     """Give every index a name of its own: in PostgreSQL they are unique per schema, among tables and views.
 
     Args:
         tables: the tables; those with renamed indexes take their place.
         relations: the names of tables and views.
+        fold: whether names become lower case.
     """
     taken = relations | {fitting(f"{table.name}_pkey") for table in tables}
     for position, table in enumerate(tables):
         renamed = []
         for index in table.indexes:
-            name = index.name if index.name not in taken else f"{table.name}_{index.name}"
+            wanted = index.name.lower() if fold else index.name
+            name = wanted if wanted not in taken else f"{table.name}_{wanted}"
             if not fits(name) or name in taken:
                 name = marked(name, f"{table.name}.{index.name}")
             taken.add(name)

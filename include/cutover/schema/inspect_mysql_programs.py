@@ -13,7 +13,8 @@ _VIEWS = sa.text("""
     SELECT table_name, view_definition, check_option FROM information_schema.views
     WHERE table_schema = DATABASE() ORDER BY table_name""")
 _TRIGGERS = sa.text("""
-    SELECT trigger_name, event_object_table, action_timing, event_manipulation, action_statement, action_order
+    SELECT trigger_name, event_object_table, action_timing, event_manipulation, action_statement, action_order,
+           sql_mode
     FROM information_schema.triggers WHERE trigger_schema = DATABASE() ORDER BY trigger_name""")
 # The parameter without a name and mode is what a function returns.
 _PARAMETERS = sa.text("""
@@ -22,7 +23,8 @@ _PARAMETERS = sa.text("""
     WHERE specific_schema = DATABASE() AND parameter_name IS NOT NULL
     ORDER BY specific_name, routine_type, ordinal_position""")
 _ROUTINES = sa.text("""
-    SELECT routine_type, routine_name, routine_definition, dtd_identifier, is_deterministic, routine_comment
+    SELECT routine_type, routine_name, routine_definition, dtd_identifier, is_deterministic, routine_comment,
+           sql_mode
     FROM information_schema.routines
     WHERE routine_schema = DATABASE() AND routine_type IN ('FUNCTION', 'PROCEDURE')
     ORDER BY routine_name, routine_type""")
@@ -46,8 +48,8 @@ def views(connection: sa.Connection, columns: Mapping[str, Sequence[Column]]) ->
 def triggers(connection: sa.Connection) -> tuple[Trigger, ...]:
     """Read the triggers."""
     return tuple(
-        Trigger(name, table, timing, event, body or "", int(order))
-        for name, table, timing, event, body, order in connection.execute(_TRIGGERS)
+        Trigger(name, table, timing, event, body or "", int(order), mode)
+        for name, table, timing, event, body, order, mode in connection.execute(_TRIGGERS)
     )
 
 
@@ -64,8 +66,9 @@ def routines(connection: sa.Connection) -> tuple[Routine, ...]:
             returns if kind == "FUNCTION" else None,
             deterministic == "YES",
             comment or None,
+            mode,
         )
-        for kind, name, body, returns, deterministic, comment in connection.execute(_ROUTINES)
+        for kind, name, body, returns, deterministic, comment, mode in connection.execute(_ROUTINES)
     )
 
 

@@ -183,6 +183,7 @@ class Trigger:
     event: str
     body: str
     order: int = 1
+    sql_mode: str = ""
 
 
 @dataclass(frozen=True)
@@ -196,7 +197,10 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Routine:
-    """A stored procedure, or a function, which is one that ``returns`` a type; ``body`` is one statement."""
+    """A stored procedure, or a function, which is one that ``returns`` a type; ``body`` is one statement.
+
+    ``sql_mode`` is the one that it was made in and runs in, here as for triggers.
+    """
 
     name: str
     parameters: tuple[Parameter, ...]
@@ -204,6 +208,7 @@ class Routine:
     returns: str | None = None
     deterministic: bool = False
     comment: str | None = None
+    sql_mode: str = ""
 
     @property
     def kind(self) -> str:

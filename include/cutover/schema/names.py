@@ -6,6 +6,8 @@ import hashlib
 
 MAX_IDENTIFIER_BYTES = 63
 _DIGEST_LENGTH = 8
+# PostgreSQL manual, System Columns.
+_SYSTEM_COLUMNS = frozenset(["tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"])
 
 
 def fits(name: str) -> bool:
@@ -16,6 +18,17 @@ def fits(name: str) -> bool:
 def fitting(name: str) -> str:
     """Return the name, or where it is too long its beginning and a digest of all of it, the same every time."""
     return name if fits(name) else marked(name, name)
+
+
+def spelled(name: str, fold: bool) -> str:
+    """Return what an object is called in the target: fitting, and in lower case where names are folded."""
+    return fitting(name.lower() if fold else name)
+
+
+def column_spelled(name: str, fold: bool) -> str:
+    """Return what a column is called in the target, which has columns of its own in every table."""
+    made = spelled(name, fold)
+    return f"{made}_" if made in _SYSTEM_COLUMNS else made
 
 
 def marked(name: str, whole: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from cutover.route import ColumnRoute
-from cutover.schema.choose import target_name
+from cutover.schema.choose import table_name, target_name
 from cutover.schema.model import ForeignKey, Table
 from cutover.schema.target import Findings, TargetTable
 from cutover.spec import MigrationSpec
@@ -32,13 +32,14 @@ def agree_along_foreign_keys(
             kept.append(
                 replace(
                     key,
+                    name=table_name(key.name, spec),
                     columns=tuple(target_name(name, c, spec) for c in key.columns),
                     referred_table=parent.name,
                     referred_columns=tuple(target_name(parent.route.source, c, spec) for c in key.referred_columns),
                 )
             )
         by_source[name] = replace(table, foreign_keys=tuple(kept))
-    result = {name: _fit_identity(table) for name, table in by_source.items()}
+    result = {table.name: _fit_identity(table) for table in by_source.values()}
     for _ in range(len(result)):
         changed = False
         for name, table in result.items():

@@ -157,7 +157,7 @@ def _code(
 def _accepts(connection: psycopg.Connection, program: Program, refused: list[Loss]) -> bool:
     refusal = _refusal(connection, ddl.program(program))
     if refusal:
-        refused.append(Loss(f"{program.kind} {program.name}", f"the target refuses it: {refusal}", _text(program)))
+        refused.append(Loss(program.origin, f"the target refuses it: {refusal}", _text(program)))
     return not refusal
 
 
@@ -168,9 +168,9 @@ def _accepted_view(connection: psycopg.Connection, view: TargetView, refused: li
         return view
     unchecked = replace(view, check_option=None)
     if view.check_option and _refusal(connection, [ddl.view(unchecked)]) is None:
-        refused.append(Loss(f"check option of view {view.name}", f"the target refuses it: {refusal}"))
+        refused.append(Loss(f"check option of view {view.source}", f"the target refuses it: {refusal}"))
         return unchecked
-    refused.append(Loss(f"view {view.name}", f"the target refuses it: {refusal}", ddl.view(view).sql))
+    refused.append(Loss(f"view {view.source}", f"the target refuses it: {refusal}", ddl.view(view).sql))
     return None
 
 
@@ -181,7 +181,7 @@ def _runs(connection: psycopg.Connection, program: Program, refused: list[Loss])
         refusal = _refusal(connection, [ddl.Statement("", "probe", f"PREPARE {name} AS {probe}")])
         if refusal:
             reason = f"the target refuses {probe}: {refusal}"
-            refused.append(Loss(f"{program.kind} {program.name}", reason, _text(program)))
+            refused.append(Loss(program.origin, reason, _text(program)))
             return False
         connection.execute(sql.SQL("DEALLOCATE {}").format(sql.Identifier(name)))
     return True

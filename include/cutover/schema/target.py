@@ -131,9 +131,10 @@ class Movable:
 
 @dataclass(frozen=True)
 class TargetView:
-    """A view of the target; ``reads`` are the names, in the source, of the relations it reads."""
+    """A view of the target; ``source`` is its name in the source, as ``reads`` are of the relations it reads."""
 
     name: str
+    source: str
     columns: tuple[str, ...]
     select: str
     reads: tuple[str, ...] = ()

@@ -10,7 +10,7 @@ from cutover.errors import SpecError
 from cutover.route import ColumnRoute, TableRoute
 from cutover.schema import columns, scopes
 from cutover.schema.checks import of_labels, translate_checks
-from cutover.schema.choose import choose, target_name
+from cutover.schema.choose import choose, table_name, target_name
 from cutover.schema.code import translate_code
 from cutover.schema.collations import lowered
 from cutover.schema.computed import compute
@@ -55,10 +55,10 @@ def translate(
     tables = agree_along_foreign_keys(tables, chosen, spec, findings)
     scope = scopes.of_tables(source, tables)
     tables = [_with_expressions(table, source.table(table.route.source), scope, spec, findings) for table in tables]
-    taken = {table.name for table in tables} | {view.name for view in source.views}
+    taken = {table.name for table in tables} | {table_name(view.name, spec) for view in source.views}
     tables = [partition(table, source.table(table.route.source), taken, findings) for table in tables]
     views, programs = translate_code(source, scope, spec, findings)
-    name_indexes(tables, taken)
+    name_indexes(tables, taken, spec.schema_.settings.tables.fold)
     for other in source.others:
         findings.lose(f"{other.kind} {other.name}", f"PostgreSQL has no {other.kind} of this kind, or it is not built")
     return Translation(
@@ -78,10 +78,14 @@ def _table(table: Table, spec: MigrationSpec, findings: Findings) -> TargetTable
             findings.note(f"column {table.name}.{column.name}", "stays behind: columnFilters leaves it out")
             continue
         _refuse_long_name(target, f"column {table.name}.{target}")
+        if target != column.name:
+            findings.note(f"column {table.name}.{column.name}", f"is called {target}")
         if column.invisible:
             findings.note(f"column {table.name}.{column.name}", "is INVISIBLE in the source, and seen in the target")
         routes.append(_nullable(table, columns.route(table, column, target, spec, findings), spec, findings))
-    _refuse_long_name(table.name, f"table {table.name}")
+    called = table_name(table.name, spec)
+    if called != table.name:
+        findings.note(f"table {table.name}", f"is called {called}")
     names = {route.source: route.target for route in routes}
     key = tuple(names[name] for name in table.primary_key)
     duplicates = spec.data.transformation.cleaning.duplicates
@@ -90,7 +94,7 @@ def _table(table: Table, spec: MigrationSpec, findings: Findings) -> TargetTable
     return TargetTable(
         TableRoute(
             table.name,
-            table.name,
+            called,
             tuple(routes),
             key,
             ranged=len(key) == 1 and is_integer(next(r for r in routes if r.target == key[0])),
@@ -117,7 +121,8 @@ def _with_expressions(
     routes = table.route.columns
     checks = [of_labels(table.name, route) for route in routes if route.labels and route.arrow != "enum"]
     if table.constrained:
-        checks += translate_checks(source, routes, scope, {check.name for check in checks}, findings)
+        taken = {check.name for check in checks}
+        checks += translate_checks(source, routes, scope, taken, spec.schema_.settings.tables.fold, findings)
     names = {route.source: route.target for route in routes}
     indexes = translate_indexes(source, names, scope, spec, findings)
     return lowered(replace(table, checks=tuple(checks), indexes=tuple(indexes)), source, spec, findings)
@@ -225,7 +230,7 @@ def _refuse_long_name(name: str, what: str) -> None:
         raise SpecError(
             [
                 f"{what} has a name of {len(name.encode())} bytes, PostgreSQL holds {MAX_IDENTIFIER_BYTES}; "
-                "rename it under data.transformation.mapping.fieldMapping or exclude the table"
+                "give it another under data.transformation.mapping.fieldMapping"
             ]
         )
 

@@ -11,7 +11,7 @@ from sqlglot.errors import SqlglotError
 
 from cutover.schema import scopes
 from cutover.schema.model import Schema, View
-from cutover.schema.names import fits, fitting
+from cutover.schema.names import column_spelled, spelled
 from cutover.schema.rewrite import rewrite_statement
 from cutover.schema.rewrite.scope import Attribute, Relation, Scope, UntranslatableError
 from cutover.schema.target import Findings, TargetView
@@ -36,7 +36,7 @@ def translate_views(
             findings.note(where, "stays behind: the spec says so")
             continue
         try:
-            translated = _translate(view, scope, findings)
+            translated = _translate(view, scope, spec.schema_.settings.tables.fold, findings)
         except UntranslatableError as error:
             findings.lose(where, error.construct, view.definition)
             continue
@@ -45,11 +45,9 @@ def translate_views(
     return tuple(made), scope
 
 
-def _translate(view: View, scope: Scope, findings: Findings) -> TargetView:
+def _translate(view: View, scope: Scope, fold: bool, findings: Findings) -> TargetView:
     if not view.definition:
         raise UntranslatableError("the account may not read its definition; GRANT SHOW VIEW to it")
-    if not fits(view.name):
-        raise UntranslatableError("its name is too long for PostgreSQL")
     reads = _reads(view)
     for name in reads:
         if name not in scope.relations:
@@ -57,8 +55,8 @@ def _translate(view: View, scope: Scope, findings: Findings) -> TargetView:
     rewritten = rewrite_statement(view.definition, scope)
     for note in rewritten.notes:
         findings.note(f"view {view.name}", note)
-    columns = tuple(fitting(column.name) for column in view.columns)
-    return TargetView(view.name, columns, rewritten.sql, reads, view.check_option)
+    columns = tuple(column_spelled(column.name, fold) for column in view.columns)
+    return TargetView(spelled(view.name, fold), view.name, columns, rewritten.sql, reads, view.check_option)
 
 
 def _relation(view: View, translated: TargetView, scope: Scope, spec: MigrationSpec) -> Relation:
@@ -70,7 +68,7 @@ def _relation(view: View, translated: TargetView, scope: Scope, spec: MigrationS
         attributes[column.name.lower()] = replace(
             known or scopes.of_type(column.type, spec, column.collation), name=name
         )
-    return Relation(view.name, attributes)
+    return Relation(translated.name, attributes)
 
 
 def _passed(view: View, scope: Scope) -> Iterator[tuple[str, Attribute]]:

@@ -145,11 +145,21 @@ class Columns(Part):
 
 
 class Tables(Part):
-    """Which tables, and what of them."""
+    """Which tables, and what of them.
+
+    identifiers: keep calls everything what the source does; fold in lower case, so that SQL without quotes
+    finds it. Names that PostgreSQL has no room for are shortened, the same way every time.
+    """
 
     patterns: Patterns = Field(default_factory=Patterns)
     options: TableOptions = Field(default_factory=TableOptions)
     columns: Columns = Field(default_factory=Columns)
+    identifiers: Literal["keep", "fold"] = "keep"
+
+    @property
+    def fold(self) -> bool:
+        """Whether names become lower case."""
+        return self.identifiers == "fold"
 
 
 class Indexes(Part):
@@ -172,11 +182,13 @@ class Constraints(Part):
 
     deferrableConstraints defaults to false, where the requirement's example says true: PostgreSQL refuses
     a foreign key that points at a deferrable key (CREATE TABLE, "REFERENCES").
+
+    validateConstraints: false asks foreign keys and checks of rows to come alone (NOT VALID); orphans stay.
     """
 
     enabled: bool = True
     preserve_constraints: bool = True
-    validate_constraints: AlwaysTrue = True
+    validate_constraints: bool = True
     deferrable_constraints: bool = False
     constraint_timeout: Milliseconds = 300_000
 

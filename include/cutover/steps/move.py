@@ -220,26 +220,28 @@ def finish_schema(run: Run) -> None:
         statements = [s for table in plan.tables for s in ddl.indexes(table)]
         finish.build_indexes(target, schema, statements, builders, timeout)
         timeout = settings.constraints.constraint_timeout
-        relaxed, broken = [], []
+        relaxed, not_validated = [], []
         for table in plan.tables:
             late = plan.late_not_null(table)
             emptied = [column for column in late if finish.became_null(target, schema, table.name, column)]
             relaxed += [f"{table.name}.{column}" for column in emptied]
             kept = [column for column in late if column not in emptied]
-            left_out = finish.add_constraints(target, schema, table, kept, timeout)
-            broken += [
+            open_ = finish.add_constraints(target, schema, table, kept, plan.unasked(table), timeout)
+            not_validated += [
                 (
                     f"check {table.route.source}.{check.origin or check.name}",
-                    f"rows of the source break it: {check.sql}",
+                    f"holds for rows to come alone: {'rows of the source break it' if plan.validated else 'not asked'}",
                 )
-                for check in left_out
+                for check in open_
             ]
             finish.apply(target, schema, list(ddl.comments(table)), timeout)
         for table in plan.tables:
             for key in table.foreign_keys:
                 # The parents of a trial's rows may be among those that stay behind: no error of the data.
                 kind = RULE if plan.limited else ERROR
-                orphans = finish.add_foreign_key(target, schema, table, key, plan.deferrable, timeout, kind)
+                orphans = finish.add_foreign_key(
+                    target, schema, table, key, plan.deferrable, plan.validated, timeout, kind
+                )
                 removed += [orphans] if orphans else []
         for table in plan.tables:
             restart = ddl.restart_identity(table)
@@ -247,10 +249,12 @@ def finish_schema(run: Run) -> None:
         record_rejects(run)
         finish.enforce_limits(finish.counts(target, schema), *limits)
         finish.apply(target, schema, plan.code, timeout)
+        with postgresql.session(target) as connection:
+            shadow.bind_routines(connection, schema, schema)
         finish.analyze(target, schema, [table.name for table in plan.tables])
         detail["removed"] = [asdict(r) for r in removed]
         detail["not_null_relaxed"] = relaxed
-        detail["left_out"] = broken
+        detail["not_validated"] = not_validated
         detail["tables"] = [asdict(count) for count in finish.counts(target, schema)]
 
 

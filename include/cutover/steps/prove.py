@@ -94,7 +94,7 @@ def validate_views(run: Run) -> None:
         for view in run.plan.views:
             run.check_time()
             result = views.compare_view(
-                run.source, run.target, run.shadow, described[view.name], view, run.staging, run.batch_rows
+                run.source, run.target, run.shadow, described[view.source], view, run.staging, run.batch_rows
             )
             results.append(asdict(result))
         detail["views"] = results
@@ -155,7 +155,7 @@ def _suites(run: Run) -> frozenset[str]:
         kinds |= {"rows", "values"}
     if switches.constraint_validation and rules.enabled:
         checks = {
-            "foreign_keys": rules.check_foreign_keys,
+            "foreign_keys": rules.check_foreign_keys and run.plan.validated,
             "unique": rules.check_unique_constraints,
             "not_null": rules.check_not_null_constraints,
         }

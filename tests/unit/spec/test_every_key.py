@@ -22,6 +22,7 @@ OWN_KEYS = {  # Cutover's, not the requirement's
     "target.schema",
     *("schema.settings.allowLosses", "schema.settings.tables.columns.generatedColumns"),
     *("data.transformation.cleaning.zeroDates", "schema.settings.tables.columns.ignoreCase"),
+    "schema.settings.tables.identifiers",
 }
 STATES = ("built", "fixed", "unbuilt")
 

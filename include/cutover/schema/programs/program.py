@@ -35,6 +35,7 @@ class Program:
         table: a trigger's table.
         probes: what PREPARE must take where the tables are: PL/pgSQL looks at no statement before it runs.
         notes: what it means a little differently.
+        origin: what it is in the source, by kind and name.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Program:
     table: str | None
     probes: tuple[str, ...]
     notes: tuple[str, ...]
+    origin: str = ""
 
 
 def translate_routine(

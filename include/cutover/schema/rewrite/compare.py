@@ -55,7 +55,9 @@ def between(context: Context, value: Value, low: Value, high: Value) -> Value:
         UntranslatableError: they are of kinds that MySQL compares in a way of its own.
     """
     given = [side for side in (value, low, high) if side.kind != "null" and not (side.kind == "text" and side.literal)]
-    if len({_group(side) for side in given}) > 1:
+    # A text literal takes the kind of the value in the middle; as that value itself it has no one kind to take.
+    unclear = value not in given and any(side.kind == "text" and side not in given for side in (low, high))
+    if len({_group(side) for side in given}) > 1 or (unclear and given):
         # MySQL then compares all three in one common type.
         raise UntranslatableError("BETWEEN values of several kinds")
     first, bottom = alike(context, value, low, ordered=True)

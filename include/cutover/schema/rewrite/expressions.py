@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 from sqlglot import exp
@@ -13,41 +12,26 @@ from cutover.schema.rewrite.aggregates import Sorting, group_concat
 from cutover.schema.rewrite.calls import call, function
 from cutover.schema.rewrite.casts import cast, collate
 from cutover.schema.rewrite.choices import case
-from cutover.schema.rewrite.compare import between, compare, member
 from cutover.schema.rewrite.context import Context
 from cutover.schema.rewrite.dates import part
 from cutover.schema.rewrite.documents import extract, unquoted
 from cutover.schema.rewrite.intervals import shift
-from cutover.schema.rewrite.likes import like, matches
 from cutover.schema.rewrite.names import column
+from cutover.schema.rewrite.predicates import PREDICATES
 from cutover.schema.rewrite.scope import UntranslatableError
-from cutover.schema.rewrite.subqueries import exists, member_of_query, quantified, row_comparison, scalar
+from cutover.schema.rewrite.subqueries import scalar
 from cutover.schema.rewrite.texts import concat, locate, substring, trim
 from cutover.schema.rewrite.value import (
-    IS,
     NULL,
     Value,
-    condition,
     integer,
     number_literal,
     text_literal,
-    truth,
 )
 from cutover.schema.rewrite.windows import sorting, window
 
 Handler = Callable[[Context, Any], Value]
 
-_COMPARISONS: dict[type[exp.Expr], str] = {
-    exp.EQ: "=",
-    exp.NEQ: "<>",
-    exp.LT: "<",
-    exp.LTE: "<=",
-    exp.GT: ">",
-    exp.GTE: ">=",
-    exp.NullSafeEQ: "<=>",
-}
-_ORDERINGS = (exp.LT, exp.LTE, exp.GT, exp.GTE)
-_PREDICATES = (exp.Between, exp.In, exp.Like, exp.Escape, exp.RegexpLike)
 _PARTS = ("YEAR", "QUARTER", "MONTH", "DAY", "HOUR", "MINUTE", "SECOND")
 _CHARACTER_SETS = ("_utf8", "_utf8mb3", "_utf8mb4")
 
@@ -96,100 +80,6 @@ def _introducer(context: Context, tree: exp.Introducer) -> Value:
     if str(tree.this).lower() not in _CHARACTER_SETS:
         raise UntranslatableError(f"character set introducer {tree.this}")
     return context.value(tree.expression)
-
-
-def _compare(context: Context, tree: exp.Binary) -> Value:
-    operator = _COMPARISONS[type(tree)]
-    if not isinstance(tree, _ORDERINGS) and isinstance(_right(tree), _ORDERINGS):
-        # MySQL's comparisons all bind alike, from the left; the parser takes < before =.
-        raise UntranslatableError("a chain of comparisons without parentheses")
-    rows = row_comparison(context, operator, tree.this, tree.expression)
-    if rows is not None:
-        return rows
-    if isinstance(tree.expression, exp.Any | exp.All):
-        return quantified(context, operator, tree)
-    return compare(context, operator, context.value(tree.this), context.value(tree.expression))
-
-
-def _right(tree: exp.Binary) -> exp.Expr:
-    """Where <=> is near, the parser adds parentheses that nobody wrote."""
-    near = isinstance(tree, exp.NullSafeEQ) or isinstance(tree.this.unnest(), exp.NullSafeEQ)
-    made: exp.Expr = tree.expression.unnest() if near else tree.expression
-    return made
-
-
-def _refuse_chain(tree: exp.Expr) -> None:
-    """MySQL takes what follows a BETWEEN, IN or LIKE into its right side, the parser takes it as a whole."""
-    if isinstance(tree, _PREDICATES) or (isinstance(tree, exp.Not) and isinstance(tree.this, _PREDICATES)):
-        raise UntranslatableError("a chain of BETWEEN, IN or LIKE without parentheses")
-
-
-def _between(context: Context, tree: exp.Between) -> Value:
-    _refuse_chain(tree.this)
-    return between(context, *(context.value(tree.args[side]) for side in ("this", "low", "high")))
-
-
-def _matches(context: Context, tree: exp.RegexpLike) -> Value:
-    _refuse_chain(tree.this)
-    return matches(context, context.value(tree.this), context.value(tree.expression))
-
-
-def _is(context: Context, tree: exp.Is) -> Value:
-    value = context.value(tree.this)
-    if isinstance(tree.expression, exp.Null):
-        if value.truth is not None:
-            raise UntranslatableError("FIND_IN_SET as a number on a set")
-        return truth(f"{value.at(IS + 1)} IS NULL", IS)
-    if isinstance(tree.expression, exp.Boolean):
-        return truth(f"{condition(value).at(IS + 1)} IS {'TRUE' if tree.expression.this else 'FALSE'}", IS)
-    raise UntranslatableError("IS")
-
-
-def _not(context: Context, tree: exp.Not) -> Value:
-    inner = tree.this
-    if isinstance(inner, exp.Is):
-        made = _is(context, inner)
-        return (
-            replace(made, sql=made.sql.replace(" IS ", " IS NOT "))
-            if made.sql.count(" IS ") == 1
-            else operators.no(made)
-        )
-    if isinstance(inner, exp.In):
-        made = _in(context, inner)
-        return (
-            replace(made, sql=made.sql.replace(" IN (", " NOT IN ("))
-            if made.sql.count(" IN (") == 1
-            else operators.no(made)
-        )
-    return operators.no(context.value(inner))
-
-
-def _in(context: Context, tree: exp.In) -> Value:
-    _refuse_chain(tree.this)
-    if tree.args.get("query") is not None:
-        return member_of_query(context, tree.this, tree.args["query"])
-    if isinstance(tree.this, exp.Tuple):
-        tests = [row_comparison(context, "=", tree.this, item) for item in tree.expressions]
-        if None in tests or not tests:
-            raise UntranslatableError("IN of a row")
-        return operators.some([test for test in tests if test is not None])
-    if not tree.expressions or tree.args.get("unnest") or tree.args.get("field"):
-        raise UntranslatableError("IN")
-    return member(context, context.value(tree.this), [context.value(item) for item in tree.expressions])
-
-
-def _like(context: Context, tree: exp.Like, escape: exp.Expr | None = None) -> Value:
-    _refuse_chain(tree.this)
-    pattern = None if escape is None else context.value(escape)
-    return like(
-        context, context.value(tree.this), context.value(tree.expression), pattern, bool(tree.args.get("negate"))
-    )
-
-
-def _escape(context: Context, tree: exp.Escape) -> Value:
-    if not isinstance(tree.this, exp.Like):
-        raise UntranslatableError("ESCAPE")
-    return _like(context, tree.this, tree.expression)
 
 
 def _case(context: Context, tree: exp.Case) -> Value:
@@ -318,11 +208,10 @@ def _no_parentheses(name: str) -> Handler:
 
 
 _HANDLERS: dict[type[exp.Expr], Handler] = {
-    **dict.fromkeys(_COMPARISONS, _compare),
+    **PREDICATES,
     exp.Add: _sum("+"),
     exp.And: lambda context, tree: operators.every([context.value(tree.this), context.value(tree.expression)]),
     exp.Anonymous: call,
-    exp.Between: _between,
     exp.BitString: _bit_string,
     exp.BitwiseAnd: _bits("&"),
     exp.BitwiseLeftShift: _bits("<<"),
@@ -339,19 +228,14 @@ _HANDLERS: dict[type[exp.Expr], Handler] = {
     exp.CurrentTime: _no_parentheses("CURRENT_TIME"),
     exp.CurrentTimestamp: _no_parentheses("NOW"),
     exp.Div: _two(operators.quotient),
-    exp.Escape: _escape,
-    exp.Exists: exists,
     exp.Extract: _extract,
     exp.GroupConcat: _group_concat,
     exp.HexString: _hex_string,
     exp.If: _if,
-    exp.In: _in,
     exp.IntDiv: _two(operators.whole_quotient),
     exp.Introducer: _introducer,
-    exp.Is: _is,
     exp.JSONExtract: _json,
     exp.JSONExtractScalar: _json_text,
-    exp.Like: _like,
     exp.Literal: _literal,
     exp.Localtime: _no_parentheses("NOW"),
     exp.Localtimestamp: _no_parentheses("NOW"),
@@ -359,11 +243,9 @@ _HANDLERS: dict[type[exp.Expr], Handler] = {
     exp.Mul: _two(operators.product),
     exp.National: lambda _, tree: text_literal(tree.this),
     exp.Neg: lambda context, tree: operators.negative(context.value(tree.this)),
-    exp.Not: _not,
     exp.Null: lambda _, __: NULL,
     exp.Or: lambda context, tree: operators.some([context.value(tree.this), context.value(tree.expression)]),
     exp.Paren: _paren,
-    exp.RegexpLike: _matches,
     exp.StrPosition: lambda context, tree: locate(
         context, context.value(tree.args["substr"]), context.value(tree.this)
     ),

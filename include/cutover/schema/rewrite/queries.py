@@ -10,11 +10,13 @@ from sqlglot import exp
 from cutover.schema.rewrite.aggregates import AGGREGATES
 from cutover.schema.rewrite.casts import stored
 from cutover.schema.rewrite.context import LETTER_BY_LETTER, Context, Frame, Query
-from cutover.schema.rewrite.names import all_columns, outputs
+from cutover.schema.rewrite.names import all_columns
 from cutover.schema.rewrite.scope import Attribute, UntranslatableError
+from cutover.schema.rewrite.source import other_parts, refuse_others
 from cutover.schema.rewrite.sources import sources
 from cutover.schema.rewrite.value import ATOM, Value, condition, final, narrow, quoted, shown
 from cutover.schema.rewrite.windows import definition, sorting
+from cutover.schema.rewrite.withs import with_queries
 
 Columns = list[tuple[str | None, Value]]
 
@@ -34,7 +36,7 @@ def select(context: Context, tree: exp.Expr, targets: Sequence[Attribute] | None
     Raises:
         UntranslatableError: it has a part whose meaning in PostgreSQL is not surely the same.
     """
-    if isinstance(tree, exp.Subquery) and not _others(tree, frozenset({"this"})):
+    if isinstance(tree, exp.Subquery) and not other_parts(tree, frozenset({"this"})):
         inner = select(context, tree.this, targets)
         return replace(inner, sql=f"({inner.sql})")
     if isinstance(tree, exp.Select):
@@ -44,18 +46,8 @@ def select(context: Context, tree: exp.Expr, targets: Sequence[Attribute] | None
     raise UntranslatableError(f"{tree.key.upper()} as a query")
 
 
-def _others(tree: exp.Expr, known: frozenset[str]) -> list[str]:
-    return [key for key, value in tree.args.items() if value and key not in known]
-
-
-def _refuse_others(tree: exp.Expr, known: frozenset[str]) -> None:
-    extra = _others(tree, known)
-    if extra:
-        raise UntranslatableError(f"{extra[0].strip('_').upper()} in {tree.key.upper()}")
-
-
 def _select(context: Context, tree: exp.Select, targets: Sequence[Attribute] | None) -> Query:
-    _refuse_others(tree, _SELECT_PARTS)
+    refuse_others(tree, _SELECT_PARTS)
     _refuse_modifiers(context, tree)
     widest, context = context.widest, replace(context, widest=False)
     context, head = with_queries(context, tree)
@@ -103,40 +95,11 @@ def _refuse_modifiers(context: Context, tree: exp.Select) -> None:
         context.note(_HINTS)
 
 
-def with_queries(context: Context, tree: exp.Expr) -> tuple[Context, str]:
-    """Return the context in which a statement's WITH queries are in view, and the WITH itself."""
-    clause = tree.args.get("with_")
-    if clause is None:
-        return context, ""
-    recursive, made = bool(clause.args.get("recursive")), []
-    for entry in clause.expressions:
-        name = entry.alias
-        renamed = [column.name for column in entry.args["alias"].columns]
-        inner = entry.this
-        if recursive and isinstance(inner, exp.Union):
-            first = replace(context, widest=True).query(inner.this)
-            within = _seeing(context, name, outputs(first.columns, renamed))
-            second = within.query(inner.expression)
-            word = "UNION" if inner.args.get("distinct") else "UNION ALL"
-            _refuse_others(inner, frozenset({"this", "expression", "distinct"}))
-            query = Query(f"{first.sql} {word} {second.sql}", first.columns)
-        else:
-            query = context.query(inner)
-        context = _seeing(context, name, outputs(query.columns, renamed))
-        listed = f" ({', '.join(quoted(column) for column in renamed)})" if renamed else ""
-        made.append(f"{quoted(name)}{listed} AS ({query.sql})")
-    return context, f"WITH {'RECURSIVE ' if recursive else ''}{', '.join(made)} "
-
-
-def _seeing(context: Context, name: str, columns: Mapping[str, Attribute]) -> Context:
-    return replace(context, tables={**context.tables, name.lower(): columns})
-
-
 def _items(tree: exp.Select, frame: Frame) -> Iterator[exp.Expr]:
     """Yield what stands in the select list, ``*`` once for each of its columns."""
     for item in tree.expressions:
         if isinstance(item, exp.Star) or (isinstance(item, exp.Column) and isinstance(item.this, exp.Star)):
-            if _others(item, frozenset({"this", "table"})):
+            if other_parts(item, frozenset({"this", "table"})):
                 raise UntranslatableError("* with more words")
             table = item.text("table") or None
             for _ in all_columns(frame, table):
@@ -201,7 +164,7 @@ def _grouping(context: Context, tree: exp.Select) -> list[str]:
     group, having = tree.args.get("group"), tree.args.get("having")
     parts = []
     if group is not None:
-        _refuse_others(group, frozenset({"expressions", "rollup"}))
+        refuse_others(group, frozenset({"expressions", "rollup"}))
         values = [final(context.value(item)) if not _position(item) else None for item in group.expressions]
         _note_case(context, [value for value in values if value is not None])
         listed = ", ".join(
@@ -231,7 +194,7 @@ def _ending(context: Context, tree: exp.Expr, spelled: Mapping[str, str]) -> lis
     for word in ("limit", "offset"):
         clause = tree.args.get(word)
         if clause is not None:
-            _refuse_others(clause, frozenset({"expression"}))
+            refuse_others(clause, frozenset({"expression"}))
             parts.append(f"{word.upper()} {narrow(context.value(clause.expression))}")
     return parts
 
@@ -261,7 +224,7 @@ def _locks(tree: exp.Select) -> Iterator[str]:
 
 
 def _union(context: Context, tree: exp.SetOperation, targets: Sequence[Attribute] | None) -> Query:
-    _refuse_others(tree, _UNION_PARTS)
+    refuse_others(tree, _UNION_PARTS)
     context, head = with_queries(context, tree)
     sides = (tree.this, tree.expression)
     if any(isinstance(side, exp.SetOperation) and (exp.Intersect in (type(side), type(tree))) for side in sides):

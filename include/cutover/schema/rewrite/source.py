@@ -64,3 +64,15 @@ def parse_expression(text: str) -> exp.Expr:
 
 def _reason(error: SqlglotError) -> str:
     return str(error).splitlines()[0].split(". Line")[0]
+
+
+def other_parts(tree: exp.Expr, known: frozenset[str]) -> list[str]:
+    """Return the names of a node's parts that are there and not known."""
+    return [key for key, value in tree.args.items() if value and key not in known]
+
+
+def refuse_others(tree: exp.Expr, known: frozenset[str]) -> None:
+    """Raise UntranslatableError where a node has a part that is not known."""
+    extra = other_parts(tree, known)
+    if extra:
+        raise UntranslatableError(f"{extra[0].strip('_').upper()} in {tree.key.upper()}")

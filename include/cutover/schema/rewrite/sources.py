@@ -10,6 +10,7 @@ from sqlglot import exp
 from cutover.schema.rewrite.context import Context, Frame, Origin
 from cutover.schema.rewrite.names import outputs, refuse_other_database, relation
 from cutover.schema.rewrite.scope import UntranslatableError
+from cutover.schema.rewrite.source import refuse_others
 from cutover.schema.rewrite.value import condition, quoted
 
 _TABLE_PARTS = frozenset({"this", "db", "alias", "joins", "hints"})
@@ -63,7 +64,7 @@ def joined(found: Sources, first: exp.Expr, joins: Sequence[exp.Join]) -> str:
 
 
 def _join(found: Sources, join: exp.Join) -> str:
-    _refuse_others(join, _JOIN_PARTS)
+    refuse_others(join, _JOIN_PARTS)
     if join.args.get("method"):
         raise UntranslatableError(f"{join.text('method').upper()} JOIN")
     kind, side = join.text("kind").upper(), join.text("side").upper()
@@ -114,7 +115,7 @@ def _source(found: Sources, tree: exp.Expr) -> str:
 
 
 def _table(found: Sources, tree: exp.Table) -> str:
-    _refuse_others(tree, _TABLE_PARTS)
+    refuse_others(tree, _TABLE_PARTS)
     refuse_other_database(found.context, tree)
     if tree.args.get("hints"):
         found.context.note("an optimizer hint is left out")
@@ -131,7 +132,7 @@ def _table(found: Sources, tree: exp.Table) -> str:
 
 
 def _derived(found: Sources, tree: exp.Subquery, alias: exp.Expr | None, context: Context) -> str:
-    _refuse_others(tree, frozenset({"this", "alias", "joins"}))
+    refuse_others(tree, frozenset({"this", "alias", "joins"}))
     if not isinstance(alias, exp.TableAlias) or not alias.name:
         raise UntranslatableError("a subquery in FROM without a name")
     query = context.query(tree.this)
@@ -139,9 +140,3 @@ def _derived(found: Sources, tree: exp.Subquery, alias: exp.Expr | None, context
     found.origins.append(Origin(alias.name, alias.name, outputs(query.columns, renamed)))
     listed = f" ({', '.join(quoted(column) for column in renamed)})" if renamed else ""
     return f"({query.sql}) AS {quoted(alias.name)}{listed}"
-
-
-def _refuse_others(tree: exp.Expr, known: frozenset[str]) -> None:
-    for key, value in tree.args.items():
-        if value and key not in known:
-            raise UntranslatableError(f"{key.strip('_').upper()} in {tree.key.upper()}")

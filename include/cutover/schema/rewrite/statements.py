@@ -9,10 +9,11 @@ from sqlglot import exp
 from cutover.schema.rewrite.casts import stored
 from cutover.schema.rewrite.context import Context, Origin
 from cutover.schema.rewrite.names import refuse_other_database, relation
-from cutover.schema.rewrite.queries import with_queries
 from cutover.schema.rewrite.scope import Attribute, Relation, UntranslatableError
+from cutover.schema.rewrite.source import refuse_others
 from cutover.schema.rewrite.sources import Sources, joined
 from cutover.schema.rewrite.value import AND, condition, quoted
+from cutover.schema.rewrite.withs import with_queries
 
 _INSERT_PARTS = frozenset({"with_", "this", "expression", "ignore"})
 _UPDATE_PARTS = frozenset({"with_", "this", "expressions", "where"})
@@ -36,16 +37,10 @@ def statement(context: Context, tree: exp.Expr) -> str:
     return context.query(tree).sql
 
 
-def _refuse_others(tree: exp.Expr, known: frozenset[str]) -> None:
-    for key, value in tree.args.items():
-        if value and key not in known:
-            if key == "conflict":
-                raise UntranslatableError("ON DUPLICATE KEY UPDATE")
-            raise UntranslatableError(f"{key.strip('_').upper()} in {tree.key.upper()}")
-
-
 def _insert(context: Context, tree: exp.Insert) -> str:
-    _refuse_others(tree, _INSERT_PARTS)
+    if tree.args.get("conflict"):
+        raise UntranslatableError("ON DUPLICATE KEY UPDATE")
+    refuse_others(tree, _INSERT_PARTS)
     context, head = with_queries(context, tree)
     schema = tree.this
     table = schema.this if isinstance(schema, exp.Schema) else schema
@@ -99,7 +94,7 @@ def _stored(context: Context, tree: exp.Expr, target: Attribute) -> str:
 
 
 def _update(context: Context, tree: exp.Update) -> str:
-    _refuse_others(tree, _UPDATE_PARTS)
+    refuse_others(tree, _UPDATE_PARTS)
     context, head = with_queries(context, tree)
     found = Sources(context)
     tables, conditions = _inner_tables(found, tree.this, "UPDATE")
@@ -133,7 +128,7 @@ def _update(context: Context, tree: exp.Update) -> str:
 
 
 def _delete(context: Context, tree: exp.Delete) -> str:
-    _refuse_others(tree, _DELETE_PARTS)
+    refuse_others(tree, _DELETE_PARTS)
     context, head = with_queries(context, tree)
     found = Sources(context)
     targets, using = tree.args.get("tables") or [], tree.args.get("using") or []
