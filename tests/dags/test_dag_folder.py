@@ -121,6 +121,7 @@ def test_run_parameters_make_a_form(bag: DagBag) -> None:
         "max_errors": None,
         "workers": None,
         "replace_target": False,
+        "allow_losses": False,
         "row_limit": None,
     }
     for name in given:

@@ -14,9 +14,8 @@ from cutover.dialects.endpoint import Endpoint
 from cutover.errors import SpecError, TransientError, VerificationError
 from cutover.local.servers import Server
 from cutover.route import ColumnRoute, TableRoute
-from cutover.schema.checks import of_labels
 from cutover.schema.model import ForeignKey, Index
-from cutover.schema.target import TargetTable
+from cutover.schema.target import TargetCheck, TargetTable
 from cutover.verify import expectations, suites
 from cutover.verify.expectations import Result
 from cutover.verify.generated import GUARANTEED, SCANNED
@@ -64,7 +63,7 @@ ORDERS = TargetTable(
         ("id",),
         duplicates=("kind",),
     ),
-    checks=(of_labels("orders", "kind", ("a", "b", "c")),),
+    checks=(TargetCheck("orders_kind_check", "kind IN ('a', 'b', 'c')", column="kind", labels=("a", "b", "c")),),
     foreign_keys=(ForeignKey("order_camera", ("camera",), "cameras", ("id",)),),
 )
 GOOD = """

@@ -45,7 +45,7 @@ def test_the_first_rows_of_each_table_arrive(town: Server, target_db: Server) ->
     assert any("pets: 1 rows set aside, no row in people" in line and "Azor" in line for line in told.rule)
     assert [f"rows of {name}: row_limit lets the first 3 in key order through, no more" for name in
             ("people", "pets", "visits")] == sorted(told.losses)  # fmt: skip
-    assert any(note.startswith("words: row_limit does not hold here") for note in told.notes)
+    assert any(note.startswith("rows of words: row_limit does not hold here") for note in told.notes)
     assert rows(target_db, "SELECT count(*) FROM words") == [(4,)]
     assert {t.table: (t.rows, t.verified, t.lost + t.extra + t.changed) for t in told.tables} == {
         "people": (3, 3, 0),

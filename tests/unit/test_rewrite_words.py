@@ -199,7 +199,6 @@ def test_condition_becomes(written: str, made: str) -> None:
         ("'a\\0b'", "a text with a NUL character"),
         ("qty +", "syntax that the parser does not know"),
         ("concat()", "CONCAT() of 0 arguments"),
-        ("group_concat(distinct code order by id)", "GROUP_CONCAT(DISTINCT a ORDER BY b)"),
         ("group_concat(code limit 1)", "LIMIT"),
         ("(select id, name from owners)", "a subquery of several columns"),
     ],

@@ -47,7 +47,8 @@ def of_tables(source: Schema, tables: Sequence[TargetTable]) -> Scope:
         described = source.table(table.route.source)
         routes = [route for route in table.route.columns if not route.values]
         attributes = {route.source.lower(): _attribute(route, described) for route in routes}
-        relations[table.route.source] = Relation(table.name, attributes)
+        key = frozenset(name.lower() for name in described.primary_key) if table.constrained else frozenset()
+        relations[table.route.source] = Relation(table.name, attributes, key)
     return Scope(source.name, relations)
 
 

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cutover.schema.rewrite.context import LETTER_BY_LETTER, Context
 from cutover.schema.rewrite.documents import plain
 from cutover.schema.rewrite.scope import UntranslatableError
 from cutover.schema.rewrite.value import (
+    ATOM,
     IS,
     NUMBERS,
     Value,
     as_text,
     counted,
     double,
-    final,
     integer,
     narrow,
     number,
@@ -97,6 +97,16 @@ def _extreme(name: str) -> Build:
     return build
 
 
+def _any(context: Context, values: list[Value], _: bool) -> Value:
+    """Before PostgreSQL 16 has any_value(): one of the values, and of equal ones the one that all are."""
+    context.note("where a group has several values of a column, the source shows any of them and the target one")
+    made = values[0]
+    called = f"(array_agg({made.sql}))[1]"
+    if made.kind in NUMBERS | {"date", "timestamp", "timestamptz", "interval"}:
+        called = f"min({made.sql})"
+    return replace(made, sql=called, rank=ATOM, literal=None)
+
+
 def _statistic(name: str) -> Build:
     return lambda _, values, distinct: Value(
         f"{name}({_each(distinct)}{double(values[0])})", "float", type="double precision"
@@ -129,7 +139,7 @@ def group_concat(
     """Return GROUP_CONCAT.
 
     Raises:
-        UntranslatableError: DISTINCT values are ordered by something else than themselves.
+        UntranslatableError: DISTINCT values are ordered by what has no least value.
     """
     context.note("it joins a group's texts whole, where the source cuts them at group_concat_max_len")
     if not order:
@@ -142,14 +152,31 @@ def group_concat(
     if not distinct or not order or [entry.value.sql for entry in order] == [joined.sql]:
         ending = f" ORDER BY {sorts}" if order else ""
         return text(f"string_agg({_each(distinct)}{joined.sql}, {string(separator)}{ending})", joined)
-    one = final(values[0])
-    if len(values) > 1 or [entry.value.sql for entry in order] != [one.sql] or one.kind not in ("integer", "decimal"):
+    return text(_distinct_in_order(joined, order, separator))
+
+
+def _distinct_in_order(joined: Value, order: Sequence[Sorting], separator: str) -> str:
+    """Join distinct texts in the order of something else, which PostgreSQL's DISTINCT forbids.
+
+    A text that came with several keys stands where the least of them puts it; the source takes any.
+
+    Raises:
+        UntranslatableError: it is ordered by what has no least value.
+    """
+    if any(entry.value.kind not in NUMBERS | {"text", "date", "timestamp", "timestamptz"} for entry in order):
         raise UntranslatableError("GROUP_CONCAT(DISTINCT a ORDER BY b)")
-    listed = f"array_agg(DISTINCT {one.sql} ORDER BY {sorts}) FILTER (WHERE {one.at(IS + 1)} IS NOT NULL)"
-    return text(f"array_to_string({listed}, {string(separator)})")
+    keys = [f"k{place}" for place in range(len(order))]
+    arrays = ", ".join(f"array_agg({value.sql})" for value in (joined, *(entry.value for entry in order)))
+    least = ", ".join(f"min(u.{key}) AS {key}" for key in keys)
+    sorts = ", ".join(f"d.{key}{entry.ending}" for key, entry in zip(keys, order, strict=True))
+    return (
+        f"(SELECT string_agg(d.v, {string(separator)} ORDER BY {sorts}) FROM (SELECT u.v, {least} "  # noqa: S608
+        f"FROM unnest({arrays}) AS u (v, {', '.join(keys)}) WHERE u.v IS NOT NULL GROUP BY u.v) AS d)"
+    )
 
 
 AGGREGATES: dict[str, tuple[int, int | None, Build]] = {
+    "ANY_VALUE": (1, 1, _any),
     "AVG": (1, 1, _avg),
     "BIT_AND": (1, 1, _bits("bit_and")),
     "BIT_OR": (1, 1, _bits("bit_or")),

@@ -16,11 +16,12 @@ IN_UTC = "its current time is that of the session's time zone, which must be UTC
 
 @dataclass(frozen=True)
 class Origin:
-    """A table, view or subquery in FROM: how it is called in both places and what columns it has."""
+    """A table, view or subquery in FROM: how it is called in both places, what columns and what key it has."""
 
     called: str
     name: str
     attributes: Mapping[str, Attribute]
+    key: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from sqlglot import exp
 from cutover.schema.rewrite.aggregates import AGGREGATES
 from cutover.schema.rewrite.casts import stored
 from cutover.schema.rewrite.context import LETTER_BY_LETTER, Context, Frame, Query
+from cutover.schema.rewrite.groups import with_any_values
 from cutover.schema.rewrite.names import all_columns
 from cutover.schema.rewrite.scope import Attribute, UntranslatableError
 from cutover.schema.rewrite.source import other_parts, refuse_others
@@ -52,6 +53,7 @@ def _select(context: Context, tree: exp.Select, targets: Sequence[Attribute] | N
     widest, context = context.widest, replace(context, widest=False)
     context, head = with_queries(context, tree)
     from_, frame = sources(context, tree)
+    tree = with_any_values(tree, frame)
     within = replace(context, frames=(*context.frames, frame))
     columns = list(_columns(within, tree, frame))
     items = list(_items(tree, frame))

@@ -54,10 +54,11 @@ class Attribute:
 
 @dataclass(frozen=True)
 class Relation:
-    """A table or view of the target; ``attributes`` by their lower-case name in the source."""
+    """A table or view of the target; ``attributes`` by their lower-case name in the source, as those of its key."""
 
     name: str
     attributes: Mapping[str, Attribute]
+    key: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)

@@ -123,11 +123,11 @@ def _table(found: Sources, tree: exp.Table) -> str:
     columns = None if tree.args.get("db") else found.context.tables.get(name.lower())
     if columns is None:
         meant = relation(found.context, name)
-        target, columns = meant.name, meant.attributes
+        target, columns, key = meant.name, meant.attributes, meant.key
     else:
-        target = name
+        target, key = name, frozenset()
     alias = tree.alias
-    found.origins.append(Origin(alias or name, alias or target, columns))
+    found.origins.append(Origin(alias or name, alias or target, columns, key))
     return f"{quoted(target)} AS {quoted(alias)}" if alias else quoted(target)
 
 
