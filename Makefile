@@ -1,8 +1,8 @@
 # `make demo` shows a whole migration, `make test` tests it; each sets up what it needs. ROWS=, DETACH=1: see README.
 BIN := .venv/bin
-export ROWS DETACH
+export ROWS DETACH CORPUS_DIR
 
-.PHONY: setup test test-slow demo bench lock clean
+.PHONY: setup test test-slow test-corpus demo bench lock clean
 
 setup: .venv/.ready
 
@@ -14,10 +14,15 @@ test: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest -m "not slow" -n 2 --dist loadfile
+	$(BIN)/pytest -m "not slow and not corpus" -n 2 --dist loadfile
 
 test-slow: setup
-	$(BIN)/pytest -m slow
+	$(BIN)/pytest -m "slow and not corpus"
+
+test-corpus: setup
+	@test -d "$(CORPUS_DIR)" || \
+		{ echo "CORPUS_DIR must name a folder that holds a folder of SQL files for each database"; exit 1; }
+	$(BIN)/pytest -m corpus
 
 demo: setup
 	@$(BIN)/python -m cutover.local.demo

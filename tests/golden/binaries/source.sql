@@ -1,0 +1,5 @@
+CREATE TABLE files (
+  id BINARY(4) PRIMARY KEY, v VARBINARY(20) NOT NULL DEFAULT 'x', b0 TINYBLOB, b BLOB, b2 MEDIUMBLOB, b3 LONGBLOB, one BINARY NOT NULL DEFAULT 'o', nothing BINARY(0)
+);
+INSERT INTO files VALUES (0x00FF, 0x00FF00, 0x80, 0x0001FFFE27225C, 0xC328, REPEAT(0x00, 100000), 'a', ''), (0xFFFFFFFF, '', '', '', '', '', '', NULL),
+  ('ab', 'a\0b', NULL, NULL, NULL, NULL, 0xFF, NULL), (0x61620001, '\\x00', '\\\\', '\'', '"', '\t', 'b', '');

@@ -1,0 +1,2 @@
+CREATE TABLE places (id INT PRIMARY KEY, p POINT NOT NULL, g GEOMETRY);
+INSERT INTO places VALUES (1, ST_GeomFromText('POINT(13 52)', 3857), NULL), (2, ST_GeomFromText('POINT(0 0)', 0), ST_GeomFromText('LINESTRING(0 0,1 1)', 3857));

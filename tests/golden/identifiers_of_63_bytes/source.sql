@@ -1,0 +1,4 @@
+CREATE TABLE ttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttt (id INT AUTO_INCREMENT PRIMARY KEY, ccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccc VARCHAR(5) CHECK (ccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccc <> 'x'), e ENUM('a', 'b'), changed DATETIME ON UPDATE CURRENT_TIMESTAMP, KEY iiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiii (ccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccc(2)));
+INSERT INTO ttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttt VALUES (1, 'a', 'a', NULL);
+CREATE TABLE üüüüüüüüüüüüüüüüüüüüüüüüüüüüüüü (id INT AUTO_INCREMENT PRIMARY KEY, ööööööööööööööööööööööööööööööö INT, UNIQUE KEY ääääääääääääääääääääääääääääääääääääääääääääääääääääääääääääääää (ööööööööööööööööööööööööööööööö));
+INSERT INTO üüüüüüüüüüüüüüüüüüüüüüüüüüüüüüü VALUES (5, 1);

@@ -1,0 +1,6 @@
+CREATE TABLE plain (id INT PRIMARY KEY, a_column_whose_name_is_as_long_as_the_source_lets_a_name_be_64_x INT, a_column_whose_name_is_as_long_as_the_source_lets_a_name_be_64_y INT, KEY kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk (a_column_whose_name_is_as_long_as_the_source_lets_a_name_be_64_x), KEY kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkl (a_column_whose_name_is_as_long_as_the_source_lets_a_name_be_64_y));
+INSERT INTO plain VALUES (1, 2, 3);
+CREATE TABLE ttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttta (id INT PRIMARY KEY, parent INT, CONSTRAINT fffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffa FOREIGN KEY (parent) REFERENCES plain (id), CONSTRAINT ccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccca CHECK (parent > 0));
+CREATE TABLE tttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttb (id INT PRIMARY KEY, parent INT, CONSTRAINT fffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffb FOREIGN KEY (parent) REFERENCES plain (id), CONSTRAINT cccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccb CHECK (parent > 1));
+INSERT INTO ttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttta VALUES (1, 1);
+

@@ -1,0 +1,4 @@
+CREATE TABLE `'quoted'` (id INT PRIMARY KEY);
+INSERT INTO `'quoted'` VALUES (1);
+CREATE TABLE `"quoted"` (id INT PRIMARY KEY);
+INSERT INTO `"quoted"` VALUES (1);

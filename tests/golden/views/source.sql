@@ -1,0 +1,16 @@
+CREATE TABLE goods (id INT PRIMARY KEY, name VARCHAR(20), price DECIMAL(9,2), kind ENUM('a', 'b'), made DATETIME, n INT, tag VARCHAR(5));
+INSERT INTO goods VALUES (1, 'Apple', 1.50, 'a', '2024-01-31 10:20:30', 3, NULL), (2, 'banana', 0.25, 'b', '2024-02-29 00:00:00', 0, 'x'), (3, NULL, NULL, NULL, NULL, NULL, 'y');
+CREATE VIEW cheap AS SELECT id, name FROM goods WHERE price < 1;
+CREATE VIEW everything AS SELECT * FROM goods;
+CREATE VIEW joined (`first id`, `Both Names`) AS SELECT a.id, CONCAT(a.name, ' and ', b.name) FROM goods a JOIN goods b ON a.id < b.id;
+CREATE VIEW counted AS SELECT kind, COUNT(*) AS how_many, SUM(n) AS total, MAX(price) AS dearest FROM goods GROUP BY kind;
+CREATE VIEW words AS SELECT id, UPPER(name) AS loud, IFNULL(tag, '-') AS tag, IF(n > 1, 'many', 'few') AS amount, LENGTH(name) AS bytes, CHAR_LENGTH(name) AS letters FROM goods;
+CREATE VIEW dates AS SELECT id, YEAR(made) AS y, DATE_FORMAT(made, '%Y-%m-%d') AS day, made + INTERVAL 1 MONTH AS later, DATE(made) AS d, DATEDIFF(made, '2024-01-01') AS days FROM goods;
+CREATE VIEW listed AS SELECT kind, GROUP_CONCAT(name ORDER BY id SEPARATOR ', ') AS names FROM goods GROUP BY kind;
+CREATE VIEW chosen AS SELECT id, CASE kind WHEN 'a' THEN 1 ELSE 0 END AS is_a, price * n AS worth, n DIV 2 AS half, n / 2 AS exact_half, n MOD 2 AS odd FROM goods;
+CREATE VIEW found AS SELECT id FROM goods WHERE name LIKE 'A%' OR id IN (SELECT MAX(id) FROM goods);
+CREATE VIEW united AS SELECT id, name FROM goods WHERE id = 1 UNION ALL SELECT id, tag FROM goods WHERE tag IS NOT NULL;
+CREATE VIEW first_two AS SELECT id FROM goods ORDER BY id LIMIT 2;
+CREATE VIEW ranked AS SELECT id, ROW_NUMBER() OVER (ORDER BY id DESC) AS place FROM goods;
+CREATE VIEW same_name AS SELECT id FROM goods WHERE name = 'APPLE';
+CREATE VIEW truths AS SELECT id, price > 1 AS dear, n IS NULL AS unknown, NOT n AS none FROM goods;

@@ -1,0 +1,11 @@
+CREATE TABLE t (id INT PRIMARY KEY, n INT);
+INSERT INTO t VALUES (1, 1), (2, 2), (3, 3);
+CREATE VIEW z_base AS SELECT id, n FROM t WHERE n > 1;
+CREATE VIEW a_top AS SELECT id FROM z_base WHERE n > 2;
+CREATE VIEW m_middle AS SELECT b.id, a.n FROM a_top b JOIN z_base a ON a.id = b.id;
+CREATE VIEW `Quoted "View"` AS SELECT id AS `An Id` FROM m_middle;
+CREATE TABLE gone (id INT PRIMARY KEY);
+CREATE VIEW broken AS SELECT id FROM gone;
+CREATE VIEW on_broken AS SELECT id FROM broken;
+DROP TABLE gone;
+CREATE VIEW checked AS SELECT id, n FROM t WHERE n > 0 WITH CHECK OPTION;
