@@ -89,6 +89,9 @@ def run(
     migrations: Migrations = DEFAULT_MIGRATIONS,
     mode: Annotated[str, typer.Option(help="safe or dry_run")] = "safe",
     tables: Annotated[list[str] | None, typer.Option("--table", help="only this table; may be repeated")] = None,
+    exclude: Annotated[
+        list[str] | None, typer.Option(help="not the tables of this pattern; may be repeated (URLs only)")
+    ] = None,
     ignore_window: Annotated[bool, typer.Option(help="run outside the maintenance window")] = False,
     replace_target: Annotated[bool, typer.Option(help="replace live tables that another hand made")] = False,
     allow_losses: Annotated[
@@ -124,7 +127,7 @@ def run(
     ledger = Ledger()
     home = None
     if name is not None:
-        if source or target or schema or not verify or not indexes:
+        if source or target or schema or exclude or not verify or not indexes:
             raise PreflightError(
                 ["give a migration's NAME or --source and --target, not both; NAME's spec says the rest"]
             )
@@ -135,7 +138,7 @@ def run(
         if not source or not target:
             raise PreflightError(["give a migration's NAME, or both --source and --target"])
         where = _endpoint("--source", source, "mysql"), _endpoint("--target", target, "postgresql")
-        spec = _spec_for(where[0], schema or where[0].database, verify, indexes)
+        spec = _spec_for(where[0], schema or where[0].database, verify, indexes, exclude or [], allow_losses)
     this = start(resume_id or _new_id("cli"), spec, params, ledger, *where, home)
     console = render.console()
     try:
@@ -179,8 +182,13 @@ def _endpoint(option: str, url: str, kind: str) -> Endpoint:
     return endpoint
 
 
-def _spec_for(source: Endpoint, schema: str, verify: bool, indexes: bool) -> MigrationSpec:
-    """Careful defaults for a whole database: every table, every check, no schedule."""
+def _spec_for(
+    source: Endpoint, schema: str, verify: bool, indexes: bool, exclude: list[str], allow_losses: bool
+) -> MigrationSpec:
+    """Careful defaults for a whole database: every table, every check, no schedule.
+
+    Where losses are allowed, so are orphans of any share of a table's rows: each is set aside and named.
+    """
     cleaned = "".join(c if c.isascii() and c.isalnum() else "_" for c in source.database.lower())[:26]
     name = cleaned if cleaned[:1].isalpha() else f"db_{cleaned}"
     given: dict[str, Any] = {
@@ -195,12 +203,14 @@ def _spec_for(source: Endpoint, schema: str, verify: bool, indexes: bool) -> Mig
         "schema": {
             "settings": {
                 "tables": {
-                    "patterns": {"exclude": []},
+                    "patterns": {"exclude": exclude},
                     "options": {"preserveIndexes": indexes, "preserveConstraints": indexes},
                 }
             }
         },
     }
+    if allow_losses:
+        given["data"] = {"loading": {"options": {"errorHandling": {"errorThreshold": 1.0}}}}
     return MigrationSpec.model_validate(given)
 
 

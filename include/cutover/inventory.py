@@ -23,18 +23,19 @@ class Item:
     detail: str = ""
 
 
-def inventory(plan: Plan, later: Mapping[str, str] | None = None) -> list[Item]:
+def inventory(plan: Plan, changed: Mapping[str, str], left_out: Mapping[str, str]) -> list[Item]:
     """Return a line for every object of the source.
 
     Args:
         plan: the plan, whose losses and notes name objects by kind and name.
-        later: what only the run showed of an object, by its kind and name.
+        changed: what only the run showed of objects that arrive, by kind and name.
+        left_out: what only the run showed to be impossible, by kind and name.
     """
-    lost = {loss.object: loss.reason for loss in plan.losses}
+    lost = {loss.object: loss.reason for loss in plan.losses} | dict(left_out)
     noted: dict[str, list[str]] = {}
     for note in plan.notes:
         noted.setdefault(note.object, []).append(note.text)
-    for what, text in (later or {}).items():
+    for what, text in changed.items():
         noted.setdefault(what, []).append(text)
     items = []
     for kind, name, change in _objects(plan):

@@ -118,21 +118,24 @@ class Plan:
         return [*routines, *map(ddl.view, self.views), *touching, *triggers]
 
     @property
+    def last(self) -> list[Statement]:
+        """What is done once every row and constraint is there: comments, identities and :attr:`code`."""
+        comments = [statement for table in self.tables for statement in ddl.comments(table)]
+        restarts = [restart for table in self.tables if (restart := ddl.restart_identity(table))]
+        return [*comments, *restarts, *self.code]
+
+    @property
     def up(self) -> list[Statement]:
         """The statements that build the target, in order; the load comes after the tables."""
         statements = [*ddl.create_types(self.tables), *ddl.create_tables(self.tables)]
         for table in self.tables:
             statements += ddl.indexes(table)
         for table in self.tables:
-            made = (
-                ddl.constraints(table, self.late_not_null(table), self.unasked(table)),
-                *ddl.comments(table),
-                ddl.restart_identity(table),
-            )
-            statements += [statement for statement in made if statement]
+            added = ddl.constraints(table, self.late_not_null(table), self.unasked(table))
+            statements += [added] if added else []
         for table in self.tables:
             statements += [ddl.foreign_key(table, key, self.deferrable, self.validated) for key in table.foreign_keys]
-        return statements + self.code
+        return statements + self.last
 
     @property
     def down(self) -> list[Statement]:

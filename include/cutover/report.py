@@ -160,7 +160,8 @@ def _tables(report: Report, by_kind: Mapping[str, list[Event]]) -> None:
     if by_kind["planned"]:
         plan = Plan.from_json(by_kind["planned"][-1].detail["plan"])
         report.digest, report.notes = plan.digest, [str(note) for note in plan.notes]
-        report.objects = inventory(plan, _not_validated(by_kind["step_finished"]))
+        finished = by_kind["step_finished"]
+        report.objects = inventory(plan, _told(finished, "not_validated"), _told(finished, "left_out"))
         report.losses = [f"{loss.object}: {loss.reason}" for loss in plan.losses]
         for planned in plan.tables:
             tables[planned.route.source] = TableReport(planned.route.source)
@@ -194,9 +195,9 @@ def _tables(report: Report, by_kind: Mapping[str, list[Event]]) -> None:
     report.tables = list(tables.values())
 
 
-def _not_validated(finished: Iterable[Event]) -> dict[str, str]:
-    """The constraints that hold for rows to come alone, by kind and name, with the reason."""
-    return {what: why for event in finished for what, why in event.detail.get("not_validated", ())}
+def _told(finished: Iterable[Event], key: str) -> dict[str, str]:
+    """What only the run showed of objects, by their kind and name."""
+    return {what: why for event in finished for what, why in event.detail.get(key, ())}
 
 
 def _losses(report: Report, by_kind: Mapping[str, list[Event]]) -> None:
@@ -217,6 +218,7 @@ def _losses(report: Report, by_kind: Mapping[str, list[Event]]) -> None:
         for column in detail.get("not_null_relaxed", ()):
             report.losses.append(f"{column}: NOT NULL relaxed, because dates that are none became NULL")
         report.notes += [f"{what}: {why}" for what, why in detail.get("not_validated", ())]
+        report.losses += [f"{what}: {why}" for what, why in detail.get("left_out", ())]
         for view in detail.get("views", ()):
             if view["problem"]:
                 line = f"view {view['view']}: {view['problem']}"

@@ -28,6 +28,7 @@ class ColumnRoute:
         email: whether the value must be a valid e-mail address.
         labels: the values of an enum or set, in the order of their declaration.
         collation: what compares it in the target, where that is not the database's own.
+        ignores_case: whether the source compares it without regard to case or trailing spaces.
         computed: SQL expression by which the target makes the value itself; it is not loaded then.
     """
 
@@ -47,6 +48,7 @@ class ColumnRoute:
     email: bool = False
     labels: tuple[str, ...] = ()
     collation: str | None = None
+    ignores_case: bool = False
     computed: str | None = None
 
 

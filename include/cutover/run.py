@@ -7,14 +7,7 @@ from functools import partial
 from typing import TypeVar
 
 from cutover import report as reporting
-from cutover.errors import (
-    CutoverError,
-    PreflightError,
-    SpecError,
-    TransientError,
-    UnsupportedTypeError,
-    WindowClosedError,
-)
+from cutover.errors import CutoverError
 from cutover.report import Report
 from cutover.steps import check, move, prove, switch
 from cutover.steps.context import Run
@@ -24,7 +17,6 @@ _Piece = TypeVar("_Piece")
 
 # What the command line exits with.
 EXIT_COMPLETE, EXIT_ROLLED_BACK, EXIT_NOT_STARTED, EXIT_LOSSES = 0, 1, 2, 3
-_BEFORE_CHANGES = (SpecError, PreflightError, UnsupportedTypeError, WindowClosedError, TransientError)
 
 
 class NotStartedError(CutoverError):
@@ -45,7 +37,7 @@ def run_migration(run: Run) -> Report:
         warm_up()
         check.preflight(run)
         check.make_plan(run)
-    except _BEFORE_CHANGES as error:
+    except CutoverError as error:
         run.record("failed", changed_nothing=True)
         raise NotStartedError(str(error)) from error
     if run.params.mode != "dry_run":

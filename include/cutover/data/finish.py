@@ -1,10 +1,9 @@
-"""After the load: take out duplicates, build keys and indexes, set orphans aside, add foreign keys."""
+"""Rows that were loaded and may not stay: taken out, kept aside, counted, and held against the limits."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import psycopg
@@ -17,24 +16,7 @@ from cutover.dialects import postgresql
 from cutover.dialects.endpoint import Endpoint
 from cutover.errors import DataError
 from cutover.route import TableRoute
-from cutover.schema import ddl
-from cutover.schema.ddl import Statement
-from cutover.schema.model import ForeignKey
-from cutover.schema.target import TargetCheck, TargetTable
-
-# A statement that a killed attempt has already run; the shadow schema is this run's alone, so
-# what bears the name is what the statement makes.
-_DONE = (
-    psycopg.errors.DuplicateTable,
-    psycopg.errors.DuplicateObject,
-    psycopg.errors.DuplicateFunction,
-    psycopg.errors.InvalidTableDefinition,
-    # A key's index is a constraint's already.
-    psycopg.errors.ObjectNotInPrerequisiteState,
-)
-# Index builds sort in this much memory each, on the target server.
-_SORT_MEMORY = "64MB"
-_ORPHAN_ROUNDS = 100
+from cutover.schema.target import TargetTable
 
 
 @dataclass(frozen=True)
@@ -71,126 +53,13 @@ def remove_duplicates(target: Endpoint, schema: str, table: TargetTable) -> list
             "FROM {table} WHERE {field} IS NOT NULL) AS ranked WHERE place > 1"
         ).format(field=sql.Identifier(field), order=order, table=sql.Identifier(route.target))
         with postgresql.session(target, schema) as connection:
-            count = _move(connection, route, chosen, field, reason, RULE)
+            count = move_aside(connection, route, chosen, field, reason, RULE)
         if count:
             removed.append(Removed(route.target, reason, count))
     return removed
 
 
-def build_indexes(target: Endpoint, schema: str, statements: Sequence[Statement], parallel: int, timeout: int) -> None:
-    """Run index and key statements, ``parallel`` at a time, each with ``timeout`` milliseconds."""
-
-    def build(statement: Statement) -> None:
-        with postgresql.session(target, schema, statement_timeout=timeout) as connection:
-            connection.execute("SELECT set_config('maintenance_work_mem', %s, true)", (_SORT_MEMORY,))
-            _once(connection, statement)
-
-    with ThreadPoolExecutor(parallel) as pool:
-        list(pool.map(build, statements))
-
-
-def apply(target: Endpoint, schema: str, statements: Sequence[Statement], timeout: int) -> None:
-    """Run statements one after the other, each in its own transaction."""
-    for statement in statements:
-        with postgresql.session(target, schema, statement_timeout=timeout) as connection:
-            _once(connection, statement)
-
-
-def _once(connection: psycopg.Connection, statement: Statement) -> None:
-    try:
-        with connection.transaction():
-            shadow.run(connection, statement.sql)
-    except _DONE:
-        pass
-
-
-def add_constraints(
-    target: Endpoint, schema: str, table: TargetTable, not_null: Sequence[str], unasked: Collection[str], timeout: int
-) -> list[TargetCheck]:
-    """Add a table's key, NOT NULLs and checks; return the checks that hold for rows to come alone.
-
-    Those are ``unasked``, and the ones that rows break: a check is the source's word about later rows.
-    That some rows of the source break it, or that PostgreSQL reads it more strictly, must not keep
-    the rows away.
-    """
-    broken: set[str] = set(unasked)
-    while (statement := ddl.constraints(table, not_null, broken)) is not None:
-        try:
-            apply(target, schema, [statement], timeout)
-            break
-        except DataError as error:
-            cause = error.__cause__
-            name = cause.diag.constraint_name if isinstance(cause, psycopg.errors.CheckViolation) else None
-            found = next((check for check in table.checks if check.name == name), None)
-            if found is None or found.name in broken:
-                raise
-            broken.add(found.name)
-    if not table.constrained:
-        return []
-    # The catalogue tells, not the loop: an attempt before this one may have found some out.
-    query = "SELECT conname FROM pg_constraint WHERE conrelid = to_regclass(%s) AND contype = 'c' AND NOT convalidated"
-    with postgresql.session(target, schema) as connection:
-        named = {name for (name,) in connection.execute(query, (postgresql.quoted(schema, table.name),))}
-    return [check for check in table.checks if check.name in named]
-
-
-def became_null(target: Endpoint, schema: str, table: str, column: str) -> bool:
-    """Whether the load turned values of the column into NULL, as the chunks' markers tell."""
-    query = sql.SQL(
-        "SELECT EXISTS (SELECT 1 FROM {} AS m, json_array_elements(m.altered::json) AS a "
-        "WHERE m.table_name = %s AND a->>0 = %s)"
-    ).format(sql.Identifier(MARKERS))
-    with postgresql.session(target, schema) as connection:
-        row = connection.execute(query, (table, column)).fetchone()
-    return bool(row and row[0])
-
-
-def add_foreign_key(
-    target: Endpoint,
-    schema: str,
-    table: TargetTable,
-    key: ForeignKey,
-    deferrable: bool,
-    valid: bool,
-    timeout: int,
-    kind: str = ERROR,
-) -> Removed | None:
-    """Add a foreign key; rows without a parent are set aside as ``kind``, with the reason, and counted.
-
-    Raises:
-        DataError: taking orphans out does not end, or other rows refer to them.
-    """
-    statement = ddl.foreign_key(table, key, deferrable, valid)
-    reason = f"no row in {key.referred_table} for foreign key {key.name}"
-    rows = 0
-    for _ in range(_ORPHAN_ROUNDS):
-        try:
-            with postgresql.session(target, schema, statement_timeout=timeout) as connection:
-                _once(connection, statement)
-            return Removed(table.name, reason, rows) if rows else None
-        except DataError:
-            with postgresql.session(target, schema, statement_timeout=timeout) as connection:
-                moved = _move(connection, table.route, _orphans(table, key), ", ".join(key.columns), reason, kind)
-            if not moved:
-                raise
-            rows += moved
-    raise DataError(f"{table.name}: foreign key {key.name} still finds orphans after {_ORPHAN_ROUNDS} rounds")
-
-
-def _orphans(table: TargetTable, key: ForeignKey) -> sql.Composed:
-    """Rows whose key is whole (MATCH SIMPLE: no part is NULL) and found nowhere among the parents."""
-    child, parent = sql.Identifier("c"), sql.Identifier("p")
-    whole = sql.SQL(" AND ").join(sql.SQL("{}.{} IS NOT NULL").format(child, sql.Identifier(c)) for c in key.columns)
-    alike = sql.SQL(" AND ").join(
-        sql.SQL("{}.{} = {}.{}").format(child, sql.Identifier(mine), parent, sql.Identifier(theirs))
-        for mine, theirs in zip(key.columns, key.referred_columns, strict=True)
-    )
-    return sql.SQL(
-        "SELECT c.tableoid, c.ctid FROM {} AS c WHERE {} AND NOT EXISTS (SELECT 1 FROM {} AS p WHERE {})"
-    ).format(sql.Identifier(table.name), whole, sql.Identifier(key.referred_table), alike)
-
-
-def _move(
+def move_aside(
     connection: psycopg.Connection,
     route: TableRoute,
     chosen: sql.Composed,

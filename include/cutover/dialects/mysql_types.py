@@ -75,7 +75,8 @@ def _integer(signed: tuple[str, str], unsigned: tuple[str, str]) -> Callable[[Pa
 def _decimal(t: ParsedType) -> Travel:
     precision, scale = t.number(0, 10), t.number(1, 0)
     arrow = f"decimal({precision},{scale})"
-    safe = scale <= CONNECTORX_MAX_SCALE and precision <= CONNECTORX_MAX_PRECISION
+    # connectorx brings every decimal to ten fractional digits first, so these count among its 28.
+    safe = scale <= CONNECTORX_MAX_SCALE and precision - scale + CONNECTORX_MAX_SCALE <= CONNECTORX_MAX_PRECISION
     if safe:
         return Travel(f"numeric({precision},{scale})", arrow)
     return Travel(f"numeric({precision},{scale})", arrow, "CAST({c} AS CHAR)", "string")
@@ -119,8 +120,8 @@ _TYPES: dict[str, Callable[[ParsedType], Travel]] = {
     "int": _integer(("integer", "int32"), ("bigint", "int64")),
     "bigint": _integer(("bigint", "int64"), ("numeric(20,0)", "decimal(20,0)")),
     "decimal": _decimal,
-    # The text protocol writes a FLOAT with six digits; as a sum it is a DOUBLE, written in full.
-    "float": lambda t: Travel("real", "float32", "{c}+0e0", "float64"),
+    # The text protocol writes a FLOAT with six digits; as a product it is a DOUBLE, written in full.
+    "float": lambda t: Travel("real", "float32", "{c}*1e0", "float64"),
     "double": lambda t: Travel("double precision", "float64"),
     "date": lambda t: Travel("date", "date32", _VALID_DATE, may_lose=True),
     "datetime": lambda t: Travel(f"timestamp({t.number(0, 0)})", "timestamp", _VALID_DATE, may_lose=True),

@@ -33,7 +33,11 @@ def route(table: Table, column: Column, target: str, spec: MigrationSpec, findin
     wire = travel.wire or travel.arrow
     target_type, arrow = travel.target_type, travel.arrow
     labels = travel.labels
-    if arrow == "enum":
+    if any("?" in label for label in labels):
+        # The catalogue is in three-byte UTF-8 and shows what it cannot write so (MariaDB manual, Unicode).
+        target_type, arrow, labels = "text", "string", ()
+        findings.note(where, f"{column.type}: becomes text, for the server does not tell its labels letter by letter")
+    elif arrow == "enum":
         labels = labels if column.name not in table.statistics.unlabelled else (*labels, "")
         target_type, arrow = _enum(f"{table.name}_{column.name}_enum", labels)
     mapped = mapped_type(column.type, spec)
@@ -61,13 +65,16 @@ def route(table: Table, column: Column, target: str, spec: MigrationSpec, findin
         target_type,
         arrow,
         source_nullable=column.nullable,
-        nullable=column.nullable or (travel.may_lose and zero_dates == "nullify"),
+        # A key takes no NULL: its row is refused and noted.
+        nullable=column.nullable
+        or (travel.may_lose and zero_dates == "nullify" and column.name not in table.primary_key),
         may_lose=travel.may_lose,
         no_date=zero_dates if travel.may_lose and zero_dates != "nullify" else None,
         values=tuple(values.items()) if values else (),
         default=lookup(nulls.default_values, table.name, column.name, target) if nulls else None,
         email=bool(validation and validation.email_validation and arrow == "string" and "email" in target.lower()),
         collation=collation(table, column, arrow, spec),
+        ignores_case=column.collation is not None and arrow == "string" and not column.collation.endswith("_bin"),
         # A set's labels as text are joined, and no list says what they may be.
         labels=labels if arrow in ("enum", "set") or (arrow == "string" and travel.arrow != "set") else (),
     )

@@ -31,6 +31,8 @@ from cutover.schema.programs import Program
 from cutover.schema.target import TargetCheck, TargetTable, TargetView
 
 _TOUCH = "cutover_touch_"
+# The last value of an identity, by the Arrow type of its column.
+_LARGEST = {"int16": 2**15 - 1, "int32": 2**31 - 1, "int64": 2**63 - 1}
 _DIALECT: sa.Dialect = postgresql.dialect(paramstyle="named")  # type: ignore[no-untyped-call]
 
 
@@ -107,7 +109,8 @@ def create_tables(tables: tuple[TargetTable, ...]) -> Iterator[Statement]:
 
     The types of their columns must be there.
     """
-    for table in tables:
+    # A counter's sequence takes a name of its own only if the tables' names are taken first.
+    for table in sorted(tables, key=lambda table: table.identity is not None):
         yield Statement(table.name, f"create table {table.name}", _sql(CreateTable(_built(table, sa.MetaData()))))
         quote = _DIALECT.identifier_preparer.quote
         for part in table.partitions:
@@ -141,7 +144,13 @@ def drop_tables(tables: tuple[TargetTable, ...]) -> Iterator[Statement]:
 
 
 def indexes(table: TargetTable) -> Iterator[Statement]:
-    """Yield the indexes of one table; each stands alone, and all may be built at once.
+    """Yield the statements of :func:`index_builds`."""
+    for _, statement in index_builds(table):
+        yield statement
+
+
+def index_builds(table: TargetTable) -> Iterator[tuple[Index, Statement]]:
+    """Yield the indexes of one table with their statements; each stands alone, and all may be built at once.
 
     The primary key's is among them: adding the key itself would lock the others out while it is built.
     """
@@ -156,7 +165,7 @@ def indexes(table: TargetTable) -> Iterator[Statement]:
             elements = (_element(built, part, table) for part in index.parts)
             made = sa.Index(index.name, *elements, unique=index.unique, _table=built)
         kind = "unique index" if index.unique else "index"
-        yield Statement(table.name, f"{kind} {index.name} on {table.name}", _sql(CreateIndex(made)))
+        yield index, Statement(table.name, f"{kind} {index.name} on {table.name}", _sql(CreateIndex(made)))
 
 
 def _element(built: sa.Table, part: IndexPart, table: TargetTable) -> sa.ColumnElement[object]:
@@ -315,17 +324,23 @@ def foreign_key(table: TargetTable, key: ForeignKey, deferrable: bool, valid: bo
 
 
 def restart_identity(table: TargetTable) -> Statement | None:
-    """Return the statement that puts the identity above every id and at least at the source's next value."""
+    """Return the statement that puts the identity above every id and at least at the source's next value.
+
+    An identity that is at its end stays there: the next insert says so, as it does in the source.
+    """
     if table.identity is None:
         return None
     prepare = _DIALECT.identifier_preparer
+    most = _LARGEST[table.route.column(table.identity).arrow]
     column = sa.column(table.identity, sa.BigInteger)
-    highest = sa.select(
-        sa.func.greatest(sa.func.coalesce(sa.func.max(column), 0) + 1, sa.literal_column(str(table.next_identity or 1)))
+    used: sa.ColumnElement[int] = sa.literal_column(str(min((table.next_identity or 1) - 1, most)))
+    last = sa.select(
+        sa.func.greatest(sa.func.coalesce(sa.cast(sa.func.max(column), sa.BigInteger), 0), used).label("value")
     ).select_from(sa.table(table.name))
     sequence = sa.func.pg_get_serial_sequence(
         sa.literal(prepare.quote(table.name), sa.Text), sa.literal(table.identity, sa.Text)
     )
-    statement = sa.select(sa.func.setval(sequence, highest.scalar_subquery(), sa.false()))
+    value = last.subquery("last").c.value
+    statement = sa.select(sa.func.setval(sequence, sa.func.greatest(value, 1), value >= 1))
     sql = str(statement.compile(dialect=_DIALECT, compile_kwargs={"literal_binds": True}))
     return Statement(table.name, f"identity of {table.name}", sql)

@@ -28,7 +28,7 @@ def translate_default(default: str, route: ColumnRoute) -> str | None:
         return "CURRENT_TIMESTAMP"
     value = _constant(parsed)
     if value is None:
-        return None if route.values else _expression(default)
+        return None if route.values else _expression(default, route)
     if route.values:
         mapping = dict(route.values)
         if value not in mapping:
@@ -55,10 +55,12 @@ def _constant(parsed: exp.Expr) -> str | None:
     return str(parsed.this) if isinstance(parsed, exp.Literal) else None
 
 
-def _expression(default: str) -> str | None:
+def _expression(default: str, route: ColumnRoute) -> str | None:
     # No names: a default of PostgreSQL may not refer to other columns (manual, CREATE TABLE).
     try:
-        return rewrite_expression(default, Scope("")).sql
+        made = rewrite_expression(default, Scope(""), condition=route.arrow == "bool").sql
+        # What is text to MySQL needs to be told for these.
+        return f"({made})::{route.target_type}" if route.arrow in ("uuid", "json", "enum") else made
     except UntranslatableError:
         return None
 
@@ -85,11 +87,11 @@ def _literal(value: str, arrow: str) -> str:
     if arrow == "set":
         labels = ", ".join(exp.Literal.string(label).sql(dialect="postgres") for label in value.split(",") if value)
         return f"ARRAY[{labels}]::text[]"
-    if value.startswith("0x") and arrow in ("binary", "string"):
-        digits = value[2:]
-        return exp.Literal.string(f"\\x{digits}" if arrow == "binary" else bytes.fromhex(digits).decode()).sql(
-            dialect="postgres"
-        )
+    if arrow == "binary":
+        raw = bytes.fromhex(value[2:]) if value.startswith("0x") else value.encode()
+        return exp.Literal.string(f"\\x{raw.hex()}").sql(dialect="postgres")
+    if value.startswith("0x") and arrow in ("string", "enum"):
+        value = bytes.fromhex(value[2:]).decode()
     if arrow.startswith(("int", "float", "decimal")):
         return (
             exp.Literal.number(value).sql(dialect="postgres")

@@ -49,7 +49,7 @@ def translate_indexes(
             if index.kind == "fulltext":
                 findings.note(where, "FULLTEXT becomes GIN over to_tsvector('simple', ...)")
             elif any(part.prefix is not None for part in index.parts):
-                findings.note(where, "its prefixes become left(column, length)")
+                findings.note(where, "its prefixes become left(column, length), or substr of bytes")
             yield replace(index, parts=parts)
 
 

@@ -43,7 +43,8 @@ _HAS_EXPRESSIONS = sa.text("""
     WHERE table_schema = 'information_schema' AND table_name = 'STATISTICS' AND column_name = 'EXPRESSION'""")
 _KEYS = sa.text("""
     SELECT k.table_name, k.constraint_name, k.column_name, k.referenced_table_name,
-           k.referenced_column_name, r.delete_rule, r.update_rule
+           k.referenced_column_name, r.delete_rule, r.update_rule,
+           IF(k.referenced_table_schema = DATABASE(), NULL, k.referenced_table_schema)
     FROM information_schema.key_column_usage k
     JOIN information_schema.referential_constraints r
       ON r.constraint_schema = k.constraint_schema AND r.constraint_name = k.constraint_name
@@ -107,12 +108,15 @@ def inspect(endpoint: Endpoint) -> Schema:
             primary = next((i.columns for i in indexes[name] if i.name == "PRIMARY"), ())
             low, high = _key_range(connection, name, primary, columns[name])
             declared, kept = _json_columns(columns[name], checks[name])
+            if any(_is_garbled(column) for column in declared):
+                declared = _with_true_defaults(connection, name, declared)
             tables.append(
                 Table(
                     name,
                     declared,
                     primary,
-                    tuple(i for i in indexes[name] if i.name != "PRIMARY"),
+                    # A key over prefixes is unique in more than its columns.
+                    tuple(i for i in indexes[name] if i.name != "PRIMARY" or not i.whole),
                     tuple(keys[name]),
                     kept,
                     Statistics(int(rows or 0), int(size or 0), low, high, next_identity and int(next_identity)),
@@ -170,6 +174,27 @@ def _default(mariadb: bool, default: str, type_: str, extra: str) -> str | None:
     if "default_generated" in extra or default.upper().startswith("CURRENT_TIMESTAMP") or default.startswith("b'"):
         return default
     return "'" + default.replace("\\", "\\\\").replace("'", "''") + "'"
+
+
+def _is_garbled(column: Column) -> bool:
+    """Whether the catalogue, which is text in three-byte UTF-8, may not show the column's default as it is."""
+    return column.default is not None and ("?" in column.default or "binary" in column.type.lower())
+
+
+def _with_true_defaults(connection: sa.Connection, table: str, columns: tuple[Column, ...]) -> tuple[Column, ...]:
+    """Ask for the garbled defaults' bytes: text as UTF-8, in MySQL's words for hexadecimal literals."""
+    made = []
+    for column in columns:
+        value = None
+        if _is_garbled(column) and column.default is not None and column.default.lstrip("_bx").startswith(("'", "0x")):
+            name = mysql.quoted(column.name)
+            text = "" if "binary" in column.type.lower() else " USING utf8mb4"
+            shown = f"CONVERT(DEFAULT(t.{name}){text})" if text else f"DEFAULT(t.{name})"
+            # An outer join to nothing gives one row, also where the table has none.
+            query = f"SELECT HEX({shown}) FROM (SELECT 1) AS one LEFT JOIN {mysql.quoted(table)} AS t ON 0"  # noqa: S608
+            value = connection.execute(sa.text(query.replace(":", r"\:"))).scalar_one()
+        made.append(column if value is None else replace(column, default=f"0x{value}" if value else "''"))
+    return tuple(made)
 
 
 def _indexes(connection: sa.Connection) -> dict[str, list[Index]]:
@@ -232,17 +257,17 @@ def _json_columns(columns: list[Column], checks: list[Check]) -> tuple[tuple[Col
 
 
 def _foreign_keys(connection: sa.Connection) -> dict[str, list[ForeignKey]]:
-    parts: dict[tuple[str, str], list[tuple[str, str, str, str, str]]] = defaultdict(list)
+    parts: dict[tuple[str, str], list[tuple[str, str, str, str, str, str | None]]] = defaultdict(list)
     for table, name, *part in connection.execute(_KEYS):
         parts[table, name].append(tuple(part))
     found: dict[str, list[ForeignKey]] = defaultdict(list)
     for (table, name), described in parts.items():
-        _, referred, _, on_delete, on_update = described[0]
+        _, referred, _, on_delete, on_update, elsewhere = described[0]
         found[table].append(
             ForeignKey(
                 name,
                 tuple(part[0] for part in described),
-                referred,
+                f"{elsewhere}.{referred}" if elsewhere else referred,
                 tuple(part[2] for part in described),
                 _action(on_delete),
                 _action(on_update),

@@ -104,7 +104,7 @@ class ForeignKey:
 class Statistics:
     """What a table holds: rows and bytes are the server's estimates, the rest is exact.
 
-    ``booleans`` are the tinyint(1) columns that were seen to hold nothing but 0, 1 and NULL, ``unlabelled``
+    ``booleans`` are the tinyint(1) columns that were seen to hold 0 or 1, and nothing else but NULL, ``unlabelled``
     the enum columns that hold '', MySQL's mark for a value that was not valid.
     """
 

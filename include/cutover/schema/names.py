@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 
 MAX_IDENTIFIER_BYTES = 63
+# What the names begin with of everything that a run makes beside the source's own objects.
+OWN_PREFIX = "cutover_"
 _DIGEST_LENGTH = 8
 # PostgreSQL manual, System Columns.
 _SYSTEM_COLUMNS = frozenset(["tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"])

@@ -36,11 +36,15 @@ def profile(endpoint: Endpoint, source: Schema, spec: MigrationSpec, tables: set
 
 def _profiled(connection: sa.Connection, table: Table, spec: MigrationSpec) -> Table:
     flags = [c for c in table.columns if is_boolean_by_name(c) and mapped_type(c.type, spec) is None]
+    flags = [c for c in flags if c.default is None or c.default.strip("'") in ("0", "1")]
     enums = [column for column in table.columns if column.type.lower().startswith("enum")]
     if not flags and not enums:
         return table
     # In an enum, the number 0 is that of no label (MySQL manual, The ENUM Type).
-    seen: list[sa.ColumnElement[int]] = [sa.func.max(_of(column).not_in((0, 1))) for column in flags]
+    # A column that holds nothing yet is no evidence either.
+    seen: list[sa.ColumnElement[int]] = [
+        sa.func.coalesce(sa.func.max(_of(column).not_in((0, 1))), 1) for column in flags
+    ]
     seen += [sa.func.max((_of(column) + 0) == 0) for column in enums]
     row = connection.execute(sa.select(*seen).select_from(sa.table(table.name))).one()
     strange = {column.name for column, found in zip([*flags, *enums], row, strict=True) if found}

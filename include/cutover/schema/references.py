@@ -12,6 +12,9 @@ from cutover.schema.target import Findings, TargetTable
 from cutover.spec import MigrationSpec
 
 _BIGINT_MAX = 2**63 - 1
+# Whole numbers, the narrowest first; the last is what an unsigned bigint becomes.
+_BEYOND = "decimal(20,0)"
+_WHOLE = ("int16", "int32", "int64", _BEYOND)
 
 
 def agree_along_foreign_keys(
@@ -39,26 +42,58 @@ def agree_along_foreign_keys(
                 )
             )
         by_source[name] = replace(table, foreign_keys=tuple(kept))
-    result = {table.name: _fit_identity(table) for table in by_source.values()}
-    for _ in range(len(result)):
-        changed = False
-        for name, table in result.items():
-            for key in table.foreign_keys:
-                parent_route = result[key.referred_table].route
-                for mine, theirs in zip(key.columns, key.referred_columns, strict=True):
-                    column, model = table.route.column(mine), parent_route.column(theirs)
-                    if (column.target_type, column.collation) != (model.target_type, model.collation):
-                        table = _with_column(
-                            table,
-                            replace(
-                                column, target_type=model.target_type, arrow=model.arrow, collation=model.collation
-                            ),
-                        )
-                        changed = True
-            result[name] = table
-        if not changed:
-            break
-    return list(result.values())
+    result = {table.name: table for table in by_source.values()}
+    for group in _referring_to_each_other(list(result.values())):
+        _unify(group, result)
+    return [_fit_identity(table, findings) for table in result.values()]
+
+
+def _referring_to_each_other(tables: list[TargetTable]) -> list[list[tuple[str, str]]]:
+    """Put together the columns, as (table, column), that foreign keys link; the first of each group is a parent's."""
+    groups: dict[tuple[str, str], list[tuple[str, str]]] = {}
+    for table in tables:
+        for column in table.route.columns:
+            groups[table.name, column.target] = [(table.name, column.target)]
+    for table in tables:
+        for key in table.foreign_keys:
+            for mine, theirs in zip(key.columns, key.referred_columns, strict=True):
+                parent, child = groups[key.referred_table, theirs], groups[table.name, mine]
+                if parent is not child:
+                    parent += child
+                    for place in child:
+                        groups[place] = parent
+    return list({id(group): group for group in groups.values()}.values())
+
+
+def _unify(group: list[tuple[str, str]], tables: dict[str, TargetTable]) -> None:
+    """Give linked columns one type, where PostgreSQL compares no two: whole numbers the widest, labels the parent's.
+
+    A counter must stay in reach of bigint, and takes those that are linked with it along.
+    """
+    columns = [tables[table].route.column(column) for table, column in group]
+    first = columns[0]
+    counts = any(tables[table].identity == column for table, column in group)
+    if all(column.arrow in _WHOLE for column in columns):
+        widest = max(columns, key=lambda column: _WHOLE.index(column.arrow))
+        type_, arrow = widest.target_type, widest.arrow
+        if counts and arrow == _BEYOND and all(_in_reach(tables[table], column) for table, column in group):
+            type_, arrow = "bigint", "int64"
+    elif first.arrow in ("enum", "set", "bool"):
+        type_, arrow = first.target_type, first.arrow
+    else:
+        type_ = arrow = ""
+    collation = next((column.collation for column in columns if column.collation), None)
+    for (name, _), column in zip(group, columns, strict=True):
+        changed = replace(column, collation=collation if column.arrow == "string" else None)
+        if type_:
+            changed = replace(changed, target_type=type_, arrow=arrow)
+        if changed != column:
+            tables[name] = _with_column(tables[name], changed)
+
+
+def _in_reach(table: TargetTable, column: str) -> bool:
+    """Whether a counter's next value fits bigint; what refers to a counter does where its parents do."""
+    return table.identity != column or (table.next_identity or 0) <= _BIGINT_MAX + 1
 
 
 def _unusable(key: ForeignKey, table: TargetTable, parent: TargetTable | None, source: Table | None) -> str | None:
@@ -79,14 +114,16 @@ def _unusable(key: ForeignKey, table: TargetTable, parent: TargetTable | None, s
     return None
 
 
-def _fit_identity(table: TargetTable) -> TargetTable:
-    """An unsigned bigint that counts up by itself becomes bigint while it is still in reach."""
-    if table.identity is None:
+def _fit_identity(table: TargetTable, findings: Findings) -> TargetTable:
+    """An identity is a whole number within bigint; a counter that is none stays a plain column."""
+    if table.identity is None or table.route.column(table.identity).arrow in _WHOLE[:-1]:
         return table
     column = table.route.column(table.identity)
-    if column.arrow == "decimal(20,0)" and (table.next_identity or 0) <= _BIGINT_MAX:
-        return _with_column(table, replace(column, target_type="bigint", arrow="int64"))
-    return table
+    findings.lose(
+        f"AUTO_INCREMENT of {table.route.source}.{column.source}",
+        f"an identity is a whole number within bigint, and the column is {column.target_type}",
+    )
+    return replace(table, identity=None)
 
 
 def _with_column(table: TargetTable, column: ColumnRoute) -> TargetTable:

@@ -17,7 +17,7 @@ from cutover.schema.computed import compute
 from cutover.schema.expressions import implicit_default, row_filter, translate_default
 from cutover.schema.indexes import name_indexes, translate_indexes
 from cutover.schema.model import Column, Schema, Table
-from cutover.schema.names import MAX_IDENTIFIER_BYTES, fits, marked
+from cutover.schema.names import MAX_IDENTIFIER_BYTES, OWN_PREFIX, fits, marked
 from cutover.schema.partitions import partition
 from cutover.schema.programs import Program
 from cutover.schema.references import agree_along_foreign_keys, in_dependency_order, is_integer
@@ -46,8 +46,14 @@ def translate(
         SpecError: the spec names a table or column that is not there, or a type without a carrier.
         UnsupportedTypeError: a column's type has no translation.
     """
-    chosen = choose(source, spec, only)
     findings = Findings()
+    chosen = []
+    for table in choose(source, spec, only):
+        if table.name.lower().startswith(OWN_PREFIX):
+            why = f"names that begin with {OWN_PREFIX} are what a run calls its own tables; rename it in the source"
+            findings.lose(f"table {table.name}", why)
+        else:
+            chosen.append(table)
     tables = [_table(table, spec, findings) for table in chosen]
     if row_limit is not None:
         tables = [_limited(table, row_limit, findings) for table in tables]

@@ -13,7 +13,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from cutover.data import finish, shadow, stage
+from cutover.data import finish, keys, shadow, stage
 from cutover.data.extract import extract
 from cutover.data.load import ERROR, RULE, load
 from cutover.data.transform import Reject, Tally, target_schema, transform
@@ -215,47 +215,57 @@ def finish_schema(run: Run) -> None:
         finish.enforce_limits(finish.counts(target, schema), *limits)
         settings = run.spec.schema_.settings
         removed = [r for table in plan.tables for r in finish.remove_duplicates(target, schema, table)]
-        timeout = settings.indexes.index_creation_timeout
         builders = INDEX_BUILDERS if settings.indexes.parallel_index_creation else 1
-        statements = [s for table in plan.tables for s in ddl.indexes(table)]
-        finish.build_indexes(target, schema, statements, builders, timeout)
+        built = keys.build_indexes(target, schema, plan.tables, builders, settings.indexes.index_creation_timeout)
+        removed += built.removed
         timeout = settings.constraints.constraint_timeout
-        relaxed, not_validated = [], []
+        relaxed = []
         for table in plan.tables:
             late = plan.late_not_null(table)
-            emptied = [column for column in late if finish.became_null(target, schema, table.name, column)]
+            emptied = [column for column in late if keys.became_null(target, schema, table.name, column)]
             relaxed += [f"{table.name}.{column}" for column in emptied]
             kept = [column for column in late if column not in emptied]
-            open_ = finish.add_constraints(target, schema, table, kept, plan.unasked(table), timeout)
-            not_validated += [
-                (
-                    f"check {table.route.source}.{check.origin or check.name}",
-                    f"holds for rows to come alone: {'rows of the source break it' if plan.validated else 'not asked'}",
-                )
-                for check in open_
-            ]
-            finish.apply(target, schema, list(ddl.comments(table)), timeout)
+            keys.add_constraints(target, schema, table, kept, plan.unasked(table), timeout)
         for table in plan.tables:
             for key in table.foreign_keys:
                 # The parents of a trial's rows may be among those that stay behind: no error of the data.
                 kind = RULE if plan.limited else ERROR
-                orphans = finish.add_foreign_key(
+                orphans = keys.add_foreign_key(
                     target, schema, table, key, plan.deferrable, plan.validated, timeout, kind
                 )
                 removed += [orphans] if orphans else []
-        for table in plan.tables:
-            restart = ddl.restart_identity(table)
-            finish.apply(target, schema, [restart] if restart else [], timeout)
         record_rejects(run)
         finish.enforce_limits(finish.counts(target, schema), *limits)
-        finish.apply(target, schema, plan.code, timeout)
+        keys.apply(target, schema, plan.last, timeout)
         with postgresql.session(target) as connection:
             shadow.bind_routines(connection, schema, schema)
         finish.analyze(target, schema, [table.name for table in plan.tables])
         detail["removed"] = [asdict(r) for r in removed]
         detail["not_null_relaxed"] = relaxed
-        detail["not_validated"] = not_validated
+        detail["not_validated"] = list(_not_validated(run))
+        detail["left_out"] = [
+            (f"index {table.route.source}.{index.origin or index.name}", f"the target cannot build it: {reason}")
+            for table, index, reason in built.refused
+        ]
         detail["tables"] = [asdict(count) for count in finish.counts(target, schema)]
+
+
+def _not_validated(run: Run) -> Iterator[tuple[str, str]]:
+    """Say which constraints hold for rows to come alone, by kind and name, and why."""
+    tables = {table.name: table for table in run.plan.tables}
+    for name, constraint, is_foreign in keys.not_validated(run.target, run.shadow):
+        if name not in tables:
+            continue
+        source = tables[name].route.source
+        checks = {check.name: check.origin or check.name for check in tables[name].checks}
+        what = f"foreign key {source}.{constraint}" if is_foreign else f"check {source}.{checks[constraint]}"
+        if not run.plan.validated:
+            why = "the spec says so"
+        elif is_foreign:
+            why = "rows have no parent letter by letter, where the source may ignore case and trailing spaces"
+        else:
+            why = "rows of the source break it"
+        yield what, f"holds for rows to come alone: {why}"
 
 
 def record_rejects(run: Run) -> None:
