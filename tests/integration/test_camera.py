@@ -171,7 +171,7 @@ def test_keys_indexes_defaults_and_identities_arrived(arrived: Arrived) -> None:
     } <= indexes
     for table, column, next_id in (("users", "id", 20_001), ("cameras", "id", 2_001), ("analytics", "id", 20_001)):
         sequence = one(target, "SELECT pg_get_serial_sequence(%s, %s)", table, column)
-        assert rows(target, f"SELECT last_value, is_called FROM {sequence}") == [(next_id, False)]
+        assert rows(target, f"SELECT last_value, is_called FROM {sequence}") == [(next_id - 1, True)]
     assert one(target, _NULLABLE, "users", "username") == "NO"
     assert one(target, _NULLABLE, "users", "created_at") == "YES"
     assert one(target, _DEFAULT, "analytics", "created_at") == "CURRENT_TIMESTAMP"

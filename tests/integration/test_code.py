@@ -142,7 +142,7 @@ def test_names_in_lower_case(counted: Server, target_db: Server) -> None:
 
 def test_names_that_would_be_one_are_refused(source_db: Server, target_db: Server) -> None:
     mysql(source_db, "CREATE TABLE a (id INT)", "CREATE TABLE A (id INT)")
-    with pytest.raises(NotStartedError, match="'a' and 'A' would both be called 'a'"):
+    with pytest.raises(NotStartedError, match=r"'(a|A)' and '(a|A)' would both be called 'a'"):
         run_migration(begin(source_db, target_db, spec(schema={"settings": {"tables": {"identifiers": "fold"}}})))
 
 

@@ -51,8 +51,9 @@ def test_a_plan_in_order() -> None:
     made = build_plan(SPEC, SOURCE, EMPTY)
     assert [t.name for t in made.tables] == ["parent", "child"]
     what = [statement.what for statement in made.up]
-    assert what[:2] == ["create table parent", "create table child"]
-    assert what[-1] == "foreign key child_parent of child"
+    # What has a counter comes last: its sequence must find every table's name taken.
+    assert what[:2] == ["create table child", "create table parent"]
+    assert what[-1] == "identity of parent"
     assert what.index("constraints of parent") < what.index("foreign key child_parent of child")
     assert {
         "unique index parent_pkey on parent",

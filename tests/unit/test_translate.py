@@ -12,7 +12,18 @@ from hypothesis import strategies as some
 from cutover.dialects import mysql_types
 from cutover.errors import SpecError, UnsupportedTypeError
 from cutover.schema.expressions import translate_default
-from cutover.schema.model import Check, Column, ForeignKey, Index, IndexPart, OtherObject, Schema, Statistics, Table, View
+from cutover.schema.model import (
+    Check,
+    Column,
+    ForeignKey,
+    Index,
+    IndexPart,
+    OtherObject,
+    Schema,
+    Statistics,
+    Table,
+    View,
+)
 from cutover.schema.translate import TargetTable, Translation, translate
 from cutover.spec import MigrationSpec
 
