@@ -118,8 +118,16 @@ def _default(
             yield Finding("default", where, f"{column.default} has become the constant {found.default}")
     else:
         before, after = _value(mysql, column), _value_here(postgres, column, found)
-        if before != after:
+        if not _alike(before, after):
             yield Finding("default", where, f"{column.default} is {before!r}, {found.default} is {after!r}")
+
+
+def _alike(before: Any, after: Any) -> bool:
+    """Compare defaults; the source's catalogue, in three-byte UTF-8, shows what it cannot write as '?'."""
+    if type(before) is not type(after) or not isinstance(before, str | bytes):
+        return bool(before == after)
+    unknown = "?" if isinstance(before, str) else ord("?")
+    return len(before) == len(after) and all(one in (other, unknown) for one, other in zip(before, after, strict=True))
 
 
 def _bare(expression: str) -> str:

@@ -234,7 +234,7 @@ def _add_constraint(
 def next_value(connection: psycopg.Connection, sequence: str) -> int:
     """What nextval would give, without taking it."""
     step = "(SELECT seqincrement FROM pg_sequence WHERE seqrelid = %(name)s::regclass)"
-    query = f"SELECT CASE WHEN is_called THEN last_value + {step} ELSE last_value END FROM {sequence}"
+    query = f"SELECT CASE WHEN is_called THEN last_value::numeric + {step} ELSE last_value END FROM {sequence}"
     return int(fetch(connection, query, name=sequence)[0][0])
 
 

@@ -45,7 +45,7 @@ def deal(chunks: Sequence[Chunk], workers: int) -> list[list[Chunk]]:
         lightest = weights.index(min(weights))
         batches[lightest].append(chunk)
         weights[lightest] += max(chunk.bytes, 1)
-    return [in_order(batch) for batch in batches if batch]
+    return [in_order(batch) for batch in batches]
 
 
 def in_order(chunks: Iterable[Chunk]) -> list[Chunk]:

@@ -109,8 +109,16 @@ def _sized_text(t: ParsedType) -> Travel:
     return Travel(f"varchar({max(size, 1)})", "string")
 
 
+# A geometry is stored as four bytes of SRID and WKB (MySQL manual, Internal Geometry Storage Format). EWKB
+# has a flag in the highest byte of the type, and the SRID after it (PostGIS manual, ST_AsEWKB).
+_EWKB = (
+    "IF(SUBSTR({c}, 1, 4) = 0x00000000, SUBSTR({c}, 5), "
+    "CONCAT(SUBSTR({c}, 5, 4), UNHEX('20'), SUBSTR({c}, 1, 4), SUBSTR({c}, 10)))"
+)
+
+
 def _geometry(t: ParsedType) -> Travel:
-    return Travel("bytea", "binary", "ST_AsWKB({c})", note="geometry arrives as WKB, without its SRID")
+    return Travel("bytea", "binary", _EWKB, note="geometry arrives as WKB, with its SRID as EWKB has it")
 
 
 _TYPES: dict[str, Callable[[ParsedType], Travel]] = {

@@ -20,7 +20,7 @@ def choose(source: Schema, spec: MigrationSpec, only: tuple[str, ...] = ()) -> l
     """
     chosen = [table for table in source.tables if _chosen(table.name, spec, only)]
     problems = [*_unknown_tables(source, spec, only), *_unknown_columns(source, chosen, spec), *_twice(chosen, spec)]
-    if not chosen and not problems:
+    if not chosen and not problems and not (source.views and not source.tables):
         why = "matches schema.settings.tables.patterns" if source.tables else "is there: nothing could be moved"
         problems.append(f"no table of {source.name} {why}")
     if problems:

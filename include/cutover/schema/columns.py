@@ -36,7 +36,10 @@ def route(table: Table, column: Column, target: str, spec: MigrationSpec, findin
     if any("?" in label for label in labels):
         # The catalogue is in three-byte UTF-8 and shows what it cannot write so (MariaDB manual, Unicode).
         target_type, arrow, labels = "text", "string", ()
-        findings.note(where, f"{column.type}: becomes text, for the server does not tell its labels letter by letter")
+        findings.lose(
+            f"labels of {table.name}.{column.name}",
+            f"the column is text, for the server does not tell them letter by letter: {column.type}",
+        )
     elif arrow == "enum":
         labels = labels if column.name not in table.statistics.unlabelled else (*labels, "")
         target_type, arrow = _enum(f"{table.name}_{column.name}_enum", labels)

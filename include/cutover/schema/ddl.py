@@ -157,7 +157,7 @@ def index_builds(table: TargetTable) -> Iterator[tuple[Index, Statement]]:
     built = _built(table, sa.MetaData())
     wanted = list(table.indexes)
     if _keyed(table) and not table.partitions:
-        wanted.insert(0, Index.over(_key_name(table), table.route.key, unique=True))
+        wanted.insert(0, Index.over(table.key_name, table.route.key, unique=True))
     for index in wanted:
         if index.kind == "fulltext":
             made = sa.Index(index.name, _words(built, index), postgresql_using="gin", _table=built)
@@ -194,10 +194,6 @@ def _keyed(table: TargetTable) -> bool:
     return bool(table.route.key) and table.constrained
 
 
-def _key_name(table: TargetTable) -> str:
-    return fitting(f"{table.name}_pkey")
-
-
 def touch_name(table: TargetTable) -> str:
     """Return the name of the trigger, and of its function, that stand for ON UPDATE CURRENT_TIMESTAMP."""
     return fitting(f"{_TOUCH}{table.name}")
@@ -215,7 +211,7 @@ def constraints(table: TargetTable, not_null: Sequence[str], not_valid: Collecti
         return None
     parts = []
     if _keyed(table):
-        name = quote(_key_name(table))
+        name = quote(table.key_name)
         # A partitioned table's key cannot take an index over (manual, ALTER TABLE).
         key = f"({', '.join(map(quote, table.route.key))})" if table.partitions else f"USING INDEX {name}"
         parts.append(f"ADD CONSTRAINT {name} PRIMARY KEY {key}")

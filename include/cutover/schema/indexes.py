@@ -85,14 +85,18 @@ def _begins(longer: Index, shorter: Index) -> bool:
 
 
 def name_indexes(tables: list[TargetTable], relations: set[str], fold: bool) -> None:
-    """Give every index a name of its own: in PostgreSQL they are unique per schema, among tables and views.
+    """Give every index and key a name of its own: in PostgreSQL they are unique per schema, among tables and views.
 
     Args:
         tables: the tables; those with renamed indexes take their place.
         relations: the names of tables and views.
         fold: whether names become lower case.
     """
-    taken = relations | {fitting(f"{table.name}_pkey") for table in tables}
+    keys = {}
+    for table in tables:
+        name = fitting(f"{table.name}_pkey")
+        keys[table.name] = name if name not in relations else marked(name, f"key of {table.name}")
+    taken = relations | set(keys.values())
     for position, table in enumerate(tables):
         renamed = []
         for index in table.indexes:
@@ -102,4 +106,4 @@ def name_indexes(tables: list[TargetTable], relations: set[str], fold: bool) -> 
                 name = marked(name, f"{table.name}.{index.name}")
             taken.add(name)
             renamed.append(replace(index, name=name, origin=index.name))
-        tables[position] = replace(table, indexes=tuple(renamed))
+        tables[position] = replace(table, indexes=tuple(renamed), key_name=keys[table.name])

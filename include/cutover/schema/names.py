@@ -23,13 +23,17 @@ def fitting(name: str) -> str:
 
 
 def spelled(name: str, fold: bool) -> str:
-    """Return what an object is called in the target: fitting, and in lower case where names are folded."""
-    return fitting(name.lower() if fold else name)
+    """Return what an object is called in the target: fitting, and in lower case where names are folded.
+
+    A name that begins as the server's own tables do, or the run's, is told from theirs by its end.
+    """
+    made = fitting(name.lower() if fold else name)
+    return fitting(f"{made}_") if made.startswith((OWN_PREFIX, "pg_")) else made
 
 
 def column_spelled(name: str, fold: bool) -> str:
     """Return what a column is called in the target, which has columns of its own in every table."""
-    made = spelled(name, fold)
+    made = fitting(name.lower() if fold else name)
     return f"{made}_" if made in _SYSTEM_COLUMNS else made
 
 

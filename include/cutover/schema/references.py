@@ -44,7 +44,7 @@ def agree_along_foreign_keys(
         by_source[name] = replace(table, foreign_keys=tuple(kept))
     result = {table.name: table for table in by_source.values()}
     for group in _referring_to_each_other(list(result.values())):
-        _unify(group, result)
+        _unify(group, result, sources, findings)
     return [_fit_identity(table, findings) for table in result.values()]
 
 
@@ -65,10 +65,13 @@ def _referring_to_each_other(tables: list[TargetTable]) -> list[list[tuple[str, 
     return list({id(group): group for group in groups.values()}.values())
 
 
-def _unify(group: list[tuple[str, str]], tables: dict[str, TargetTable]) -> None:
+def _unify(
+    group: list[tuple[str, str]], tables: dict[str, TargetTable], sources: dict[str, Table], findings: Findings
+) -> None:
     """Give linked columns one type, where PostgreSQL compares no two: whole numbers the widest, labels the parent's.
 
-    A counter must stay in reach of bigint, and takes those that are linked with it along.
+    A counter must stay in reach of bigint, and takes those that are linked with it along, unless one of their
+    keys is known to be beyond: rows come before counting.
     """
     columns = [tables[table].route.column(column) for table, column in group]
     first = columns[0]
@@ -76,7 +79,7 @@ def _unify(group: list[tuple[str, str]], tables: dict[str, TargetTable]) -> None
     if all(column.arrow in _WHOLE for column in columns):
         widest = max(columns, key=lambda column: _WHOLE.index(column.arrow))
         type_, arrow = widest.target_type, widest.arrow
-        if counts and arrow == _BEYOND and all(_in_reach(tables[table], column) for table, column in group):
+        if counts and arrow == _BEYOND and all(_in_reach(tables[table], column, sources) for table, column in group):
             type_, arrow = "bigint", "int64"
     elif first.arrow in ("enum", "set", "bool"):
         type_, arrow = first.target_type, first.arrow
@@ -87,13 +90,18 @@ def _unify(group: list[tuple[str, str]], tables: dict[str, TargetTable]) -> None
         changed = replace(column, collation=collation if column.arrow == "string" else None)
         if type_:
             changed = replace(changed, target_type=type_, arrow=arrow)
+        if column.arrow == _BEYOND != changed.arrow and tables[name].identity != column.target:
+            what = f"column {tables[name].route.source}.{column.source}"
+            findings.note(what, "becomes bigint, as the counter that it is linked with; a row beyond it is refused")
         if changed != column:
             tables[name] = _with_column(tables[name], changed)
 
 
-def _in_reach(table: TargetTable, column: str) -> bool:
-    """Whether a counter's next value fits bigint; what refers to a counter does where its parents do."""
-    return table.identity != column or (table.next_identity or 0) <= _BIGINT_MAX + 1
+def _in_reach(table: TargetTable, column: str, sources: dict[str, Table]) -> bool:
+    """Whether bigint holds what is known of a column: a counter's next value, a key's highest."""
+    highest = sources[table.route.source].statistics.key_max if table.route.key == (column,) else None
+    following = table.next_identity if table.identity == column else None
+    return (highest or 0) <= _BIGINT_MAX and (following or 0) <= _BIGINT_MAX + 1
 
 
 def _unusable(key: ForeignKey, table: TargetTable, parent: TargetTable | None, source: Table | None) -> str | None:

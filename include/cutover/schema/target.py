@@ -85,7 +85,8 @@ class TargetTable:
     """A table of the target, bare columns first and everything else to be added after the load.
 
     ``constrained`` says whether keys and constraints are built at all; ``touched`` are the columns
-    that take the current time when their row is changed; ``enums`` are the types made for its columns.
+    that take the current time when their row is changed; ``enums`` are the types made for its columns;
+    ``key_name`` is what its primary key is called.
     """
 
     route: TableRoute
@@ -101,6 +102,7 @@ class TargetTable:
     comment: str | None = None
     enums: tuple[EnumType, ...] = ()
     partitioning: TargetPartitioning | None = None
+    key_name: str = ""
 
     @property
     def name(self) -> str:

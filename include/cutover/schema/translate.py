@@ -17,13 +17,19 @@ from cutover.schema.computed import compute
 from cutover.schema.expressions import implicit_default, row_filter, translate_default
 from cutover.schema.indexes import name_indexes, translate_indexes
 from cutover.schema.model import Column, Schema, Table
-from cutover.schema.names import MAX_IDENTIFIER_BYTES, OWN_PREFIX, fits, marked
+from cutover.schema.names import MAX_IDENTIFIER_BYTES, fits, marked
 from cutover.schema.partitions import partition
 from cutover.schema.programs import Program
 from cutover.schema.references import agree_along_foreign_keys, in_dependency_order, is_integer
 from cutover.schema.rewrite.scope import Scope
 from cutover.schema.target import EnumType, Findings, Loss, Note, TargetTable, TargetView
 from cutover.spec import MigrationSpec
+
+
+_OTHERS = {
+    "history of table": "PostgreSQL keeps no history of rows; those of today arrive",
+    "sequence": "sequences are not carried yet",
+}
 
 
 @dataclass(frozen=True)
@@ -46,14 +52,8 @@ def translate(
         SpecError: the spec names a table or column that is not there, or a type without a carrier.
         UnsupportedTypeError: a column's type has no translation.
     """
+    chosen = choose(source, spec, only)
     findings = Findings()
-    chosen = []
-    for table in choose(source, spec, only):
-        if table.name.lower().startswith(OWN_PREFIX):
-            why = f"names that begin with {OWN_PREFIX} are what a run calls its own tables; rename it in the source"
-            findings.lose(f"table {table.name}", why)
-        else:
-            chosen.append(table)
     tables = [_table(table, spec, findings) for table in chosen]
     if row_limit is not None:
         tables = [_limited(table, row_limit, findings) for table in tables]
@@ -66,7 +66,7 @@ def translate(
     views, programs = translate_code(source, scope, spec, findings)
     name_indexes(tables, taken, spec.schema_.settings.tables.fold)
     for other in source.others:
-        findings.lose(f"{other.kind} {other.name}", f"PostgreSQL has no {other.kind} of this kind, or it is not built")
+        findings.lose(f"{other.kind} {other.name}", _OTHERS.get(other.kind, f"a {other.kind} is not carried yet"))
     return Translation(
         tuple(in_dependency_order(tables)), views, programs, tuple(findings.losses), tuple(findings.notes)
     )
