@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 from decimal import Decimal
+from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from helpers import (
     begin,
     differences,
+    endpoint,
     finished,
     mysql,
     mysql_rows,
@@ -23,6 +26,7 @@ from helpers import (
 from cutover import report
 from cutover.local.servers import Server
 from cutover.run import run_migration
+from cutover.schema import inspect_mysql
 from cutover.steps import prove
 
 
@@ -150,3 +154,30 @@ def test_tables_with_names_like_these(source_db: Server, target_db: Server, name
     assert differences(run) == []
     prove.validate_expectations(run)
     assert rows(target_db, f"SELECT * FROM {run.shadow}.{quoted(name)}") == [(1, "x")]
+
+
+def test_the_catalogue_is_asked_as_often_for_many_tables(source_db: Server) -> None:
+    asked: list[str] = []
+
+    def note(_: Any, __: Any, statement: str, *___: Any) -> None:
+        if "information_schema" in statement:
+            asked.append(statement)
+
+    counts = []
+    sa.event.listen(sa.Engine, "before_cursor_execute", note)
+    try:
+        for wanted in (1, 12):
+            mysql(
+                source_db,
+                *(
+                    f"CREATE TABLE IF NOT EXISTS t{n} (id INT PRIMARY KEY, a INT CHECK (a > 0), KEY (a), "
+                    f"CONSTRAINT self{n} FOREIGN KEY (a) REFERENCES t{n} (id))"
+                    for n in range(wanted)
+                ),
+            )
+            asked.clear()
+            assert len(inspect_mysql.inspect(endpoint(source_db)).tables) == wanted
+            counts.append(len(asked))
+    finally:
+        sa.event.remove(sa.Engine, "before_cursor_execute", note)
+    assert counts[0] == counts[1] > 0
