@@ -19,7 +19,7 @@ import typer
 from rich.console import Console
 from rich.live import Live
 
-from cutover import render, report
+from cutover import cli_schema, render, report
 from cutover.dialects.endpoint import PASSWORDS, Endpoint, from_url
 from cutover.errors import CutoverError, PreflightError
 from cutover.ledger import Ledger
@@ -35,6 +35,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+
+app.add_typer(cli_schema.app, name="schema")
 
 Name = Annotated[str, typer.Argument(help="name of a folder under the migrations folder")]
 Migrations = Annotated[

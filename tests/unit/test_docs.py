@@ -4,6 +4,7 @@ import re
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer.main
@@ -47,7 +48,12 @@ def _known_options() -> dict[str, set[str]]:
     """Return the options of every command of ``cutover``."""
     group = typer.main.get_command(app)
     assert isinstance(group, TyperGroup)
-    return {name: {option for p in command.params for option in p.opts} for name, command in group.commands.items()}
+    return {name: _options(command) for name, command in group.commands.items()}
+
+
+def _options(command: Any) -> set[str]:
+    below = [_options(each) for each in command.commands.values()] if isinstance(command, TyperGroup) else []
+    return {option for p in command.params for option in p.opts}.union(*below)
 
 
 def test_every_command_and_option_is_there() -> None:

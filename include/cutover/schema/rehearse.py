@@ -14,7 +14,7 @@ from cutover.dialects.endpoint import Endpoint
 from cutover.errors import PreflightError
 from cutover.schema import ddl
 from cutover.schema.programs import Program
-from cutover.schema.target import Loss, TargetTable, TargetView
+from cutover.schema.target import Loss, TargetTable, TargetView, commented
 
 
 @dataclass(frozen=True)
@@ -176,7 +176,7 @@ def _accepted_view(connection: psycopg.Connection, view: TargetView, refused: li
     if view.check_option and _refusal(connection, [ddl.view(unchecked)]) is None:
         refused.append(Loss(f"check option of view {view.source}", f"the target refuses it: {refusal}"))
         return unchecked
-    refused.append(Loss(f"view {view.source}", f"the target refuses it: {refusal}", ddl.view(view).sql))
+    refused.append(Loss(f"view {view.source}", f"the target refuses it: {refusal}", commented(ddl.view(view).sql)))
     return None
 
 
@@ -194,7 +194,7 @@ def _runs(connection: psycopg.Connection, program: Program, refused: list[Loss])
 
 
 def _text(program: Program) -> str:
-    return ";\n".join(program.statements)
+    return commented(";\n".join(program.statements))
 
 
 def _refusal(connection: psycopg.Connection, statements: Iterable[ddl.Statement]) -> str | None:

@@ -15,7 +15,7 @@ class Loss:
     Attributes:
         object: what it is: its kind, and its name in the source.
         reason: why it does not arrive, or not as it was.
-        source: its text, or a frame to fill in, where a person may translate it.
+        source: its text as SQL comments, or a frame to fill in, where a person may translate it.
         asked: whether the operator asked for it when starting the run.
     """
 
@@ -23,6 +23,11 @@ class Loss:
     reason: str
     source: str = ""
     asked: bool = False
+
+
+def commented(sql: str) -> str:
+    """Return SQL as comments, for a person to read and nothing to run."""
+    return "\n".join(f"-- {line}".rstrip() for line in sql.splitlines())
 
 
 @dataclass(frozen=True)

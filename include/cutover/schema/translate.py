@@ -25,7 +25,6 @@ from cutover.schema.rewrite.scope import Scope
 from cutover.schema.target import EnumType, Findings, Loss, Note, TargetTable, TargetView
 from cutover.spec import MigrationSpec
 
-
 _OTHERS = {
     "history of table": "PostgreSQL keeps no history of rows; those of today arrive",
     "sequence": "sequences are not carried yet",

@@ -14,7 +14,7 @@ from cutover.schema.model import Schema, View
 from cutover.schema.names import column_spelled, spelled
 from cutover.schema.rewrite import rewrite_statement
 from cutover.schema.rewrite.scope import Attribute, Relation, Scope, UntranslatableError
-from cutover.schema.target import Findings, TargetView
+from cutover.schema.target import Findings, TargetView, commented
 from cutover.spec import MigrationSpec
 
 
@@ -38,7 +38,7 @@ def translate_views(
         try:
             translated = _translate(view, scope, spec.schema_.settings.tables.fold, findings)
         except UntranslatableError as error:
-            findings.lose(where, error.construct, view.definition)
+            findings.lose(where, error.construct, commented(f"CREATE VIEW {view.name} AS {view.definition}"))
             continue
         made.append(translated)
         scope = replace(scope, relations={**scope.relations, view.name: _relation(view, translated, scope, spec)})

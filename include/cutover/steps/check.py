@@ -55,22 +55,31 @@ def preflight(run: Run) -> None:
     """
     with run.step("preflight") as detail:
         _refuse_disabled_mode(run)
-        findings = list(_tls_findings(run))
-        if findings:
-            raise PreflightError(findings)
-        problem: CutoverError | None = None
-        for look in (_source_findings, _target_findings):
-            try:
-                findings += look(run)
-            except TransientError as error:
-                problem = error
-            except PreflightError as error:
-                findings += error.findings
-        if findings:
-            raise PreflightError([*findings, *([str(problem)] if problem else [])])
-        if problem:
-            raise problem
+        preflight_servers(run)
         detail["binlog"] = source_position(run.source)
+
+
+def preflight_servers(run: Run) -> None:
+    """Find out whether both servers can be reached and allow what the run needs, and note nothing.
+
+    Raises:
+        As :func:`preflight` does.
+    """
+    findings = list(_tls_findings(run))
+    if findings:
+        raise PreflightError(findings)
+    problem: CutoverError | None = None
+    for look in (_source_findings, _target_findings):
+        try:
+            findings += look(run)
+        except TransientError as error:
+            problem = error
+        except PreflightError as error:
+            findings += error.findings
+    if findings:
+        raise PreflightError([*findings, *([str(problem)] if problem else [])])
+    if problem:
+        raise problem
 
 
 def _refuse_disabled_mode(run: Run) -> None:
@@ -183,14 +192,10 @@ def make_plan(run: Run) -> Plan:
     with run.step("plan") as detail:
         stored = run.ledger.last(run.id, "planned")
         if stored is None:
-            source, target = inspect_both(run)
-            chosen = {table.name for table in choose(source, run.spec, run.params.tables)}
-            source = profile(run.source, source, run.spec, chosen)
-            made = build_plan(run.spec, source, target, run.params.tables, run.params.workers, run.params.row_limit)
-            made = rehearsed(run, made)
+            made = worked_out(run)
             if run.suites is not None:
                 # A wrong suite is found here, not after hours of loading.
-                suites.read(run.suites, made.tables, [table.name for table in source.tables])
+                suites.read(run.suites, made.tables, [table.name for table in made.source.tables])
             if run.params.mode != "dry_run" and not run.losses_allowed:
                 _refuse_losses(made)
             findings = [*_target_not_ours(run, made), *_no_room(run, made)]
@@ -217,8 +222,16 @@ def _refuse_losses(made: Plan) -> None:
         )
 
 
-def rehearsed(run: Run, made: Plan) -> Plan:
-    """Return the plan without what the target refuses, which becomes losses."""
+def worked_out(run: Run) -> Plan:
+    """Inspect both sides and return the plan; what the target refuses of it becomes losses.
+
+    Raises:
+        As :func:`make_plan` does, but for what is in the target's way.
+    """
+    source, target = inspect_both(run)
+    chosen = {table.name for table in choose(source, run.spec, run.params.tables)}
+    source = profile(run.source, source, run.spec, chosen)
+    made = build_plan(run.spec, source, target, run.params.tables, run.params.workers, run.params.row_limit)
     accepted = rehearse(run.target, made.tables, made.views, made.programs)
     return replace(
         made,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from cutover import render, report
+from cutover.schema.target import commented
 from cutover.steps.context import Run
 
 
@@ -24,7 +25,7 @@ def write_left_out(run: Run) -> None:
     if run.ledger.last(run.id, "planned") is None:
         return
     texts = [
-        f"-- {loss.object}: {loss.reason}".replace("\n", "\n-- ") + f"\n{loss.source.rstrip(';')};\n"
+        commented(f"{loss.object}: {loss.reason}") + f"\n{loss.source.strip()}\n"
         for loss in run.plan.losses
         if loss.source
     ]
