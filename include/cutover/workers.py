@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import forkserver
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from cutover.errors import TransientError
 
@@ -55,9 +55,9 @@ def on_workers(
     for attempt in range(1, attempts + 1):
         failed: list[_Piece] = []
         with ProcessPoolExecutor(
-            min(workers, len(waiting)) or 1, mp_context=_CONTEXT, initializer=_die_with, initargs=(os.getpid(),)
+            min(workers, len(waiting)) or 1, mp_context=_CONTEXT, initializer=_begin, initargs=(os.getpid(), work)
         ) as pool:
-            futures = {pool.submit(work, piece): piece for piece in waiting}
+            futures = {pool.submit(_do, piece): piece for piece in waiting}
             for future in as_completed(futures):
                 try:
                     future.result()
@@ -73,6 +73,20 @@ def on_workers(
         assert problem is not None
         retrying(attempt, len(failed), problem)
     raise TransientError(f"gave up after {attempts} attempts: {problem}")
+
+
+# What this worker does with its pieces: it may carry a whole plan, which is sent once and not with each piece.
+_work: Callable[[Any], None]
+
+
+def _begin(parent: int, work: Callable[[Any], None]) -> None:
+    global _work
+    _work = work
+    _die_with(parent)
+
+
+def _do(piece: object) -> None:
+    _work(piece)
 
 
 def _die_with(parent: int) -> None:

@@ -109,7 +109,8 @@ def test_chunks_are_dealt_out_whole(sizes: list[int], workers: int) -> None:
     batches = deal(chunks, workers)
     assert sorted((c for b in batches for c in b), key=lambda c: c.number) == chunks
     assert len(batches) <= 2 * workers
-    assert all(batches)
+    # Airflow maps its tasks over them: a database without tables has one that is empty.
+    assert all(batches) or batches == [[]]
     loads = [sum(max(c.bytes, 1) for c in batch) for batch in batches]
     if len(loads) > 1:
         assert max(loads) - min(loads) <= max(max(c.bytes, 1) for c in chunks)
