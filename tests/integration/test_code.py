@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from helpers import begin, dump, mysql, one, postgres, rows, schemas, spec
+from helpers import begin, dump, mysql, one, postgres, role, rows, schemas, spec
 
 from cutover import report
 from cutover.local.servers import Server
@@ -154,3 +154,19 @@ def test_switches_leave_code_behind_knowingly(counted: Server, target_db: Server
     assert told.status == report.COMPLETED, (told.cause, told.losses)
     assert rows(target_db, "SELECT 1 FROM pg_views WHERE schemaname = 'public'") == []
     assert rows(target_db, "SELECT 1 FROM pg_proc WHERE pronamespace = 'public'::regnamespace") == []
+
+
+def test_a_view_with_its_callers_rights_keeps_them(source_db: Server, target_db: Server) -> None:
+    mysql(
+        source_db,
+        "CREATE TABLE t (id INT PRIMARY KEY)",
+        "CREATE SQL SECURITY INVOKER VIEW closed AS SELECT id FROM t",
+        "CREATE VIEW open_ AS SELECT id FROM t",
+    )
+    assert run_migration(begin(source_db, target_db)).status == report.COMPLETED
+    with role(target_db) as name:
+        postgres(target_db, f"GRANT SELECT ON closed, open_ TO {name}")
+        as_role = f"SET ROLE {name}; SELECT count(*) FROM"
+        postgres(target_db, f"{as_role} open_")
+        with pytest.raises(Exception, match="permission denied for table t"):
+            postgres(target_db, f"{as_role} closed")

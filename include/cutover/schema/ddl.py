@@ -272,7 +272,9 @@ def view(wanted: TargetView) -> Statement:
     quote = _DIALECT.identifier_preparer.quote
     columns = ", ".join(quote(name) for name in wanted.columns)
     check = f" WITH {wanted.check_option} CHECK OPTION" if wanted.check_option else ""
-    sql = f"CREATE VIEW {quote(wanted.name)} ({columns}) AS {wanted.select}{check}"
+    # Since PostgreSQL 15; an older one refuses the view, rather than show it to whom the tables are closed.
+    rights = " WITH (security_invoker = true)" if wanted.invoker else ""
+    sql = f"CREATE VIEW {quote(wanted.name)} ({columns}){rights} AS {wanted.select}{check}"
     return Statement(wanted.name, f"view {wanted.name}", sql)
 
 

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from cutover.schema.model import Column, Event, Parameter, Routine, Trigger, View
 
 _VIEWS = sa.text("""
-    SELECT table_name, view_definition, check_option FROM information_schema.views
+    SELECT table_name, view_definition, check_option, security_type FROM information_schema.views
     WHERE table_schema = DATABASE() ORDER BY table_name""")
 _TRIGGERS = sa.text("""
     SELECT trigger_name, event_object_table, action_timing, event_manipulation, action_statement, action_order,
@@ -40,8 +40,8 @@ def views(connection: sa.Connection, columns: Mapping[str, Sequence[Column]]) ->
     tables) has no text.
     """
     return tuple(
-        View(name, definition or "", tuple(columns[name]), None if check == "NONE" else check)
-        for name, definition, check in connection.execute(_VIEWS)
+        View(name, definition or "", tuple(columns[name]), None if check == "NONE" else check, security == "INVOKER")
+        for name, definition, check, security in connection.execute(_VIEWS)
     )
 
 

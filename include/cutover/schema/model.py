@@ -162,12 +162,16 @@ class Table:
 
 @dataclass(frozen=True)
 class View:
-    """A view; ``definition`` is its SELECT in the server's dialect, ``check_option`` LOCAL, CASCADED or None."""
+    """A view; ``definition`` is its SELECT in the server's dialect, ``check_option`` LOCAL, CASCADED or None.
+
+    ``invoker`` says that it reads with the rights of whoever asks it, not with its owner's.
+    """
 
     name: str
     definition: str
     columns: tuple[Column, ...]
     check_option: str | None = None
+    invoker: bool = False
 
 
 @dataclass(frozen=True)

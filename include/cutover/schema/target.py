@@ -146,6 +146,7 @@ class TargetView:
     select: str
     reads: tuple[str, ...] = ()
     check_option: str | None = None
+    invoker: bool = False
 
 
 @dataclass

@@ -56,7 +56,9 @@ def _translate(view: View, scope: Scope, fold: bool, findings: Findings) -> Targ
     for note in rewritten.notes:
         findings.note(f"view {view.name}", note)
     columns = tuple(column_spelled(column.name, fold) for column in view.columns)
-    return TargetView(spelled(view.name, fold), view.name, columns, rewritten.sql, reads, view.check_option)
+    return TargetView(
+        spelled(view.name, fold), view.name, columns, rewritten.sql, reads, view.check_option, view.invoker
+    )
 
 
 def _relation(view: View, translated: TargetView, scope: Scope, spec: MigrationSpec) -> Relation:
