@@ -11,6 +11,7 @@ from cutover.schema.model import Index, Table
 from cutover.schema.target import TargetTable
 
 AS_IS, TRANSLATED, LEFT_OUT = "as is", "translated", "left out"
+_UNCHOSEN, _UNWANTED = "stays behind: the spec does not choose it", "stays behind: the spec says so"
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,8 @@ def inventory(plan: Plan, changed: Mapping[str, str], left_out: Mapping[str, str
     lost = {loss.object: loss.reason for loss in plan.losses} | dict(left_out)
     noted: dict[str, list[str]] = {}
     for note in plan.notes:
+        if note.behind:
+            lost[note.object] = note.text
         noted.setdefault(note.object, []).append(note.text)
     for what, text in changed.items():
         noted.setdefault(what, []).append(text)
@@ -41,8 +44,8 @@ def inventory(plan: Plan, changed: Mapping[str, str], left_out: Mapping[str, str
     for kind, name, change in _objects(plan):
         key = f"{kind} {name}"
         details = [change, *noted.get(key, ())] if change else noted.get(key, [])
-        if key in lost:
-            items.append(Item(kind, name, LEFT_OUT, lost[key]))
+        if key in lost or change in (_UNCHOSEN, _UNWANTED):
+            items.append(Item(kind, name, LEFT_OUT, lost.get(key, change)))
         else:
             items.append(Item(kind, name, TRANSLATED if details else AS_IS, "; ".join(details)))
     return items
@@ -62,7 +65,7 @@ def _objects(plan: Plan) -> Iterator[tuple[str, str, str]]:
     for source in plan.source.tables:
         target = made.get(source.name)
         if target is None:
-            yield "table", source.name, "stays behind: the spec does not choose it"
+            yield "table", source.name, _UNCHOSEN
         else:
             yield "table", source.name, ""
             yield from _of_table(source, target)
@@ -93,14 +96,14 @@ def _of_table(source: Table, target: TargetTable) -> Iterator[tuple[str, str, st
         if column.autoincrement:
             yield "AUTO_INCREMENT of", where, f"an identity that goes on with {target.next_identity or 1}"
     if source.primary_key:
-        yield "primary key of", source.name, "" if target.constrained else "stays behind: the spec says so"
+        yield "primary key of", source.name, "" if target.constrained else _UNWANTED
     names = {index.origin or index.name: index for index in target.indexes}
     for index in source.indexes:
         yield "index", f"{source.name}.{index.name}", _renamed(names.get(index.name), index)
     for key in source.foreign_keys:
-        yield "foreign key", f"{source.name}.{key.name}", ""
+        yield "foreign key", f"{source.name}.{key.name}", "" if target.constrained else _UNWANTED
     for check in source.checks:
-        yield "check", f"{source.name}.{check.name}", ""
+        yield "check", f"{source.name}.{check.name}", "" if target.constrained else _UNWANTED
     if source.partitioning:
         yield "partitioning of", source.name, ""
 

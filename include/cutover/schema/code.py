@@ -17,7 +17,6 @@ from cutover.schema.views import translate_views
 from cutover.spec import MigrationSpec
 
 _TypeOf = Callable[[str], Attribute]
-_BY_THE_SPEC = "stays behind: the spec says so"
 # Modes that give letters of the SQL itself another meaning (MySQL manual, Server SQL Modes).
 _OTHER_GRAMMAR = (
     "ANSI_QUOTES",
@@ -96,7 +95,7 @@ class _Translator:
     def left_behind(self, routine: Routine, wanted: bool) -> list[Program]:
         """Say why a routine is not carried, that a program of the source may count on."""
         if not wanted:
-            self.findings.note(f"{routine.kind} {routine.name}", _BY_THE_SPEC)
+            self.findings.leave(f"{routine.kind} {routine.name}")
             return []
         made = self.routine(routine)
         return [made] if made else []
@@ -105,9 +104,9 @@ class _Translator:
         """Translate a trigger of a table that is carried."""
         where = f"trigger {trigger.name}"
         if not wanted:
-            self.findings.note(where, _BY_THE_SPEC)
+            self.findings.leave(where)
         elif trigger.table not in self.scope.relations:
-            self.findings.note(where, f"stays behind with its table {trigger.table}")
+            self.findings.leave(where, f"stays behind with its table {trigger.table}")
         else:
             made = self._made(
                 trigger,
@@ -129,7 +128,7 @@ class _Translator:
         """Make an event's statement a procedure: what PostgreSQL lacks is the clock that calls it."""
         where = f"event {event.name}"
         if not wanted:
-            self.findings.note(where, _BY_THE_SPEC)
+            self.findings.leave(where)
             return []
         when = event.schedule + ("" if event.enabled else ", and was disabled")
         try:

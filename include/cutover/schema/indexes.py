@@ -33,9 +33,9 @@ def translate_indexes(
     for index in table.indexes:
         where = f"index {table.name}.{index.name}"
         if not (unique if index.unique else plain):
-            findings.note(where, "stays behind: the spec says so")
+            findings.leave(where)
         elif index.name in redundant:
-            findings.note(where, f"is not built: {redundant[index.name]} serves as well (optimizeIndexes)")
+            findings.leave(where, f"is not built: {redundant[index.name]} serves as well (optimizeIndexes)")
         elif not set(index.columns) <= names.keys():
             findings.lose(where, "columnFilters leaves out one of its columns")
         elif index.kind == "spatial":

@@ -32,10 +32,11 @@ def commented(sql: str) -> str:
 
 @dataclass(frozen=True)
 class Note:
-    """Something of the source that arrives, but not as it was."""
+    """Something of the source that arrives, but not as it was, or that the spec leaves behind (``behind``)."""
 
     object: str
     text: str
+    behind: bool = False
 
     def __str__(self) -> str:
         return f"{self.object}: {self.text}"
@@ -163,3 +164,7 @@ class Findings:
     def note(self, what: str, text: str) -> None:
         """Note that an object of the source arrives with another shape or meaning."""
         self.notes.append(Note(what, text))
+
+    def leave(self, what: str, text: str = "stays behind: the spec says so") -> None:
+        """Note that an object of the source does not arrive because the spec says so."""
+        self.notes.append(Note(what, text, behind=True))

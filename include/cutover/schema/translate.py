@@ -80,7 +80,7 @@ def _table(table: Table, spec: MigrationSpec, findings: Findings) -> TargetTable
         target = target_name(table.name, column.name, spec)
         if wanted is not None and not {column.name, target} & set(wanted):
             _refuse_missing_key(table, column)
-            findings.note(f"column {table.name}.{column.name}", "stays behind: columnFilters leaves it out")
+            findings.leave(f"column {table.name}.{column.name}", "stays behind: columnFilters leaves it out")
             continue
         _refuse_long_name(target, f"column {table.name}.{target}")
         if target != column.name:
@@ -148,7 +148,7 @@ def _defaults(
                 findings.note(where, f"{implicit}, which the source gives in silence (defaultValueHandling: update)")
                 yield route.target, implicit
         elif handling == "remove":
-            findings.note(where, "is not carried: defaultValueHandling is remove")
+            findings.leave(where, "is not carried: defaultValueHandling is remove")
         else:
             default = translate_default(column.default, route)
             if default is None:

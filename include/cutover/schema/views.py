@@ -33,7 +33,7 @@ def translate_views(
     for view in _in_order(source.views):
         where = f"view {view.name}"
         if spec.schema_.settings.tables.options.preserve_views is False:
-            findings.note(where, "stays behind: the spec says so")
+            findings.leave(where)
             continue
         try:
             translated = _translate(view, scope, spec.schema_.settings.tables.fold, findings)
