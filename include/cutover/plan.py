@@ -110,6 +110,19 @@ class Plan:
         return (*found, *(Movable("ROUTINE", ddl.routine_name(program)) for program in self.programs))
 
     @property
+    def relation_names(self) -> set[str]:
+        """What the tables, views, indexes and keys are called, which share one space of names."""
+        names = {movable.name for movable in self.movables if movable.kind in ("TABLE", "VIEW")}
+        for table in self.tables:
+            names |= {index.name for index in table.indexes} | ({table.key_name} if table.route.key else set())
+        return names
+
+    @property
+    def type_names(self) -> set[str]:
+        """What the enumerated types are called."""
+        return {movable.name for movable in self.movables if movable.kind == "TYPE"}
+
+    @property
     def code(self) -> list[Statement]:
         """The statements that make what runs on the tables: routines, views that may call them, and triggers."""
         routines = [s for program in self.programs if program.table is None for s in ddl.program(program)]

@@ -219,6 +219,7 @@ def _losses(report: Report, by_kind: Mapping[str, list[Event]]) -> None:
             report.losses.append(f"{column}: NOT NULL relaxed, because dates that are none became NULL")
         report.notes += [f"{what}: {why}" for what, why in detail.get("not_validated", ())]
         report.losses += [f"{what}: {why}" for what, why in detail.get("left_out", ())]
+        report.notes += detail.get("kept", ())
         for view in detail.get("views", ()):
             if view["problem"]:
                 line = f"view {view['view']}: {view['problem']}"
@@ -242,6 +243,9 @@ def _expectations(report: Report, results: list[dict[str, Any]]) -> None:
 def _outcome(report: Report, by_kind: Mapping[str, list[Event]]) -> None:
     for event in by_kind["cut_over"][-1:]:
         report.locked_ms = event.detail["locked_ms"]
+        report.notes += [
+            f"{what}: an earlier run brought it, the source has it no longer" for what in event.detail["gone"]
+        ]
     if by_kind["completed"] and by_kind["rolled_back"]:
         report.status = UNDONE
     elif by_kind["completed"]:

@@ -102,11 +102,17 @@ def test_owner_and_grants_are_carried_over(shop: Server, target_db: Server) -> N
 @pytest.mark.parametrize(
     ("bind", "named"),
     [
-        ("CREATE VIEW names AS SELECT id FROM customers", "view names reads customers"),
-        ("CREATE TABLE more (customer int REFERENCES customers)", "foreign key more_customer_fkey of more refers to"),
+        ("CREATE VIEW names AS SELECT id FROM customers", "view names depends on table customers"),
+        (
+            "CREATE TABLE more (customer int REFERENCES customers)",
+            "constraint more_customer_fkey on table more depends on table customers",
+        ),
         ("CREATE PUBLICATION news FOR TABLE customers", "publication news of customers"),
         ("ALTER TABLE customers ENABLE ROW LEVEL SECURITY", "row security on customers"),
-        ("CREATE FUNCTION f(customers) RETURNS int LANGUAGE sql AS 'SELECT 1'", "function f(customers) uses"),
+        (
+            "CREATE FUNCTION f(customers) RETURNS int LANGUAGE sql AS 'SELECT 1'",
+            "function f(customers) depends on type customers",
+        ),
     ],
 )
 def test_what_is_bound_to_a_live_table_is_named_before_anything_changes(

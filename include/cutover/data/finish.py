@@ -71,9 +71,13 @@ def move_aside(
     aside = removed_table(route)
     columns = sql.SQL(", ").join(sql.Identifier(c.target) for c in route.columns)
     keyed = [c for c in route.columns if not route.key or c.target in route.key]
-    pairs: list[sql.Composable] = []
-    for c in keyed:
-        pairs += [sql.Literal(c.source), sql.Identifier(c.target)]
+    # A function takes a hundred arguments at most.
+    pairs = [
+        sql.SQL("jsonb_build_object({})").format(
+            sql.SQL(", ").join(part for c in some for part in (sql.Literal(c.source), sql.Identifier(c.target)))
+        )
+        for some in (keyed[start : start + 40] for start in range(0, len(keyed), 40))
+    ]
     connection.execute(
         sql.SQL("CREATE TABLE IF NOT EXISTS {} AS SELECT {} FROM {} WITH NO DATA").format(
             sql.Identifier(aside), columns, sql.Identifier(route.target)
@@ -87,7 +91,7 @@ def move_aside(
             "RETURNING {returned}), "
             "kept AS (INSERT INTO {aside} SELECT {columns} FROM gone) "
             "INSERT INTO {rejects} (table_name, source_key, column_name, reason, kind) "
-            "SELECT {name}, jsonb_build_object({pairs})::text, {column}, {reason}, {kind} FROM gone"
+            "SELECT {name}, ({pairs})::text, {column}, {reason}, {kind} FROM gone"
         ).format(
             table=sql.Identifier(route.target),
             chosen=chosen,
@@ -96,7 +100,7 @@ def move_aside(
             aside=sql.Identifier(aside),
             rejects=sql.Identifier(REJECTS),
             name=sql.Literal(route.target),
-            pairs=sql.SQL(", ").join(pairs),
+            pairs=sql.SQL(" || ").join(pairs),
             column=sql.Literal(column),
             reason=sql.Literal(reason),
             kind=sql.Literal(kind),

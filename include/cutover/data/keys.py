@@ -38,10 +38,14 @@ _ORPHAN_ROUNDS = 100
 
 @dataclass
 class Built:
-    """What building indexes led to: ``refused`` are those that cannot be, as (table, index, reason)."""
+    """What building indexes led to: ``refused`` are those that cannot be, as (table, index, reason).
+
+    ``twins`` are unique ones that rows stand in the way of, until those are set aside.
+    """
 
     removed: list[Removed] = field(default_factory=list)
     refused: list[tuple[TargetTable, Index, str]] = field(default_factory=list)
+    twins: list[tuple[TargetTable, Index, Statement]] = field(default_factory=list)
 
 
 def build_indexes(target: Endpoint, schema: str, tables: Sequence[TargetTable], parallel: int, timeout: int) -> Built:
@@ -70,6 +74,13 @@ def build_indexes(target: Endpoint, schema: str, tables: Sequence[TargetTable], 
     with ThreadPoolExecutor(parallel) as pool:
         for future in [pool.submit(work) for _ in range(parallel)]:
             future.result()
+    # One after the other: each takes rows out of its table.
+    for table, index, statement in built.twins:
+        reason = f"its {', '.join(index.columns)} is another row's too, once what PostgreSQL cannot hold is taken out"
+        with postgresql.session(target, schema, statement_timeout=timeout) as connection:
+            moved = move_aside(connection, table.route, _twins(table, index), ", ".join(index.columns), reason, ERROR)
+            _once(connection, statement)
+        built.removed.append(Removed(table.name, reason, moved))
     return built
 
 
@@ -85,10 +96,7 @@ def _build(
     except psycopg.errors.UniqueViolation:
         if not index.whole:
             raise
-        reason = f"its {', '.join(index.columns)} is another row's too, once what PostgreSQL cannot hold is taken out"
-        moved = move_aside(connection, table.route, _twins(table, index), ", ".join(index.columns), reason, ERROR)
-        built.removed.append(Removed(table.name, reason, moved))
-        _once(connection, statement)
+        built.twins.append((table, index, statement))
 
 
 def _twins(table: TargetTable, index: Index) -> sql.Composed:

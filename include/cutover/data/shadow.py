@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 import psycopg
 from psycopg import sql
@@ -63,7 +64,7 @@ def drop_within(connection: psycopg.Connection, shadow: str) -> None:
     there = contents(connection, shadow)
     # What one kind depends on is of a later kind; nothing outside may depend on any of them.
     for kind in ("VIEW", "TABLE", "ROUTINE", "TYPE", "COLLATION"):
-        identities = [identity for movable, found in there.items() if movable.kind == kind for identity in found]
+        identities = [found.identity for movable, found in there.items() if movable.kind == kind]
         if identities:
             names = [sql.SQL(".").join((sql.Identifier(shadow), sql.SQL(identity))) for identity in identities]
             # All in one statement, where it takes several: they may refer to each other.
@@ -73,35 +74,44 @@ def drop_within(connection: psycopg.Connection, shadow: str) -> None:
 
 
 _CONTENTS = """
-SELECT CASE c.relkind WHEN 'v' THEN 'VIEW' ELSE 'TABLE' END, c.relname, quote_ident(c.relname)
+SELECT CASE c.relkind WHEN 'v' THEN 'VIEW' ELSE 'TABLE' END, c.relname, '', quote_ident(c.relname), c.oid
 FROM pg_class c WHERE c.relnamespace = to_regnamespace(quote_ident(%(schema)s)) AND c.relkind IN ('r', 'p', 'v')
 UNION ALL
-SELECT 'ROUTINE', p.proname, quote_ident(p.proname) || '(' || pg_get_function_identity_arguments(p.oid) || ')'
+SELECT 'ROUTINE', p.proname, oidvectortypes(p.proargtypes),
+  quote_ident(p.proname) || '(' || pg_get_function_identity_arguments(p.oid) || ')', p.oid
 FROM pg_proc p WHERE p.pronamespace = to_regnamespace(quote_ident(%(schema)s)) AND p.prokind IN ('f', 'p')
 UNION ALL
-SELECT 'TYPE', t.typname, quote_ident(t.typname)
+SELECT 'TYPE', t.typname, '', quote_ident(t.typname), t.oid
 FROM pg_type t WHERE t.typnamespace = to_regnamespace(quote_ident(%(schema)s)) AND t.typtype = 'e'
 UNION ALL
-SELECT 'COLLATION', c.collname, quote_ident(c.collname)
+SELECT 'COLLATION', c.collname, '', quote_ident(c.collname), c.oid
 FROM pg_collation c WHERE c.collnamespace = to_regnamespace(quote_ident(%(schema)s))
-ORDER BY 1, 2"""
+ORDER BY 1, 2, 3"""
 
 
-def contents(connection: psycopg.Connection, schema: str) -> dict[Movable, list[str]]:
-    """Return what a schema holds: of each object, how ALTER and DROP call it (several, where routines share a name)."""
-    found: dict[Movable, list[str]] = {}
-    for kind, name, identity in connection.execute(_CONTENTS, {"schema": schema}):
-        found.setdefault(Movable(kind, name), []).append(identity)
-    return found
+@dataclass(frozen=True)
+class Found:
+    """An object that is there: how ALTER and DROP call it within its schema, and its number in the catalogue."""
+
+    identity: str
+    oid: int
+
+
+def contents(connection: psycopg.Connection, schema: str) -> dict[Movable, Found]:
+    """Return what a schema holds."""
+    return {
+        Movable(kind, name, arguments): Found(identity, oid)
+        for kind, name, arguments, identity, oid in connection.execute(_CONTENTS, {"schema": schema})
+    }
 
 
 def bind_routines(connection: psycopg.Connection, schema: str, to: str) -> None:
     """Let a schema's routines find the tables they name in the schema ``to``, whoever calls them."""
-    for movable, identities in contents(connection, schema).items():
-        for identity in identities if movable.kind == "ROUTINE" else ():
+    for movable, found in contents(connection, schema).items():
+        if movable.kind == "ROUTINE":
             connection.execute(
                 sql.SQL("ALTER ROUTINE {}.{} SET search_path = {}, pg_temp").format(
-                    sql.Identifier(schema), sql.SQL(identity), sql.Identifier(to)
+                    sql.Identifier(schema), sql.SQL(found.identity), sql.Identifier(to)
                 )
             )
 

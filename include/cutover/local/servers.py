@@ -112,7 +112,9 @@ def mariadb(
         stop_leftover(pid_file, data, signal.SIGTERM)
         if not data.exists():
             with fresh(data, user) as new:
-                words = ["--no-defaults", f"--datadir={new}", "--skip-test-db", "--skip-name-resolve"]
+                # A server that starts removes every other's temporary tables from a folder that they share.
+                words = ["--no-defaults", f"--datadir={new}", f"--tmpdir={new}"]
+                words += ["--skip-test-db", "--skip-name-resolve"]
                 run_tool([*as_user(user), installer, *words], home)
         password = password_in(home, user)
         account = f"'{USER}'@'{HOST}'"
@@ -133,6 +135,7 @@ def mariadb(
                 "--no-defaults",
                 f"--datadir={data}",
                 f"--pid-file={pid_file}",
+                f"--tmpdir={data}",
                 # Relative to the data folder: a socket's whole path may not pass 107 characters.
                 "--socket=mariadb.sock",
                 f"--init-file={home / 'init.sql'}",

@@ -19,7 +19,8 @@ def choose(source: Schema, spec: MigrationSpec, only: tuple[str, ...] = ()) -> l
             name, or no table is left.
     """
     chosen = [table for table in source.tables if _chosen(table.name, spec, only)]
-    problems = [*_unknown_tables(source, spec, only), *_unknown_columns(source, chosen, spec), *_twice(chosen, spec)]
+    problems = [*_unknown_tables(source, spec, only), *_unknown_columns(source, chosen, spec)]
+    problems += [*_named_alike(source, chosen, spec), *_twice(chosen, spec)]
     if not chosen and not problems and not (source.views and not source.tables):
         why = "matches schema.settings.tables.patterns" if source.tables else "is there: nothing could be moved"
         problems.append(f"no table of {source.name} {why}")
@@ -101,15 +102,20 @@ def _names(table: Table, spec: MigrationSpec) -> set[str]:
     return own | {target_name(table.name, name, spec) for name in own}
 
 
-def _twice(chosen: list[Table], spec: MigrationSpec) -> Iterator[str]:
-    tables: dict[str, str] = {}
-    for table in chosen:
-        other = tables.setdefault(table_name(table.name, spec), table.name)
-        if other != table.name:
+def _named_alike(source: Schema, chosen: list[Table], spec: MigrationSpec) -> Iterator[str]:
+    """Tables and views share one space of names."""
+    views = [view.name for view in source.views] if spec.schema_.settings.tables.options.preserve_views else []
+    taken: dict[str, str] = {}
+    for name in [*(table.name for table in chosen), *views]:
+        other = taken.setdefault(table_name(name, spec), name)
+        if other != name:
             yield (
-                f"schema.settings.tables.identifiers: {other!r} and {table.name!r} would both be called "
-                f"{table_name(table.name, spec)!r}; keep their case, or exclude one"
+                f"schema.settings.tables.identifiers: {other!r} and {name!r} would both be called "
+                f"{table_name(name, spec)!r}; keep their case, or exclude one"
             )
+
+
+def _twice(chosen: list[Table], spec: MigrationSpec) -> Iterator[str]:
     for table in chosen:
         origins: dict[str, str] = {}
         for column in table.columns:

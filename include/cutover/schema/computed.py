@@ -36,6 +36,8 @@ def compute(table: TargetTable, source: Table, scope: Scope, spec: MigrationSpec
             columns.append(route)
             continue
         try:
+            if route.target in table.route.key:
+                raise UntranslatableError("the primary key, by which the rows are read")
             if route.target in referring:
                 raise UntranslatableError("a foreign key on it, whose actions PostgreSQL forbids there")
             expressions[route.target] = _expression(written, route, source.name, expressions, scope)

@@ -251,9 +251,18 @@ def touch(table: TargetTable) -> Iterator[Statement]:
     yield Statement(table.name, f"function {name}", function)
     trigger = (
         f"CREATE TRIGGER {quote(name)} BEFORE UPDATE ON {quote(table.name)} FOR EACH ROW "
-        f"WHEN (OLD.* *<> NEW.*) EXECUTE FUNCTION {quote(name)}()"
+        f"WHEN ({_changed(table)}) EXECUTE FUNCTION {quote(name)}()"
     )
     yield Statement(table.name, f"trigger {name} on {table.name}", trigger)
+
+
+def _changed(table: TargetTable) -> str:
+    """Say that a row is another: of a generated column a BEFORE trigger knows nothing yet."""
+    if not table.computed:
+        return "OLD.* *<> NEW.*"
+    quote = _DIALECT.identifier_preparer.quote
+    names = [(quote(c.target), "::text" if c.arrow == "json" else "") for c in table.route.loaded.columns]
+    return " OR ".join(f"OLD.{name}{cast} IS DISTINCT FROM NEW.{name}{cast}" for name, cast in names)
 
 
 def comments(table: TargetTable) -> Iterator[Statement]:

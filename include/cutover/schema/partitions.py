@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 
 import sqlglot
 from sqlglot import exp
@@ -40,6 +40,9 @@ def partition(table: TargetTable, source: Table, taken: set[str], findings: Find
     except UntranslatableError as error:
         findings.lose(where, f"the table is whole: {error.construct}")
         return table
+    except (ValueError, OverflowError):
+        findings.lose(where, f"the table is whole: a bound of {wanted.by} is none that PostgreSQL could have")
+        return table
     if wanted.subpartitioned:
         findings.note(where, f"its partitions are not cut again by {wanted.subpartitioned}")
     if "HASH" in wanted.method or "KEY" in wanted.method:
@@ -53,6 +56,8 @@ def _translate(table: TargetTable, source: Table, wanted: Partitioning, taken: s
     columns, convert = _cut_by(wanted, source, routes)
     if any(route.values or route.computed is not None for route in columns):
         raise UntranslatableError("a column that it cuts by has other values in the target")
+    if method in ("RANGE", "LIST") and any(route.ignores_case for route in columns):
+        raise UntranslatableError("it cuts by text that ignores case, which PostgreSQL puts elsewhere")
     bounds = {"RANGE": _ranges, "LIST": _lists, "HASH": _hashes, "KEY": _hashes}.get(method)
     if bounds is None:
         raise UntranslatableError(f"{wanted.method} has no counterpart")
@@ -60,8 +65,9 @@ def _translate(table: TargetTable, source: Table, wanted: Partitioning, taken: s
     made = []
     for part, bound in zip(wanted.partitions, bounds(wanted, columns, convert), strict=True):
         made.append(TargetPartition(_name(table.name, part.name, taken), bound))
-    # NULL is in MySQL's lowest range, and in none of PostgreSQL's.
-    if method == "RANGE" and any(_may_be_null(route, table) for route in columns):
+    # NULL is in MySQL's lowest range, and in none of PostgreSQL's; a date that is none becomes NULL.
+    listed = any("NULL" in part.bound for part in made)
+    if method in ("RANGE", "LIST") and not listed and any(_may_be_null(route, table) for route in columns):
         made.append(TargetPartition(_name(table.name, "null", taken), "DEFAULT"))
     return TargetPartitioning(f"{'HASH' if method == 'KEY' else method} ({names})", tuple(made))
 
@@ -96,7 +102,7 @@ def _cut_by(
         return columns, str
     if "HASH" in wanted.method:
         return list(dict.fromkeys(columns)), str
-    found = _monotonic(parsed[0].sql(dialect="mysql").split("(")[0].upper().strip()) if len(columns) == 1 else None
+    found = _monotonic(wanted.by.split("(")[0].strip(" `").upper()) if len(columns) == 1 else None
     if found is None or wanted.method != "RANGE" or len(parsed) > 1:
         raise UntranslatableError(f"PostgreSQL's keys forbid cutting by an expression, {wanted.by}")
     return columns, found
@@ -105,8 +111,9 @@ def _cut_by(
 def _monotonic(function: str) -> Callable[[str], str] | None:
     """For functions that grow with the date they are given: f(x) < bound is x < what this returns."""
     return {
-        "YEAR": lambda bound: f"'{int(bound):04d}-01-01'",
-        "TO_DAYS": lambda bound: f"'{date.min + timedelta(days=int(bound) - _DAYS_BEFORE_PYTHON - 1)}'",
+        "YEAR": lambda bound: f"'{max(int(bound), 1):04d}-01-01'",
+        # What is below its first day are MySQL's zero dates.
+        "TO_DAYS": lambda bound: f"'{date.fromordinal(max(int(bound) - _DAYS_BEFORE_PYTHON, 1))}'",
         "UNIX_TIMESTAMP": lambda bound: f"'{datetime.fromtimestamp(int(bound), UTC).isoformat()}'",
     }.get(function)
 

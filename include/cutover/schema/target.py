@@ -130,11 +130,18 @@ class TargetTable:
 class Movable:
     """Something that is exchanged by itself; ``kind`` is TABLE, VIEW, ROUTINE, TYPE or COLLATION.
 
-    What belongs to a table (indexes, keys, triggers, sequences) goes with it.
+    What belongs to a table (indexes, keys, triggers, sequences) goes with it. ``arguments`` are the types of a
+    routine's, as the server writes them; a plan knows only its name.
     """
 
     kind: str
     name: str
+    arguments: str = ""
+
+    @property
+    def named(self) -> Movable:
+        """The same without arguments."""
+        return Movable(self.kind, self.name)
 
 
 @dataclass(frozen=True)

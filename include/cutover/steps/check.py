@@ -14,6 +14,7 @@ from cutover.dialects.endpoint import Endpoint
 from cutover.errors import CutoverError, PreflightError, TransientError
 from cutover.plan import Plan, build_plan
 from cutover.rollback import swap
+from cutover.rollback.bound import bound_objects, taken_names
 from cutover.schema import inspect_mysql, inspect_postgresql
 from cutover.schema.choose import choose
 from cutover.schema.model import Schema
@@ -243,8 +244,8 @@ def worked_out(run: Run) -> Plan:
 
 
 def _target_not_ours(run: Run, made: Plan) -> Iterator[str]:
-    ours = swap.made_here(run.target, run.spec.name, run.live) | _brought_by_earlier_runs(run)
-    displaced = swap.displaced(run.target, run.spec.name, run.live, made.movables)
+    ours = brought_before(run)
+    displaced = swap.displaced(run.target, run.live, made.movables, leaving_with(run, ours))
     foreign = [] if run.params.replace_target else sorted(_words(movable) for movable in displaced - ours)
     if foreign:
         yield (
@@ -256,22 +257,30 @@ def _target_not_ours(run: Run, made: Plan) -> Iterator[str]:
             f"with row_limit the run would put a part of the rows in place of {_listed(made.replaced)} in schema "
             f"{run.live}. Choose another target schema, or run with replace_target"
         )
-    for bound in swap.bound_objects(run.target, run.live, displaced):
-        yield f"{bound}: it would stay with the old table after the cutover. Drop it, and make it anew afterwards"
-    new_names = {index.name for table in made.tables for index in table.indexes}
-    for table in made.target.tables:
-        if table.name not in made.replaced:
-            for index in table.indexes:
-                if index.name in new_names:
-                    yield f"index {index.name} of {run.live}.{table.name} has the name of one to be made; rename it"
+    for bound in bound_objects(run.target, run.live, displaced):
+        yield f"{bound}: it would stay with the old one after the cutover. Drop it, and make it anew afterwards"
+    for taken in taken_names(run.target, run.live, made.relation_names, made.type_names, displaced):
+        yield f"{taken} of {run.live} has the name of one to be made; rename it"
 
 
 def _words(movable: Movable) -> str:
     return movable.name if movable.kind == "TABLE" else f"{movable.kind.lower()} {movable.name}"
 
 
-def _brought_by_earlier_runs(run: Run) -> set[Movable]:
-    """What earlier runs put there, by the ledger: a later run's way back leaves no other sign of it."""
+def brought_before(run: Run) -> set[Movable]:
+    """What earlier runs put there, by the target itself and by the ledger.
+
+    A later run's way back leaves no other sign of it than the ledger's.
+    """
+    return swap.made_here(run.target, run.spec.name, run.live) | _by_the_ledger(run)
+
+
+def leaving_with(run: Run, ours: set[Movable]) -> set[Movable]:
+    """What of ``ours`` leaves although nothing comes in its place: all of it, unless only some tables travel."""
+    return ours if not run.params.tables else set()
+
+
+def _by_the_ledger(run: Run) -> set[Movable]:
     here = f"{run.target.identity}#{run.live}"
     ours: set[Movable] = set()
     for run_id, _, _ in run.ledger.runs(run.spec.name):

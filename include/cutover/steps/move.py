@@ -18,7 +18,7 @@ from cutover.data.extract import extract
 from cutover.data.load import ERROR, RULE, load
 from cutover.data.transform import Reject, Tally, target_schema, transform
 from cutover.dialects import postgresql
-from cutover.errors import DriftError, TerminalError, TransientError
+from cutover.errors import DataError, DriftError, TerminalError, TransientError
 from cutover.route import Chunk
 from cutover.schema import ddl
 from cutover.steps.check import inspect_both
@@ -218,6 +218,7 @@ def finish_schema(run: Run) -> None:
         builders = INDEX_BUILDERS if settings.indexes.parallel_index_creation else 1
         built = keys.build_indexes(target, schema, plan.tables, builders, settings.indexes.index_creation_timeout)
         removed += built.removed
+        _refuse_lost_uniqueness(run, built)
         timeout = settings.constraints.constraint_timeout
         relaxed = []
         for table in plan.tables:
@@ -248,6 +249,13 @@ def finish_schema(run: Run) -> None:
             for table, index, reason in built.refused
         ]
         detail["tables"] = [asdict(count) for count in finish.counts(target, schema)]
+
+
+def _refuse_lost_uniqueness(run: Run, built: keys.Built) -> None:
+    """An index that cannot be built is a loss, and what rows must not be twice in needs the operator's word."""
+    unique = [f"{table.name}.{index.name}: {reason}" for table, index, reason in built.refused if index.unique]
+    if unique and not run.losses_allowed:
+        raise DataError(f"unique indexes cannot be built, and losses are not allowed: {'; '.join(unique)}")
 
 
 def _not_validated(run: Run) -> Iterator[tuple[str, str]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -51,7 +51,17 @@ def validate_rows(run: Run, number: int) -> None:
             count += result.differences
             found += shown
         if count:
-            raise VerificationError(f"{count} rows differ{_moved(run)}; the first:", found[:_SHOWN])
+            raise VerificationError(
+                f"{count} rows differ{_moved(run)}{_computed(run, found)}; the first:", found[:_SHOWN]
+            )
+
+
+def _computed(run: Run, found: Sequence[str]) -> str:
+    """Name the cure where a column differs that the target computes: by a date that became NULL, for instance."""
+    columns = {f"].{column.target}: " for table in run.plan.tables for column in table.computed}
+    if not any(column in line for line in found for column in columns):
+        return ""
+    return " (a generated column: say generatedColumns: values to carry the source's values)"
 
 
 def compares_rows(run: Run) -> bool:

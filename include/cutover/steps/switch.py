@@ -11,6 +11,7 @@ from cutover.dialects import postgresql
 from cutover.errors import CutoverError, DriftError, RollbackError, TransientError, VerificationError
 from cutover.rollback import swap
 from cutover.schema import inspect_postgresql
+from cutover.steps.check import brought_before, leaving_with
 from cutover.steps.context import Run
 from cutover.steps.move import record_rejects
 
@@ -27,13 +28,19 @@ def cutover(run: Run) -> None:
             changes = inspect_postgresql.inspect(run.target, run.live).changes_since(run.plan.target)
             if changes:
                 raise DriftError("target", changes)
-        tables = [table.name for table in run.plan.tables]
         limit = run.spec.strategy.execution.modes.safe.max_downtime
-        done = swap.cut_over(run.target, run.spec.name, run.live, run.shadow, run.plan.movables, limit)
+        earlier = leaving_with(run, brought_before(run))
+        done = swap.cut_over(run.target, run.live, run.shadow, run.plan.movables, earlier, limit)
         if run.ledger.last(run.id, "cut_over") is None:
             where = f"{run.target.identity}#{run.live}"
-            brought = [[movable.kind, movable.name] for movable in run.plan.movables]
-            run.record("cut_over", tables=tables, brought=brought, where=where, locked_ms=round(done.locked_ms, 1))
+            run.record(
+                "cut_over",
+                tables=[table.name for table in run.plan.tables],
+                brought=[[movable.kind, movable.name, movable.arguments] for movable in done.brought],
+                gone=[f"{m.kind.lower()} {m.name}" for m in done.displaced if m not in done.brought],
+                where=where,
+                locked_ms=round(done.locked_ms, 1),
+            )
         detail["locked_ms"] = round(done.locked_ms, 1)
 
 
@@ -91,7 +98,7 @@ def complete(run: Run) -> None:
     """
     if run.params.mode != "dry_run":
         with run.step("tidy", guarded=False) as detail:
-            detail["dropped"] = swap.drop_older(run.target, run.spec.name, run.shadow)
+            detail["dropped"], detail["kept"] = swap.drop_older(run.target, run.spec.name, run.shadow)
             shutil.rmtree(run.staging, ignore_errors=True)
     run.record("completed")
 

@@ -57,7 +57,7 @@ def compare_view(
     except Exception as error:
         # Whatever the readers and DuckDB raise: a view need not be proven before the cutover, but what is
         # not known is said.
-        return ViewResult(view.name, problem=f"could not be compared: {str(error).splitlines()[0]}")
+        return ViewResult(view.name, problem=f"could not be compared: {' '.join(str(error).split())[:300]}")
     if not found.differences:
         return ViewResult(view.name, found.rows)
     shown = "; ".join(str(difference) for difference in found.shown[:3])
