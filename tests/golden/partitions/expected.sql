@@ -76,15 +76,6 @@ PARTITION BY LIST (region);
 CREATE TABLE public.by_list_columns (
     code character varying(5) NOT NULL,
     n integer
-)
-PARTITION BY LIST (code);
-CREATE TABLE public.by_list_columns_a (
-    code character varying(5) NOT NULL,
-    n integer
-);
-CREATE TABLE public.by_list_columns_c (
-    code character varying(5) NOT NULL,
-    n integer
 );
 CREATE TABLE public.by_list_north (
     id integer NOT NULL,
@@ -121,8 +112,6 @@ ALTER TABLE ONLY public.by_hash ATTACH PARTITION public.by_hash_p1 FOR VALUES WI
 ALTER TABLE ONLY public.by_hash ATTACH PARTITION public.by_hash_p2 FOR VALUES WITH (modulus 3, remainder 2);
 ALTER TABLE ONLY public.by_key ATTACH PARTITION public.by_key_p0 FOR VALUES WITH (modulus 2, remainder 0);
 ALTER TABLE ONLY public.by_key ATTACH PARTITION public.by_key_p1 FOR VALUES WITH (modulus 2, remainder 1);
-ALTER TABLE ONLY public.by_list_columns ATTACH PARTITION public.by_list_columns_a FOR VALUES IN ('a', 'b');
-ALTER TABLE ONLY public.by_list_columns ATTACH PARTITION public.by_list_columns_c FOR VALUES IN ('c');
 ALTER TABLE ONLY public.by_list ATTACH PARTITION public.by_list_north FOR VALUES IN (1, 2);
 ALTER TABLE ONLY public.by_list ATTACH PARTITION public.by_list_south FOR VALUES IN (3);
 ALTER TABLE ONLY public.by_range ATTACH PARTITION public.by_range_old FOR VALUES FROM (MINVALUE) TO ('2020-01-01');
