@@ -7,9 +7,6 @@ from collections.abc import Sequence
 import psycopg
 from psycopg import sql
 
-from cutover.data import shadow
-from cutover.schema.target import Movable
-
 Grant = tuple[str, str | None, bool]
 
 _GRANT = "a.privilege_type, CASE WHEN a.grantee = 0 THEN NULL ELSE pg_get_userbyid(a.grantee) END, a.is_grantable"
@@ -27,13 +24,22 @@ SELECT {_GRANT}
 FROM pg_default_acl d LEFT JOIN pg_namespace n ON n.oid = d.defaclnamespace, aclexplode(d.defaclacl) a
 WHERE d.defaclobjtype = 'r' AND (n.nspname = %s OR n.nspname IS NULL)
   AND d.defaclrole = (SELECT oid FROM pg_roles WHERE rolname = current_user) AND a.grantee <> d.defaclrole"""  # noqa: S608
+_OWNER = sql.SQL(
+    "SELECT pg_get_userbyid({owner}), pg_get_userbyid({owner}) = current_user, {untouched}, {definer} "
+    "FROM {catalogue} WHERE oid = %s"
+)
 _OWNERS = {
-    "TABLE": "SELECT pg_get_userbyid(relowner), relacl IS NULL, false FROM pg_class WHERE oid = %s",
-    "ROUTINE": "SELECT pg_get_userbyid(proowner), proacl IS NULL, prosecdef FROM pg_proc WHERE oid = %s",
-    "TYPE": "SELECT pg_get_userbyid(typowner), typacl IS NULL, false FROM pg_type WHERE oid = %s",
-    "COLLATION": "SELECT pg_get_userbyid(collowner), true, false FROM pg_collation WHERE oid = %s",
+    kind: _OWNER.format(
+        catalogue=sql.SQL(catalogue), owner=sql.SQL(owner), untouched=sql.SQL(untouched), definer=sql.SQL(definer)
+    )
+    for kind, catalogue, owner, untouched, definer in (
+        ("TABLE", "pg_class", "relowner", "relacl IS NULL", "false"),
+        ("VIEW", "pg_class", "relowner", "relacl IS NULL", "false"),
+        ("ROUTINE", "pg_proc", "proowner", "proacl IS NULL", "prosecdef"),
+        ("TYPE", "pg_type", "typowner", "typacl IS NULL", "false"),
+        ("COLLATION", "pg_collation", "collowner", "true", "false"),
+    )
 }
-_OWNERS["VIEW"] = _OWNERS["TABLE"]
 _GRANTS = {"TABLE": _OF_RELATION, "VIEW": _OF_RELATION, "ROUTINE": _OF_ROUTINE, "TYPE": _OF_TYPE}
 
 
@@ -42,25 +48,30 @@ def defaults(connection: psycopg.Connection, schema: str) -> list[Grant]:
     return connection.execute(_DEFAULTS, (schema,)).fetchall()
 
 
-def carry(connection: psycopg.Connection, old: str, new: str, movable: Movable) -> None:
-    """Give an object of the schema ``new`` the owner, grants and definer's rights of its namesake in ``old``."""
-    before = shadow.contents(connection, old)[movable]
-    identity = sql.SQL(".").join((sql.Identifier(new), sql.SQL(shadow.contents(connection, new)[movable].identity)))
-    row = connection.execute(_OWNERS[movable.kind], (before.oid,)).fetchone()
+def carry(connection: psycopg.Connection, kind: str, old: int, schema: str, identity: str) -> None:
+    """Give an object the owner, grants and definer's rights of the one that it replaces.
+
+    Args:
+        connection: the target.
+        kind: what both are, as a :class:`~cutover.schema.target.Movable` says.
+        old: the number in the catalogue of the one that is replaced.
+        schema: where the new one is.
+        identity: how ALTER calls it there.
+    """
+    named = sql.SQL(".").join((sql.Identifier(schema), sql.SQL(identity)))
+    row = connection.execute(_OWNERS[kind], (old,)).fetchone()
     assert row is not None
-    owner, untouched, definer = row
-    kind = sql.SQL(movable.kind if movable.kind in ("ROUTINE", "TYPE") else "TABLE")
+    owner, is_ours, untouched, definer = row
     if not untouched:
-        if movable.kind in ("ROUTINE", "TYPE"):
+        granted_on = sql.SQL(kind if kind in ("ROUTINE", "TYPE") else "TABLE")
+        if kind in ("ROUTINE", "TYPE"):
             # What everybody may do with a new one is said by nothing: it has to be taken away.
-            connection.execute(sql.SQL("REVOKE ALL ON {} {} FROM PUBLIC").format(kind, identity))
-        _grant(connection, kind, identity, connection.execute(_GRANTS[movable.kind], (before.oid,)).fetchall())
+            connection.execute(sql.SQL("REVOKE ALL ON {} {} FROM PUBLIC").format(granted_on, named))
+        _grant(connection, granted_on, named, connection.execute(_GRANTS[kind], (old,)).fetchall())
     if definer:
-        connection.execute(sql.SQL("ALTER ROUTINE {} SECURITY DEFINER").format(identity))
-    connection_user = connection.execute("SELECT current_user").fetchone()
-    if connection_user is not None and owner != connection_user[0]:
-        altered = sql.SQL(movable.kind)
-        connection.execute(sql.SQL("ALTER {} {} OWNER TO {}").format(altered, identity, sql.Identifier(owner)))
+        connection.execute(sql.SQL("ALTER ROUTINE {} SECURITY DEFINER").format(named))
+    if not is_ours:
+        connection.execute(sql.SQL("ALTER {} {} OWNER TO {}").format(sql.SQL(kind), named, sql.Identifier(owner)))
 
 
 def grant(connection: psycopg.Connection, schema: str, name: str, grants: Sequence[Grant]) -> None:

@@ -128,9 +128,11 @@ def cut_over(
         shadow.bind_routines(connection, shadow_schema, live)
         defaults = rights.defaults(connection, live)
         started = _exchange(connection, live, leaving, shadow_schema, coming)
+        # Once for all: the live tables are locked.
+        old, new = shadow.contents(connection, shadow_schema), shadow.contents(connection, live)
         for movable in coming:
             if movable in leaving:
-                rights.carry(connection, shadow_schema, live, movable)
+                rights.carry(connection, movable.kind, old[movable].oid, live, new[movable].identity)
             elif movable.kind in ("TABLE", "VIEW"):
                 rights.grant(connection, live, movable.name, defaults)
         connection.commit()
