@@ -181,3 +181,20 @@ def test_the_catalogue_is_asked_as_often_for_many_tables(source_db: Server) -> N
     finally:
         sa.event.remove(sa.Engine, "before_cursor_execute", note)
     assert counts[0] == counts[1] > 0
+
+
+def test_tables_that_differ_in_case_keep_their_own_indexes(source_db: Server, target_db: Server) -> None:
+    mysql(
+        source_db,
+        *(
+            f"CREATE TABLE {name} (id INT PRIMARY KEY, a INT, b INT, UNIQUE KEY ab ({columns}))"
+            for name, columns in (("item", "a, b"), ("Item", "b, a"), ("ITEM", "b"))
+        ),
+    )
+    found = inspect_mysql.inspect(endpoint(source_db))
+    assert [(table.name, [index.columns for index in table.indexes]) for table in found.tables] == [
+        ("ITEM", [("b",)]),
+        ("Item", [("b", "a")]),
+        ("item", [("a", "b")]),
+    ]
+    assert run_migration(begin(source_db, target_db)).status == report.COMPLETED

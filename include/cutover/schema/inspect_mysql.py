@@ -28,16 +28,17 @@ from cutover.schema.model import (
     Table,
 )
 
+# The catalogue compares names without regard to case: BINARY keeps the rows of Item and item apart.
 _COLUMNS = sa.text("""
     SELECT table_name, column_name, column_type, is_nullable, column_default, extra,
            generation_expression, column_comment, collation_name
     FROM information_schema.columns WHERE table_schema = DATABASE()
-    ORDER BY table_name, ordinal_position""")
+    ORDER BY BINARY table_name, ordinal_position""")
 # MySQL 8 has functional indexes and a column of the catalogue for them; nobody else has either.
 _INDEXES = """
     SELECT table_name, index_name, column_name, non_unique, sub_part, index_type, collation, {expression}
     FROM information_schema.statistics WHERE table_schema = DATABASE()
-    ORDER BY table_name, index_name, seq_in_index"""
+    ORDER BY BINARY table_name, BINARY index_name, seq_in_index"""
 _HAS_EXPRESSIONS = sa.text("""
     SELECT COUNT(*) FROM information_schema.columns
     WHERE table_schema = 'information_schema' AND table_name = 'STATISTICS' AND column_name = 'EXPRESSION'""")
@@ -50,10 +51,10 @@ _KEYS = sa.text("""
       ON r.constraint_schema = k.constraint_schema AND r.constraint_name = k.constraint_name
      AND r.table_name = k.table_name
     WHERE k.table_schema = DATABASE() AND k.referenced_table_name IS NOT NULL
-    ORDER BY k.table_name, k.constraint_name, k.ordinal_position""")
+    ORDER BY BINARY k.table_name, BINARY k.constraint_name, k.ordinal_position""")
 _STATISTICS = sa.text("""
     SELECT table_name, table_type, table_rows, data_length, auto_increment, table_comment
-    FROM information_schema.tables WHERE table_schema = DATABASE() ORDER BY table_name""")
+    FROM information_schema.tables WHERE table_schema = DATABASE() ORDER BY BINARY table_name""")
 # What other kinds there are differs between the servers: sequences and packages are MariaDB's.
 _OTHERS = sa.text("""
     SELECT LOWER(table_type), table_name FROM information_schema.tables
@@ -67,19 +68,20 @@ _PARTITIONS = sa.text("""
     SELECT table_name, partition_name, partition_method, partition_expression, partition_description,
            subpartition_method, subpartition_expression
     FROM information_schema.partitions WHERE table_schema = DATABASE() AND partition_name IS NOT NULL
-    ORDER BY table_name, partition_ordinal_position, subpartition_ordinal_position""")
+    ORDER BY BINARY table_name, partition_ordinal_position, subpartition_ordinal_position""")
 _HAS_CHECKS = sa.text("""
     SELECT COUNT(*) FROM information_schema.tables
     WHERE table_schema = 'information_schema' AND table_name = 'CHECK_CONSTRAINTS'""")
 # In MariaDB a check's name is unique in its table, in MySQL in its schema (and the table is told elsewhere).
 _CHECKS_MARIADB = sa.text("""
     SELECT table_name, constraint_name, check_clause, 'YES' FROM information_schema.check_constraints
-    WHERE constraint_schema = DATABASE() ORDER BY table_name, constraint_name""")
+    WHERE constraint_schema = DATABASE() ORDER BY BINARY table_name, BINARY constraint_name""")
 _CHECKS_MYSQL = sa.text("""
     SELECT t.table_name, t.constraint_name, c.check_clause, t.enforced
     FROM information_schema.table_constraints t JOIN information_schema.check_constraints c
       ON c.constraint_schema = t.constraint_schema AND c.constraint_name = t.constraint_name
-    WHERE t.table_schema = DATABASE() AND t.constraint_type = 'CHECK' ORDER BY t.table_name, t.constraint_name""")
+    WHERE t.table_schema = DATABASE() AND t.constraint_type = 'CHECK'
+    ORDER BY BINARY t.table_name, BINARY t.constraint_name""")
 # What MariaDB makes of a column that is declared JSON (MariaDB manual, JSON Data Type).
 _JSON_ALIAS = re.compile(r"^json_valid\(`(?P<column>(?:[^`]|``)+)`\)$", re.IGNORECASE)
 

@@ -11,26 +11,26 @@ from cutover.schema.model import Column, Event, Parameter, Routine, Trigger, Vie
 
 _VIEWS = sa.text("""
     SELECT table_name, view_definition, check_option, security_type FROM information_schema.views
-    WHERE table_schema = DATABASE() ORDER BY table_name""")
+    WHERE table_schema = DATABASE() ORDER BY BINARY table_name""")
 _TRIGGERS = sa.text("""
     SELECT trigger_name, event_object_table, action_timing, event_manipulation, action_statement, action_order,
            sql_mode
-    FROM information_schema.triggers WHERE trigger_schema = DATABASE() ORDER BY trigger_name""")
+    FROM information_schema.triggers WHERE trigger_schema = DATABASE() ORDER BY BINARY trigger_name""")
 # The parameter without a name and mode is what a function returns.
 _PARAMETERS = sa.text("""
     SELECT routine_type, specific_name, parameter_name, dtd_identifier, parameter_mode
     FROM information_schema.parameters
     WHERE specific_schema = DATABASE() AND parameter_name IS NOT NULL
-    ORDER BY specific_name, routine_type, ordinal_position""")
+    ORDER BY BINARY specific_name, routine_type, ordinal_position""")
 _ROUTINES = sa.text("""
     SELECT routine_type, routine_name, routine_definition, dtd_identifier, is_deterministic, routine_comment,
            sql_mode
     FROM information_schema.routines
     WHERE routine_schema = DATABASE() AND routine_type IN ('FUNCTION', 'PROCEDURE')
-    ORDER BY routine_name, routine_type""")
+    ORDER BY BINARY routine_name, routine_type""")
 _EVENTS = sa.text("""
     SELECT event_name, event_type, execute_at, interval_value, interval_field, starts, ends, event_definition, status
-    FROM information_schema.events WHERE event_schema = DATABASE() ORDER BY event_name""")
+    FROM information_schema.events WHERE event_schema = DATABASE() ORDER BY BINARY event_name""")
 
 
 def views(connection: sa.Connection, columns: Mapping[str, Sequence[Column]]) -> tuple[View, ...]:
