@@ -262,3 +262,13 @@ def test_checks_that_cannot_be_carried_are_losses() -> None:
     assert "NOT ENFORCED" in reasons["check t.idle"]
     assert "`id` > (" in reasons["check t.broken"]
     assert [check.name for check in made.tables[0].checks] == ["t_status_check"]
+
+
+def test_a_failure_of_the_translator_stops_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cutover.schema.rewrite.parse_expression", lambda _: 1 / 0)
+    monkeypatch.setattr("cutover.schema.rewrite.parse_statement", lambda _: 1 / 0)
+    view = View("v", "select `old`.`t`.`id` AS `id` from `old`.`t`", (Column("id", "int", True),))
+    made = translate(schema(table("t", ID, checks=(Check("c", "`id` > 0"),)), views=(view,)), spec())
+    assert [t.name for t in made.tables] == ["t"]
+    assert {loss.object for loss in made.losses} == {"check t.c", "view v"}
+    assert all("the translator failed (ZeroDivisionError" in loss.reason for loss in made.losses)

@@ -11,7 +11,7 @@ from cutover.schema import scopes
 from cutover.schema.model import Event, Routine, Schema, Trigger
 from cutover.schema.names import spelled
 from cutover.schema.programs import Program, skeleton, translate_event, translate_routine, translate_trigger
-from cutover.schema.rewrite.scope import Attribute, Scope, UntranslatableError
+from cutover.schema.rewrite.scope import Attribute, Scope, UntranslatableError, surely
 from cutover.schema.target import Findings, TargetView
 from cutover.schema.views import translate_views
 from cutover.spec import MigrationSpec
@@ -132,7 +132,8 @@ class _Translator:
             return []
         when = event.schedule + ("" if event.enabled else ", and was disabled")
         try:
-            made = translate_event(event, self.scope, self.type_of, self._procedures)
+            with surely():
+                made = translate_event(event, self.scope, self.type_of, self._procedures)
         except UntranslatableError as error:
             reason = f"PostgreSQL has no scheduler of its own, and {error.construct} no translation; it ran {when}"
             self.findings.lose(where, reason, skeleton(event, self.scope, self.type_of, error.construct))
@@ -155,7 +156,8 @@ class _Translator:
             if not program.body:
                 raise UntranslatableError(unreadable)
             _refuse_other_grammar(program.sql_mode)
-            made = translated()
+            with surely():
+                made = translated()
         except UntranslatableError as error:
             text = skeleton(program, self.scope, self.type_of, error.construct)
             self.findings.lose(where, error.construct, text)

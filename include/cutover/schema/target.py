@@ -146,13 +146,12 @@ class Movable:
 
 @dataclass(frozen=True)
 class TargetView:
-    """A view of the target; ``source`` is its name in the source, as ``reads`` are of the relations it reads."""
+    """A view of the target; ``source`` is its name in the source."""
 
     name: str
     source: str
     columns: tuple[str, ...]
     select: str
-    reads: tuple[str, ...] = ()
     check_option: str | None = None
     invoker: bool = False
 

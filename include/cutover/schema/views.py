@@ -13,7 +13,7 @@ from cutover.schema import scopes
 from cutover.schema.model import Schema, View
 from cutover.schema.names import column_spelled, spelled
 from cutover.schema.rewrite import rewrite_statement
-from cutover.schema.rewrite.scope import Attribute, Relation, Scope, UntranslatableError
+from cutover.schema.rewrite.scope import Attribute, Relation, Scope, UntranslatableError, surely
 from cutover.schema.target import Findings, TargetView, commented
 from cutover.spec import MigrationSpec
 
@@ -36,29 +36,28 @@ def translate_views(
             findings.leave(where)
             continue
         try:
-            translated = _translate(view, scope, spec.schema_.settings.tables.fold, findings)
+            with surely():
+                translated = _translate(view, scope, spec.schema_.settings.tables.fold, findings)
+                relation = _relation(view, translated, scope, spec)
         except UntranslatableError as error:
             findings.lose(where, error.construct, commented(f"CREATE VIEW {view.name} AS {view.definition}"))
             continue
         made.append(translated)
-        scope = replace(scope, relations={**scope.relations, view.name: _relation(view, translated, scope, spec)})
+        scope = replace(scope, relations={**scope.relations, view.name: relation})
     return tuple(made), scope
 
 
 def _translate(view: View, scope: Scope, fold: bool, findings: Findings) -> TargetView:
     if not view.definition:
         raise UntranslatableError("the account may not read its definition; GRANT SHOW VIEW to it")
-    reads = _reads(view)
-    for name in reads:
+    for name in _reads(view):
         if name not in scope.relations:
             raise UntranslatableError(f"it reads {name}, which is not carried")
     rewritten = rewrite_statement(view.definition, scope)
     for note in rewritten.notes:
         findings.note(f"view {view.name}", note)
     columns = tuple(column_spelled(column.name, fold) for column in view.columns)
-    return TargetView(
-        spelled(view.name, fold), view.name, columns, rewritten.sql, reads, view.check_option, view.invoker
-    )
+    return TargetView(spelled(view.name, fold), view.name, columns, rewritten.sql, view.check_option, view.invoker)
 
 
 def _relation(view: View, translated: TargetView, scope: Scope, spec: MigrationSpec) -> Relation:

@@ -6,7 +6,7 @@ from cutover.schema.rewrite.context import Context, Frame, Origin
 from cutover.schema.rewrite.expressions import evaluate
 from cutover.schema.rewrite.names import relation as _relation
 from cutover.schema.rewrite.queries import select
-from cutover.schema.rewrite.scope import Attribute, Relation, Rewritten, Scope, UntranslatableError
+from cutover.schema.rewrite.scope import Attribute, Relation, Rewritten, Scope, UntranslatableError, surely
 from cutover.schema.rewrite.source import parse_expression, parse_statement
 from cutover.schema.rewrite.statements import statement
 from cutover.schema.rewrite.value import condition as _condition
@@ -35,13 +35,14 @@ def rewrite_expression(text: str, scope: Scope, relation: str | None = None, *, 
     Raises:
         UntranslatableError: it has a construct whose meaning in PostgreSQL is not surely the same.
     """
-    context = Context(scope, [], evaluate, select)
-    if relation is not None:
-        meant = _relation(context, relation)
-        origin = Origin(relation, meant.name, meant.attributes)
-        context = Context(scope, context.notes, evaluate, select, (Frame((origin,), qualify=False),))
-    value = context.value(parse_expression(text))
-    return Rewritten((_condition(value) if condition else shown(value)).sql, tuple(context.notes))
+    with surely():
+        context = Context(scope, [], evaluate, select)
+        if relation is not None:
+            meant = _relation(context, relation)
+            origin = Origin(relation, meant.name, meant.attributes)
+            context = Context(scope, context.notes, evaluate, select, (Frame((origin,), qualify=False),))
+        value = context.value(parse_expression(text))
+        return Rewritten((_condition(value) if condition else shown(value)).sql, tuple(context.notes))
 
 
 def rewrite_statement(text: str, scope: Scope) -> Rewritten:
@@ -50,5 +51,6 @@ def rewrite_statement(text: str, scope: Scope) -> Rewritten:
     Raises:
         UntranslatableError: it has a construct whose meaning in PostgreSQL is not surely the same.
     """
-    context = Context(scope, [], evaluate, select)
-    return Rewritten(statement(context, parse_statement(text)), tuple(context.notes))
+    with surely():
+        context = Context(scope, [], evaluate, select)
+        return Rewritten(statement(context, parse_statement(text)), tuple(context.notes))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -33,6 +34,17 @@ class UntranslatableError(Exception):
     def __init__(self, construct: str) -> None:
         super().__init__(construct)
         self.construct = construct
+
+
+@contextmanager
+def surely() -> Iterator[None]:
+    """Take a translator's own failure for what it is: no sure translation, and no reason to stop the others."""
+    try:
+        yield
+    except UntranslatableError:
+        raise
+    except Exception as error:
+        raise UntranslatableError(f"the translator failed ({type(error).__name__}: {error})") from error
 
 
 @dataclass(frozen=True)
