@@ -74,8 +74,8 @@ def build_indexes(target: Endpoint, schema: str, tables: Sequence[TargetTable], 
     with ThreadPoolExecutor(parallel) as pool:
         for future in [pool.submit(work) for _ in range(parallel)]:
             future.result()
-    # One after the other: each takes rows out of its table.
-    for table, index, statement in built.twins:
+    # One after the other, always in the same order: each takes rows out of its table.
+    for table, index, statement in sorted(built.twins, key=lambda twin: (twin[0].name, twin[1].name)):
         reason = f"its {', '.join(index.columns)} is another row's too, once what PostgreSQL cannot hold is taken out"
         with postgresql.session(target, schema, statement_timeout=timeout) as connection:
             moved = move_aside(connection, table.route, _twins(table, index), ", ".join(index.columns), reason, ERROR)
