@@ -198,3 +198,22 @@ def test_tables_that_differ_in_case_keep_their_own_indexes(source_db: Server, ta
         ("item", [("a", "b")]),
     ]
     assert run_migration(begin(source_db, target_db)).status == report.COMPLETED
+
+
+def test_a_foreign_key_to_another_database_is_not_built_upon_ones_own(source_db: Server, target_db: Server) -> None:
+    other = f"{source_db.name}_o"
+    mysql(
+        source_db,
+        f"CREATE DATABASE {other}",
+        f"CREATE TABLE {other}.p (id INT PRIMARY KEY)",
+        f"INSERT INTO {other}.p VALUES (7)",
+        "CREATE TABLE p (id INT PRIMARY KEY)",
+        f"CREATE TABLE c (id INT PRIMARY KEY, p INT, CONSTRAINT kin FOREIGN KEY (p) REFERENCES {other}.p (id))",
+        "INSERT INTO c VALUES (1, 7)",
+    )
+    try:
+        told = run_migration(begin(source_db, target_db))
+    finally:
+        mysql(source_db, "DROP TABLE c", f"DROP DATABASE {other}")
+    assert told.losses == [f"foreign key c.kin: table {other}.p is not part of this migration"]
+    assert rows(target_db, "SELECT id, p FROM c") == [(1, 7)]
