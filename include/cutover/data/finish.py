@@ -47,16 +47,27 @@ def remove_duplicates(target: Endpoint, schema: str, table: TargetTable) -> list
             sql.SQL("{} {}").format(sql.Identifier(name), sql.SQL("DESC" if route.keep_last else "ASC"))
             for name in route.key
         )
-        chosen = sql.SQL(
-            "SELECT tableoid, ctid FROM ("
-            "SELECT tableoid, ctid, row_number() OVER (PARTITION BY {field} ORDER BY {order}) AS place "
-            "FROM {table} WHERE {field} IS NOT NULL) AS ranked WHERE place > 1"
-        ).format(field=sql.Identifier(field), order=order, table=sql.Identifier(route.target))
+        chosen = all_but_first(route.target, [field], order)
         with postgresql.session(target, schema) as connection:
             count = move_aside(connection, route, chosen, field, reason, RULE)
         if count:
             removed.append(Removed(route.target, reason, count))
     return removed
+
+
+def all_but_first(table: str, columns: Sequence[str], order: sql.Composable) -> sql.Composed:
+    """Choose every row whose values in ``columns``, none of them NULL, another row has that comes before it."""
+    names = [sql.Identifier(name) for name in columns]
+    return sql.SQL(
+        "SELECT tableoid, ctid FROM ("
+        "SELECT tableoid, ctid, row_number() OVER (PARTITION BY {key} ORDER BY {order}) AS place "
+        "FROM {table} WHERE {known}) AS ranked WHERE place > 1"
+    ).format(
+        key=sql.SQL(", ").join(names),
+        order=order,
+        table=sql.Identifier(table),
+        known=sql.SQL(" AND ").join(sql.SQL("{} IS NOT NULL").format(name) for name in names),
+    )
 
 
 def move_aside(

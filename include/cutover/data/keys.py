@@ -11,7 +11,7 @@ import psycopg
 from psycopg import sql
 
 from cutover.data import shadow
-from cutover.data.finish import Removed, move_aside
+from cutover.data.finish import Removed, all_but_first, move_aside
 from cutover.data.load import ERROR, MARKERS
 from cutover.dialects import postgresql
 from cutover.dialects.endpoint import Endpoint
@@ -78,7 +78,8 @@ def build_indexes(target: Endpoint, schema: str, tables: Sequence[TargetTable], 
     for table, index, statement in sorted(built.twins, key=lambda twin: (twin[0].name, twin[1].name)):
         reason = f"its {', '.join(index.columns)} is another row's too, once what PostgreSQL cannot hold is taken out"
         with postgresql.session(target, schema, statement_timeout=timeout) as connection:
-            moved = move_aside(connection, table.route, _twins(table, index), ", ".join(index.columns), reason, ERROR)
+            twins = all_but_first(table.name, index.columns, sql.SQL("tableoid, ctid"))
+            moved = move_aside(connection, table.route, twins, ", ".join(index.columns), reason, ERROR)
             _once(connection, statement)
         built.removed.append(Removed(table.name, reason, moved))
     return built
@@ -97,20 +98,6 @@ def _build(
         if not index.whole:
             raise
         built.twins.append((table, index, statement))
-
-
-def _twins(table: TargetTable, index: Index) -> sql.Composed:
-    """All rows but the first of those with the same key."""
-    columns = [sql.Identifier(name) for name in index.columns]
-    return sql.SQL(
-        "SELECT tableoid, ctid FROM (SELECT tableoid, ctid, "
-        "row_number() OVER (PARTITION BY {key} ORDER BY tableoid, ctid) AS place FROM {table} WHERE {known}) AS ranked "
-        "WHERE place > 1"
-    ).format(
-        key=sql.SQL(", ").join(columns),
-        table=sql.Identifier(table.name),
-        known=sql.SQL(" AND ").join(sql.SQL("{} IS NOT NULL").format(column) for column in columns),
-    )
 
 
 def apply(target: Endpoint, schema: str, statements: Sequence[Statement], timeout: int) -> None:

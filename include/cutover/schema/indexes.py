@@ -14,25 +14,24 @@ from cutover.spec import MigrationSpec
 
 
 def translate_indexes(
-    table: Table, names: dict[str, str], scope: Scope, spec: MigrationSpec, findings: Findings
+    table: Table, names: dict[str, str], constrained: bool, scope: Scope, spec: MigrationSpec, findings: Findings
 ) -> Iterator[Index]:
     """Yield a table's indexes in the target's names; what cannot be one is a loss with its reason.
 
     Args:
         table: the table as inspected.
         names: the target's name of each column that travels.
+        constrained: whether keys and constraints are built, and so unique indexes.
         scope: what the names in an index's expressions mean.
-        spec: which indexes travel at all.
+        spec: which of the other indexes travel.
         findings: what is left out or changes is added here.
     """
     settings = spec.schema_.settings
     plain = settings.indexes.enabled and settings.indexes.preserve_indexes and settings.tables.options.preserve_indexes
-    constraints = settings.constraints.enabled and settings.constraints.preserve_constraints
-    unique = constraints and settings.tables.options.preserve_constraints
     redundant = _redundant(table) if settings.indexes.optimize_indexes else {}
     for index in table.indexes:
         where = f"index {table.name}.{index.name}"
-        if not (unique if index.unique else plain):
+        if not (constrained if index.unique else plain):
             findings.leave(where)
         elif index.name in redundant:
             findings.leave(where, f"is not built: {redundant[index.name]} serves as well (optimizeIndexes)")

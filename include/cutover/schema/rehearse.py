@@ -107,7 +107,7 @@ def _with_what_is_accepted(connection: psycopg.Connection, table: TargetTable, l
         else:
             losses.append(
                 Loss(
-                    f"index {table.route.source}.{index.origin or index.name}",
+                    table.in_source(index),
                     f"the target refuses {statement.sql}: {refusal}",
                 )
             )
@@ -118,7 +118,7 @@ def _with_what_is_accepted(connection: psycopg.Connection, table: TargetTable, l
         else:
             losses.append(
                 Loss(
-                    f"check {table.route.source}.{check.origin or check.name}",
+                    table.in_source(check),
                     f"the target refuses {check.sql}: {refusal}",
                 )
             )

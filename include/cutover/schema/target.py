@@ -115,6 +115,11 @@ class TargetTable:
         """The table's name in the target."""
         return self.route.target
 
+    def in_source(self, made: Index | TargetCheck) -> str:
+        """Return what one of its indexes or checks is in the source, by kind and name, as losses and notes say it."""
+        kind = "index" if isinstance(made, Index) else "check"
+        return f"{kind} {self.route.source}.{made.origin or made.name}"
+
     @property
     def partitions(self) -> tuple[TargetPartition, ...]:
         """Its partitions, where it has any."""

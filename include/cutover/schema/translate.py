@@ -129,7 +129,7 @@ def _with_expressions(
         taken = {check.name for check in checks}
         checks += translate_checks(source, routes, scope, taken, spec.schema_.settings.tables.fold, findings)
     names = {route.source: route.target for route in routes}
-    indexes = translate_indexes(source, names, scope, spec, findings)
+    indexes = translate_indexes(source, names, table.constrained, scope, spec, findings)
     return lowered(replace(table, checks=tuple(checks), indexes=tuple(indexes)), source, spec, findings)
 
 

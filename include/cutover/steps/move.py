@@ -245,8 +245,7 @@ def finish_schema(run: Run) -> None:
         detail["not_null_relaxed"] = relaxed
         detail["not_validated"] = list(_not_validated(run))
         detail["left_out"] = [
-            (f"index {table.route.source}.{index.origin or index.name}", f"the target cannot build it: {reason}")
-            for table, index, reason in built.refused
+            (table.in_source(index), f"the target cannot build it: {reason}") for table, index, reason in built.refused
         ]
         detail["tables"] = [asdict(count) for count in finish.counts(target, schema)]
 

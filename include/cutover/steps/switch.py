@@ -75,7 +75,7 @@ def validate_cutover(run: Run) -> None:
             missing += [
                 f"{table.name}: index {i.name} is not there"
                 for i in table.indexes
-                if i.name not in names and f"index {table.route.source}.{i.origin or i.name}" not in left_out
+                if i.name not in names and table.in_source(i) not in left_out
             ]
             keys = {k.name for k in found.foreign_keys}
             missing += [

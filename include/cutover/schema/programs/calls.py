@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from cutover.dialects.postgresql import quoted
 from cutover.schema.names import fitting
-from cutover.schema.programs.draft import Draft, Place, quoted
+from cutover.schema.programs.draft import Draft, Place
 from cutover.schema.programs.handlers import for_errors, for_no_data
 from cutover.schema.programs.lexer import tokens
 from cutover.schema.programs.syntax import Call

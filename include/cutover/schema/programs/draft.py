@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Literal
 
+from cutover.dialects.postgresql import quoted
 from cutover.schema.model import Routine
 from cutover.schema.names import fitting
 from cutover.schema.programs.declared import Declared, TypeOf, declared
@@ -28,11 +29,6 @@ Kind = Literal["function", "procedure", "trigger"]
 _PIECE = re.compile(
     r"""\b[Ee]'(?:[^'\\]|\\.|'')*' | '(?:[^']|'')*' | (?:\b(?:NEW|OLD)\.)?"(?:[^"]|"")*" """, re.X | re.S
 )
-
-
-def quoted(name: str) -> str:
-    """Return the identifier as PostgreSQL takes it."""
-    return '"' + name.replace('"', '""') + '"'
 
 
 def _unlike(name: str, taken: set[str]) -> str:

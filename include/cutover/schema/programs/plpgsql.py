@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
+from cutover.dialects.postgresql import quoted
 from cutover.schema.programs import calls, rows
 from cutover.schema.programs.declared import Declared
-from cutover.schema.programs.draft import Cursor, Draft, Handler, Place, quoted
+from cutover.schema.programs.draft import Cursor, Draft, Handler, Place
 from cutover.schema.programs.handlers import (
     check,
     for_errors,

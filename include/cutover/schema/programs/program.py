@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from cutover.dialects.postgresql import quoted
 from cutover.schema.model import Event, Parameter, Routine, Table, Trigger
 from cutover.schema.names import fitting
 from cutover.schema.programs import lexer
 from cutover.schema.programs.declared import TypeOf
-from cutover.schema.programs.draft import Draft, Place, Variable, quoted
+from cutover.schema.programs.draft import Draft, Place, Variable
 from cutover.schema.programs.handlers import indented
 from cutover.schema.programs.parse import parse
 from cutover.schema.programs.plpgsql import Writer, WrittenBlock

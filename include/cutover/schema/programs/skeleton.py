@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from cutover.dialects.postgresql import quoted
 from cutover.schema.model import Event, Parameter, Routine, Trigger
 from cutover.schema.names import fitting
 from cutover.schema.programs.declared import TypeOf, declared
-from cutover.schema.programs.draft import quoted
 from cutover.schema.programs.program import create_trigger, dollar_quoted, event_procedure, trigger_function
 from cutover.schema.rewrite.scope import Scope, UntranslatableError
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from sqlglot import exp
 
+from cutover.dialects.postgresql import quoted
 from cutover.schema.rewrite.aggregates import AGGREGATES, WINDOWS
 from cutover.schema.rewrite.context import Context
 from cutover.schema.rewrite.dates import DATES
@@ -14,7 +15,7 @@ from cutover.schema.rewrite.intervals import apart, shift
 from cutover.schema.rewrite.numbers import NUMBER_FUNCTIONS
 from cutover.schema.rewrite.scope import UntranslatableError
 from cutover.schema.rewrite.texts import TEXTS
-from cutover.schema.rewrite.value import Value, integer, of_attribute, quoted, shown
+from cutover.schema.rewrite.value import Value, integer, of_attribute, shown
 
 _FUNCTIONS = TEXTS | NUMBER_FUNCTIONS | DATES | DOCUMENTS
 _SHIFTS = {"DATE_ADD": "+", "ADDDATE": "+", "DATE_SUB": "-", "SUBDATE": "-"}

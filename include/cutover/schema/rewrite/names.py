@@ -6,9 +6,10 @@ from collections.abc import Iterator, Mapping
 
 from sqlglot import exp
 
+from cutover.dialects.postgresql import quoted
 from cutover.schema.rewrite.context import Context, Frame, Origin
 from cutover.schema.rewrite.scope import Attribute, Relation, UntranslatableError
-from cutover.schema.rewrite.value import Value, of_attribute, quoted
+from cutover.schema.rewrite.value import Value, of_attribute
 
 _ROWS = ("new", "old")
 

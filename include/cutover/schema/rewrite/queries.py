@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from sqlglot import exp
 
+from cutover.dialects.postgresql import quoted
 from cutover.schema.rewrite.aggregates import AGGREGATES
 from cutover.schema.rewrite.casts import stored
 from cutover.schema.rewrite.context import LETTER_BY_LETTER, Context, Frame, Query
@@ -15,7 +16,7 @@ from cutover.schema.rewrite.names import all_columns
 from cutover.schema.rewrite.scope import Attribute, UntranslatableError
 from cutover.schema.rewrite.source import other_parts, refuse_others
 from cutover.schema.rewrite.sources import sources
-from cutover.schema.rewrite.value import ATOM, Value, condition, final, narrow, quoted, shown
+from cutover.schema.rewrite.value import ATOM, Value, condition, final, narrow, shown
 from cutover.schema.rewrite.windows import definition, sorting
 from cutover.schema.rewrite.withs import with_queries
 

@@ -7,11 +7,12 @@ from dataclasses import dataclass, field, replace
 
 from sqlglot import exp
 
+from cutover.dialects.postgresql import quoted
 from cutover.schema.rewrite.context import Context, Frame, Origin
 from cutover.schema.rewrite.names import outputs, refuse_other_database, relation
 from cutover.schema.rewrite.scope import UntranslatableError
 from cutover.schema.rewrite.source import refuse_others
-from cutover.schema.rewrite.value import condition, quoted
+from cutover.schema.rewrite.value import condition
 
 _TABLE_PARTS = frozenset({"this", "db", "alias", "joins", "hints"})
 _JOIN_PARTS = frozenset({"this", "on", "using", "side", "kind", "method"})

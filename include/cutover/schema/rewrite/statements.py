@@ -6,13 +6,14 @@ from collections.abc import Sequence
 
 from sqlglot import exp
 
+from cutover.dialects.postgresql import quoted
 from cutover.schema.rewrite.casts import stored
 from cutover.schema.rewrite.context import Context, Origin
 from cutover.schema.rewrite.names import refuse_other_database, relation
 from cutover.schema.rewrite.scope import Attribute, Relation, UntranslatableError
 from cutover.schema.rewrite.source import refuse_others
 from cutover.schema.rewrite.sources import Sources, joined
-from cutover.schema.rewrite.value import AND, condition, quoted
+from cutover.schema.rewrite.value import AND, condition
 from cutover.schema.rewrite.withs import with_queries
 
 _INSERT_PARTS = frozenset({"with_", "this", "expression", "ignore"})

@@ -67,11 +67,6 @@ class Value:
 NULL = Value("NULL", "null")
 
 
-def quoted(name: str) -> str:
-    """Return the identifier as PostgreSQL takes it."""
-    return '"' + name.replace('"', '""') + '"'
-
-
 def string(text: str) -> str:
     """Return the text as a literal that means the same whatever standard_conforming_strings says."""
     if "\0" in text:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from sqlglot import exp
 
+from cutover.dialects.postgresql import quoted
 from cutover.schema.rewrite.aggregates import Sorting
 from cutover.schema.rewrite.calls import call
 from cutover.schema.rewrite.context import Context
 from cutover.schema.rewrite.scope import UntranslatableError
-from cutover.schema.rewrite.value import Value, final, integer, quoted, shown
+from cutover.schema.rewrite.value import Value, final, integer, shown
 
 _SIDES = ("PRECEDING", "FOLLOWING")
 

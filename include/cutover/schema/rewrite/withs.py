@@ -7,11 +7,11 @@ from dataclasses import replace
 
 from sqlglot import exp
 
+from cutover.dialects.postgresql import quoted
 from cutover.schema.rewrite.context import Context, Query
 from cutover.schema.rewrite.names import outputs
 from cutover.schema.rewrite.scope import Attribute
 from cutover.schema.rewrite.source import refuse_others
-from cutover.schema.rewrite.value import quoted
 
 
 def with_queries(context: Context, tree: exp.Expr) -> tuple[Context, str]:
