@@ -25,6 +25,23 @@ BYTES_PER_SECOND = 25 * 1024 * 1024
 
 
 @dataclass(frozen=True)
+class PlannedVersions:
+    """The versions that a run applies upon the new tables, and what the schema holds then.
+
+    Attributes:
+        applied: each version and the SHA-256 of its file, in order.
+        waiting: versions that are left for ``cutover schema upgrade``.
+        movables: what is exchanged with the live schema.
+        relations: the names of tables, views, sequences and indexes.
+    """
+
+    applied: tuple[tuple[str, str], ...]
+    waiting: tuple[str, ...]
+    movables: tuple[Movable, ...]
+    relations: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Plan:
     """Everything a run does, in order; :attr:`digest` names it.
 
@@ -38,6 +55,7 @@ class Plan:
         batches: chunks, dealt out to workers.
         losses: what does not arrive, and why.
         notes: what arrives, but not as it was.
+        versions: what is changed beyond what comes from the source, where anything is.
     """
 
     migration: str
@@ -51,6 +69,7 @@ class Plan:
     notes: tuple[Note, ...]
     deferrable: bool
     validated: bool = True
+    versions: PlannedVersions | None = None
 
     @property
     def chunks(self) -> list[Chunk]:
@@ -101,6 +120,8 @@ class Plan:
     @property
     def movables(self) -> tuple[Movable, ...]:
         """What is exchanged with the live schema, by itself."""
+        if self.versions is not None:
+            return self.versions.movables
         found = [Movable("TABLE", table.name) for table in self.tables]
         found += [Movable("TABLE", part.name) for table in self.tables for part in table.partitions]
         found += [Movable("ROUTINE", ddl.touch_name(table)) for table in self.tables if table.touched]
@@ -112,6 +133,8 @@ class Plan:
     @property
     def relation_names(self) -> set[str]:
         """What the tables, views, indexes and keys are called, which share one space of names."""
+        if self.versions is not None:
+            return set(self.versions.relations)
         names = {movable.name for movable in self.movables if movable.kind in ("TABLE", "VIEW")}
         for table in self.tables:
             names |= {index.name for index in table.indexes} | ({table.key_name} if table.route.key else set())

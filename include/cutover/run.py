@@ -9,7 +9,7 @@ from typing import TypeVar
 from cutover import report as reporting
 from cutover.errors import CutoverError
 from cutover.report import Report
-from cutover.steps import check, move, prove, switch
+from cutover.steps import check, move, prove, switch, versions
 from cutover.steps.context import Run
 from cutover.workers import on_workers, warm_up
 
@@ -78,6 +78,7 @@ def _change(run: Run) -> None:
         _side_by_side(run, partial(prove.validate_rows, run), range(len(run.plan.batches)))
     prove.validate_views(run)
     prove.validate_expectations(run)
+    versions.upgrade_schema(run)
     switch.cutover(run)
     switch.validate_cutover(run)
 

@@ -69,14 +69,15 @@ def test_what_changed_on_either_side_is_told(counted: Server, target_db: Server,
         assert expected in lines, shown
     assert any(line.startswith("- view totals") for line in lines)
     assert any(line.startswith("~ table parts: ") and "'other'" in line for line in lines)
-    found = json.loads(differences(folder, counted, target_db, "--json")[1])
+    found = json.loads(differences(folder, counted, target_db, "--format", "json")[1])
     assert {
         "kind": "column",
-        "name": "parts.word",
+        "table": "parts",
+        "name": "word",
         "before": "character varying(30)",
         "after": "character varying(20)",
     } in found
     # Against what the last run made, the source's own changes do not show.
-    _, last = differences(folder, counted, target_db, "--against", "last")
+    _, last = differences(folder, counted, target_db, "--to", "last")
     assert "parts.note" not in last
     assert "~ column parts.word: character varying(30) -> character varying(20)" in last

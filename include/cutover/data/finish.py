@@ -162,6 +162,19 @@ def counts(target: Endpoint, schema: str) -> list[TableCount]:
         return [TableCount(*row) for row in connection.execute(query)]
 
 
+def count_rows(target: Endpoint, schema: str, tables: Sequence[str]) -> dict[str, int]:
+    """Count the rows of those of the tables that are there."""
+    found = {}
+    with postgresql.session(target) as connection:
+        for table in tables:
+            known = connection.execute("SELECT to_regclass(%s)", (postgresql.quoted(schema, table),)).fetchone()
+            if known and known[0]:
+                query = sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier(schema, table))
+                row = connection.execute(query).fetchone()
+                found[table] = row[0] if row else 0
+    return found
+
+
 def reject_summary(target: Endpoint, schema: str) -> list[dict[str, object]]:
     """Say how many rows were rejected, by table, column, reason and kind, with the first keys of each."""
     query = sql.SQL(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 import psycopg
@@ -12,6 +12,7 @@ from psycopg import sql
 from cutover.data.load import BOOKKEEPING
 from cutover.dialects import postgresql
 from cutover.dialects.endpoint import Endpoint
+from cutover.errors import PreflightError
 from cutover.schema.ddl import Statement
 from cutover.schema.target import Movable
 
@@ -105,10 +106,43 @@ def contents(connection: psycopg.Connection, schema: str) -> dict[Movable, Found
     }
 
 
-def bind_routines(connection: psycopg.Connection, schema: str, to: str) -> None:
+_IMMOVABLE = """
+SELECT CASE c.relkind WHEN 'm' THEN 'materialized view' WHEN 'S' THEN 'sequence' WHEN 'f' THEN 'foreign table'
+  ELSE 'type' END || ' ' || c.relname FROM pg_class c
+WHERE c.relnamespace = to_regnamespace(quote_ident(%(schema)s)) AND c.relkind IN ('m', 'S', 'f', 'c')
+  AND NOT EXISTS (SELECT 1 FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid
+                  AND d.deptype IN ('a', 'i'))
+UNION ALL
+SELECT 'domain ' || t.typname FROM pg_type t
+WHERE t.typnamespace = to_regnamespace(quote_ident(%(schema)s)) AND t.typtype IN ('d', 'r')
+UNION ALL
+SELECT 'aggregate ' || p.proname FROM pg_proc p
+WHERE p.pronamespace = to_regnamespace(quote_ident(%(schema)s)) AND p.prokind IN ('a', 'w')
+ORDER BY 1"""
+
+
+def refuse_immovable(connection: psycopg.Connection, schema: str) -> None:
+    """Refuse what a version has made in a schema, and no exchange would take along.
+
+    Raises:
+        PreflightError: with the name of each.
+    """
+    found = connection.execute(_IMMOVABLE, {"schema": schema}).fetchall()
+    if found:
+        raise PreflightError(
+            [
+                f"a version makes {what}, which the cutover cannot exchange; make it in another schema"
+                for (what,) in found
+            ]
+        )
+
+
+def bind_routines(
+    connection: psycopg.Connection, schema: str, to: str, only: Collection[Movable] | None = None
+) -> None:
     """Let a schema's routines find the tables they name in the schema ``to``, whoever calls them."""
     for movable, found in contents(connection, schema).items():
-        if movable.kind == "ROUTINE":
+        if movable.kind == "ROUTINE" and (only is None or movable in only):
             connection.execute(
                 sql.SQL("ALTER ROUTINE {}.{} SET search_path = {}, pg_temp").format(
                     sql.Identifier(schema), sql.SQL(found.identity), sql.Identifier(to)

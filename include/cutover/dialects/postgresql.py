@@ -8,7 +8,7 @@ import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import psycopg
 import pyarrow as pa
@@ -96,6 +96,36 @@ def session(
             yield connection
     except psycopg.Error as error:
         raise _translated(endpoint, error) from error
+
+
+@contextmanager
+def transaction(
+    endpoint: Endpoint, search_path: str | None = None, statement_timeout: int = 0, lock_timeout: int = 0
+) -> Iterator[sa.Connection]:
+    """Open a transaction as :func:`session` does, for what SQLAlchemy and Alembic run.
+
+    Raises:
+        As :func:`session` does.
+    """
+    try:
+        with engine(endpoint).begin() as connection:
+            settings = {"statement_timeout": str(statement_timeout), "lock_timeout": str(lock_timeout)}
+            if search_path is not None:
+                settings["search_path"] = quoted(search_path)
+            for name, value in settings.items():
+                connection.execute(sa.select(sa.func.set_config(name, value, False)))
+            yield connection
+    except psycopg.Error as error:
+        raise _translated(endpoint, error) from error
+    except sa.exc.DBAPIError as error:
+        if isinstance(error.orig, psycopg.Error):
+            raise _translated(endpoint, error.orig) from error
+        raise
+
+
+def driver(connection: sa.Connection) -> psycopg.Connection:
+    """Return the psycopg connection below, in the same transaction."""
+    return cast(psycopg.Connection, connection.connection.driver_connection)
 
 
 def _translated(endpoint: Endpoint, error: psycopg.Error) -> Exception:

@@ -234,6 +234,20 @@ def made_here(target: Endpoint, migration: str, live: str) -> set[Movable]:
     return found
 
 
+def adopt(
+    connection: psycopg.Connection, migration: str, live: str, made: Collection[Movable], gone: Collection[Movable]
+) -> None:
+    """Let what was made in the live schema go back with the tables of the run that stands there, if one does."""
+    for name in _schemas_of(connection, migration):
+        state = _state(connection, name)
+        if state.swapped and state.live == live:
+            brought = [m for m in state.brought if m not in gone] + [m for m in made if m not in state.brought]
+            connection.execute(
+                sql.SQL("UPDATE {} SET brought = %s").format(sql.Identifier(name, STATE)),
+                (Jsonb([[m.kind, m.name, m.arguments] for m in brought]),),
+            )
+
+
 def drop_older(target: Endpoint, migration: str, keep: str) -> tuple[list[str], list[str]]:
     """Drop what earlier runs of the migration kept; return what was dropped, and what stays with the reason."""
     dropped, kept = [], []

@@ -20,7 +20,6 @@ from sqlalchemy.schema import (
     SetColumnComment,
     SetTableComment,
 )
-from sqlalchemy.types import UserDefinedType
 from sqlglot import exp
 
 from cutover.route import ColumnRoute
@@ -29,6 +28,7 @@ from cutover.schema.model import ForeignKey, Index, IndexPart
 from cutover.schema.names import fitting
 from cutover.schema.programs import Program
 from cutover.schema.target import TargetCheck, TargetTable, TargetView
+from cutover.schema.written import Written, verbatim
 
 _TOUCH = "cutover_touch_"
 # The last value of an identity, by the Arrow type of its column.
@@ -45,23 +45,6 @@ class Statement:
     sql: str
 
 
-class _Verbatim(UserDefinedType[object]):
-    """A column type that compiles to the text it was given."""
-
-    cache_ok = True
-
-    def __init__(self, text: str) -> None:
-        self.text = text
-
-    def get_col_spec(self, **_: object) -> str:
-        return self.text
-
-
-def _verbatim(sql: str) -> sa.TextClause:
-    # text() would take a word after a colon for a parameter.
-    return sa.text(sql.replace(":", r"\:"))
-
-
 def _sql(element: sa.schema.ExecutableDDLElement | CreateColumn) -> str:
     return str(element.compile(dialect=_DIALECT)).strip()
 
@@ -74,14 +57,14 @@ def _built(table: TargetTable, metadata: sa.MetaData) -> sa.Table:
         if route.target == table.identity:
             extra.append(sa.Identity(always=False))
         if route.computed is not None:
-            extra.append(sa.Computed(_verbatim(route.computed), persisted=True))
+            extra.append(sa.Computed(verbatim(route.computed), persisted=True))
         columns.append(
             sa.Column(
                 route.target,
-                _Verbatim(_type(route)),
+                Written(_type(route)),
                 *extra,
                 nullable=route.nullable and route.target not in table.route.key,
-                server_default=_verbatim(defaults[route.target]) if route.target in defaults else None,
+                server_default=verbatim(defaults[route.target]) if route.target in defaults else None,
             )
         )
     cut = table.partitioning.by if table.partitioning else None
@@ -170,7 +153,7 @@ def index_builds(table: TargetTable) -> Iterator[tuple[Index, Statement]]:
 
 def _element(built: sa.Table, part: IndexPart, table: TargetTable) -> sa.ColumnElement[object]:
     if part.expression is not None:
-        expression: sa.ColumnElement[object] = _verbatim(f"({part.expression})")  # type: ignore[assignment]
+        expression: sa.ColumnElement[object] = verbatim(f"({part.expression})")  # type: ignore[assignment]
         return sa.desc(expression) if part.descending else expression
     element: sa.ColumnElement[object] = built.c[part.column]
     if part.prefix is not None:

@@ -184,6 +184,8 @@ Count = Annotated[int, Field(gt=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
 """A share of the whole, 0 to 1."""
 Name = Annotated[str, Field(min_length=1)]
+Identifier = Annotated[str, Field(min_length=1, max_length=63)]
+"""A name that the target takes as it is: at most 63 characters."""
 Scalar = str | bool | int | float | None
 
 Many = Annotated[tuple[T, ...], BeforeValidator(_as_tuple)]

@@ -8,11 +8,13 @@ from zoneinfo import ZoneInfo
 
 from croniter import croniter
 from pydantic import AfterValidator, Field, model_validator
+from pydantic.alias_generators import to_camel
 
 from cutover.spec.base import (
     AlwaysFalse,
     AlwaysTrue,
     Count,
+    Identifier,
     Many,
     Milliseconds,
     NotYet,
@@ -49,42 +51,94 @@ Cron = Annotated[str, AfterValidator(_cron), Field(description="cron, five field
 
 
 class ForwardOnly(Part):
-    """The schema goes forward; the way back is the run's own rollback plan."""
+    """The target's versions are applied in order, and have no way back but the run's own rollback.
 
-    enabled: AlwaysTrue = True
-    auto_apply: AlwaysTrue = True
-    validation: AlwaysTrue = True
+    autoApply: a run applies every version; false leaves those to come for ``cutover schema upgrade``.
+    validation: they are rehearsed on empty tables first.
+    """
+
+    enabled: bool = True
+    auto_apply: bool = True
+    validation: bool = True
     rollback: AlwaysFalse = False
 
 
-class Versioned(UnbuiltPart):
-    """Numbered schema versions."""
+class Versioned(Part):
+    """The target's versions go up and down; a table of the target schema says which are applied.
+
+    rollback: each version has a way back, and is rehearsed up, down and up again.
+    """
 
     enabled: bool = False
-    version_table: str | None = None
-    version_column: str | None = None
-    applied_column: str | None = None
-    auto_apply: bool | None = None
-    rollback: bool | None = None
+    version_table: Identifier = "schema_migrations"
+    version_column: Identifier = "version"
+    applied_column: Identifier = "applied_at"
+    auto_apply: bool = True
+    rollback: bool = True
+
+    @model_validator(mode="after")
+    def _two_columns(self) -> Versioned:
+        if self.version_column == self.applied_column:
+            raise refusal(("appliedColumn", "is versionColumn's name too"))
+        return self
 
 
-class Branching(UnbuiltPart):
-    """Schema versions with branches and merges."""
+class Branching(Part):
+    """Versions as in ``versioned``, whose keys hold here too, in lines that branch and come together.
+
+    mergeStrategy: merge joins two lines by a version of its own; rebase puts the branch behind the main line.
+    conflictResolution: manual refuses two lines whose order matters; auto puts the branch last.
+    """
 
     enabled: bool = False
-    branch_table: str | None = None
-    merge_strategy: Literal["rebase", "merge"] | None = None
-    conflict_resolution: Literal["manual", "auto"] | None = None
+    branch_table: Identifier = "migration_branches"
+    merge_strategy: Literal["merge", "rebase"] = "merge"
+    conflict_resolution: Literal["manual", "auto"] = "manual"
 
 
 class SchemaType(Part):
-    """How the schema migrates."""
+    """How the target's schema changes beyond what comes from the source: by versions, see ``cutover schema``."""
 
     enabled: AlwaysTrue = True
-    strategy: Annotated[Literal["forward_only"], NotYet("versioned", "branching")] = "forward_only"
+    strategy: Literal["forward_only", "versioned", "branching"] = "forward_only"
     forward_only: ForwardOnly = Field(default_factory=ForwardOnly)
-    versioned: Versioned | None = None
-    branching: Branching | None = None
+    versioned: Versioned = Field(default_factory=Versioned)
+    branching: Branching = Field(default_factory=Branching)
+
+    @model_validator(mode="after")
+    def _says_one_thing(self) -> SchemaType:
+        problems = []
+        for name, part in (
+            ("forward_only", self.forward_only),
+            ("versioned", self.versioned),
+            ("branching", self.branching),
+        ):
+            key, said = to_camel(name), part.model_fields_set
+            chosen = name == self.strategy or (name == "versioned" and self.strategy == "branching")
+            if name == self.strategy and "enabled" in said and not part.enabled:
+                problems.append((f"{key}.enabled", f"is false, and strategy says {self.strategy}"))
+            elif not chosen and "enabled" in said and part.enabled:
+                problems.append((f"{key}.enabled", f"is true, and strategy says {self.strategy}"))
+            elif not chosen and said and "enabled" not in said:
+                problems.append((key, f"has no effect with strategy {self.strategy}; say enabled: false, or remove it"))
+        if problems:
+            raise refusal(*problems)
+        return self
+
+    @property
+    def auto_apply(self) -> bool:
+        """Whether a run applies versions that the target has not yet."""
+        return self.forward_only.auto_apply if self.strategy == "forward_only" else self.versioned.auto_apply
+
+    @property
+    def reversible(self) -> bool:
+        """Whether versions have a way back."""
+        return self.strategy != "forward_only" and self.versioned.rollback
+
+    @property
+    def rehearsed(self) -> bool:
+        """Whether versions are tried on empty tables before they are applied."""
+        return self.strategy != "forward_only" or self.forward_only.validation
 
 
 class Bulk(Part):

@@ -21,6 +21,7 @@ from cutover.schema.model import Schema
 from cutover.schema.profile import profile
 from cutover.schema.rehearse import rehearse
 from cutover.schema.target import Movable
+from cutover.steps import history, versions
 from cutover.steps.context import Run
 from cutover.verify import suites
 
@@ -199,7 +200,7 @@ def make_plan(run: Run) -> Plan:
                 suites.read(run.suites, made.tables, [table.name for table in made.source.tables])
             if run.params.mode != "dry_run" and not run.losses_allowed:
                 _refuse_losses(made)
-            findings = [*_target_not_ours(run, made), *_no_room(run, made)]
+            findings = [*_target_not_ours(run, made), *_drift(run), *_no_room(run, made)]
             if findings:
                 raise PreflightError(findings)
             run.record("planned", digest=made.digest, plan=made.to_json())
@@ -234,13 +235,14 @@ def worked_out(run: Run) -> Plan:
     source = profile(run.source, source, run.spec, chosen)
     made = build_plan(run.spec, source, target, run.params.tables, run.params.workers, run.params.row_limit)
     accepted = rehearse(run.target, made.tables, made.views, made.programs)
-    return replace(
+    accepted_plan = replace(
         made,
         tables=accepted.tables,
         views=accepted.views,
         programs=accepted.programs,
         losses=(*made.losses, *accepted.losses),
     )
+    return replace(accepted_plan, versions=versions.planned(run, accepted_plan))
 
 
 def _target_not_ours(run: Run, made: Plan) -> Iterator[str]:
@@ -263,6 +265,17 @@ def _target_not_ours(run: Run, made: Plan) -> Iterator[str]:
         yield f"{taken} of {run.live} has the name of one to be made; rename it"
 
 
+def _drift(run: Run) -> Iterator[str]:
+    """Name what another hand changed in the live schema: the new tables would not have it."""
+    if run.params.replace_target:
+        return
+    for difference in history.drifted(run):
+        yield (
+            f"schema {run.live} is not as the last run left it: {difference}. Keep it as a version (cutover schema "
+            f"revision {run.spec.name}), take it back, or run with replace_target"
+        )
+
+
 def _words(movable: Movable) -> str:
     return movable.name if movable.kind == "TABLE" else f"{movable.kind.lower()} {movable.name}"
 
@@ -272,22 +285,12 @@ def brought_before(run: Run) -> set[Movable]:
 
     A later run's way back leaves no other sign of it than the ledger's.
     """
-    return swap.made_here(run.target, run.spec.name, run.live) | _by_the_ledger(run)
+    return swap.made_here(run.target, run.spec.name, run.live) | history.brought(run)
 
 
 def leaving_with(run: Run, ours: set[Movable]) -> set[Movable]:
     """What of ``ours`` leaves although nothing comes in its place: all of it, unless only some tables travel."""
     return ours if not run.params.tables else set()
-
-
-def _by_the_ledger(run: Run) -> set[Movable]:
-    here = f"{run.target.identity}#{run.live}"
-    ours: set[Movable] = set()
-    for run_id, _, _ in run.ledger.runs(run.spec.name):
-        done = run.ledger.last(run_id, "cut_over")
-        if done is not None and run.ledger.last(run_id, "went_back") is None and done.detail["where"] == here:
-            ours |= {Movable(*pair) for pair in done.detail["brought"]}
-    return ours
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import shutil
 
-from psycopg import sql
-
 from cutover.data import finish, shadow
 from cutover.dialects import postgresql
-from cutover.errors import CutoverError, DriftError, RollbackError, TransientError, VerificationError
+from cutover.errors import CutoverError, DriftError, PreflightError, RollbackError, TransientError, VerificationError
 from cutover.rollback import swap
-from cutover.schema import inspect_postgresql
+from cutover.schema import definitions, inspect_postgresql
+from cutover.steps import history
 from cutover.steps.check import brought_before, leaving_with
 from cutover.steps.context import Run
 from cutover.steps.move import record_rejects
@@ -32,63 +31,38 @@ def cutover(run: Run) -> None:
         earlier = leaving_with(run, brought_before(run))
         done = swap.cut_over(run.target, run.live, run.shadow, run.plan.movables, earlier, limit)
         if run.ledger.last(run.id, "cut_over") is None:
-            where = f"{run.target.identity}#{run.live}"
             run.record(
                 "cut_over",
                 tables=[table.name for table in run.plan.tables],
                 brought=[[movable.kind, movable.name, movable.arguments] for movable in done.brought],
                 gone=[f"{m.kind.lower()} {m.name}" for m in done.displaced if m not in done.brought],
-                where=where,
+                where=history.where(run),
                 locked_ms=round(done.locked_ms, 1),
             )
         detail["locked_ms"] = round(done.locked_ms, 1)
 
 
 def validate_cutover(run: Run) -> None:
-    """Look at the live schema: every table with its columns, keys, indexes and rows.
+    """Look at the live schema: every object is as it was verified, and every table has as many rows.
 
     Raises:
-        VerificationError: with what is missing.
+        VerificationError: with what differs.
     """
     with run.step("validate_cutover", guarded=False):
-        live = inspect_postgresql.inspect(run.target, run.live)
-        counts = {c.table: c.rows_loaded - c.set_aside for c in finish.counts(run.target, run.shadow)}
-        left_out = {what for what, _ in (run.finished("finish_schema") or {}).get("left_out", ())}
-        missing = []
-        for table in run.plan.tables:
-            try:
-                found = live.table(table.name)
-            except KeyError:
-                missing.append(f"table {table.name} is not in {run.live}")
-                continue
-            wanted = {
-                "columns": [c.target for c in table.route.columns],
-                "primary key": list(table.route.key) if table.constrained else [],
-            }
-            there = {"columns": [c.name for c in found.columns], "primary key": list(found.primary_key)}
-            missing += [
-                f"{table.name}: {what} {there[what]}, not {wanted[what]}"
-                for what in wanted
-                if there[what] != wanted[what]
-            ]
-            names = {i.name for i in found.indexes}
-            missing += [
-                f"{table.name}: index {i.name} is not there"
-                for i in table.indexes
-                if i.name not in names and table.in_source(i) not in left_out
-            ]
-            keys = {k.name for k in found.foreign_keys}
-            missing += [
-                f"{table.name}: foreign key {k.name} is not there" for k in table.foreign_keys if k.name not in keys
-            ]
-            with postgresql.session(run.target) as connection:
-                query = sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier(run.live, table.name))
-                row = connection.execute(query).fetchone()
-            rows = row[0] if row else 0
-            if rows != counts.get(table.name, 0):
-                missing.append(f"{table.name}: {rows} rows, {counts.get(table.name, 0)} were verified")
-        if missing:
-            raise VerificationError("the live schema is not as planned:", missing)
+        ready = run.finished("upgrade_schema")
+        if ready is None:
+            raise PreflightError([f"run {run.id}: its upgrade_schema step has not ended"])
+        wanted = definitions.from_rows(ready["schema"])
+        live = definitions.within(definitions.of_schema(run.target, run.live), wanted)
+        found = [str(difference) for difference in definitions.compare(wanted, live)]
+        rows = finish.count_rows(run.target, run.live, list(ready["rows"]))
+        found += [
+            f"{table}: {rows[table]} rows, {count} were verified"
+            for table, count in ready["rows"].items()
+            if table in rows and rows[table] != count
+        ]
+        if found:
+            raise VerificationError("the live schema is not as it was verified:", found)
 
 
 def complete(run: Run) -> None:

@@ -1,0 +1,1 @@
+"""Versions of the target's schema: changes upon what comes from the source, as Alembic revisions."""
