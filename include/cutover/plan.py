@@ -9,6 +9,7 @@ from functools import cached_property
 from pydantic import TypeAdapter
 
 from cutover.data.chunks import cut, deal
+from cutover.data.sync import checkpoint
 from cutover.errors import SpecError
 from cutover.route import Chunk, TableRoute
 from cutover.schema import ddl
@@ -56,6 +57,7 @@ class Plan:
         losses: what does not arrive, and why.
         notes: what arrives, but not as it was.
         versions: what is changed beyond what comes from the source, where anything is.
+        follows: whether the target goes on following the source's changes.
     """
 
     migration: str
@@ -70,6 +72,7 @@ class Plan:
     deferrable: bool
     validated: bool = True
     versions: PlannedVersions | None = None
+    follows: bool = False
 
     @property
     def chunks(self) -> list[Chunk]:
@@ -120,9 +123,10 @@ class Plan:
     @property
     def movables(self) -> tuple[Movable, ...]:
         """What is exchanged with the live schema, by itself."""
+        checkpoints = [Movable("TABLE", checkpoint.TABLE)] if self.follows else []
         if self.versions is not None:
-            return self.versions.movables
-        found = [Movable("TABLE", table.name) for table in self.tables]
+            return (*self.versions.movables, *checkpoints)
+        found = checkpoints + [Movable("TABLE", table.name) for table in self.tables]
         found += [Movable("TABLE", part.name) for table in self.tables for part in table.partitions]
         found += [Movable("ROUTINE", ddl.touch_name(table)) for table in self.tables if table.touched]
         found += [Movable("TYPE", enum.identifier) for table in self.tables for enum in table.enums]
@@ -249,6 +253,7 @@ def build_plan(
         translation.notes,
         spec.schema_.settings.constraints.deferrable_constraints,
         spec.schema_.settings.constraints.validate_constraints,
+        follows=spec.strategy.types.data.streams,
     )
 
 

@@ -9,7 +9,7 @@ from typing import TypeVar
 from cutover import report as reporting
 from cutover.errors import CutoverError
 from cutover.report import Report
-from cutover.steps import check, move, prove, switch, versions
+from cutover.steps import check, follow, move, prove, switch, versions
 from cutover.steps.context import Run
 from cutover.workers import on_workers, warm_up
 
@@ -74,6 +74,8 @@ def _change(run: Run) -> None:
     move.create_schema(run)
     _side_by_side(run, partial(move.stream_chunk, run), run.plan.chunks)
     move.finish_schema(run)
+    if run.plan.follows:
+        follow.catch_up(run)
     if prove.compares_rows(run):
         _side_by_side(run, partial(prove.validate_rows, run), range(len(run.plan.batches)))
     prove.validate_views(run)

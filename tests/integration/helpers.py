@@ -23,7 +23,7 @@ from cutover.errors import VerificationError
 from cutover.ledger import Ledger
 from cutover.local.servers import Server
 from cutover.spec import MigrationSpec, load_spec
-from cutover.steps import check, move, prove
+from cutover.steps import check, move, prove, versions
 from cutover.steps.context import Params, Run, start
 
 CAMERA = Path(__file__).parents[2] / "include" / "migrations" / "camera_counting"
@@ -94,6 +94,12 @@ def loaded(run: Run) -> Run:
 def finished(run: Run) -> Run:
     """Take a run as far as its shadow schema is whole, ready to be validated."""
     move.finish_schema(loaded(run))
+    return run
+
+
+def ready(run: Run) -> Run:
+    """Take a run as far as its shadow schema is ready to be exchanged with the live one, unproved."""
+    versions.upgrade_schema(finished(run))
     return run
 
 

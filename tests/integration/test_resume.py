@@ -28,7 +28,7 @@ from cutover import report
 from cutover.errors import TransientError
 from cutover.ledger import Ledger
 from cutover.local.servers import Server
-from cutover.steps import check, move, switch
+from cutover.steps import check, move, switch, versions
 
 LARGE = 900
 
@@ -157,6 +157,8 @@ def test_steps_run_twice_change_nothing(large: Server, target_db: Server) -> Non
         move.stream_chunk(run, chunk)
     move.create_schema(run)
     move.finish_schema(run)
+    for _ in range(2):
+        versions.upgrade_schema(run)
     for _ in range(2):
         switch.cutover(run)
     switch.validate_cutover(run)

@@ -26,6 +26,7 @@ GUARDED = (
     "chunks.transform",
     "chunks.load",
     "finish_schema",
+    "catch_up",
     "validate.rows",
     "validate.views",
     "validate.expectations",
@@ -246,13 +247,15 @@ def _wire(spec: MigrationSpec, folder: Path) -> None:
 
     planned = plan()
     saved, made, moved = backup(), step("move.create_schema")(), chunks.expand(batch=planned)
-    finished, proved = step("move.finish_schema")(), validate(planned)
+    finished, proved = [step("move.finish_schema")()], validate(planned)
+    if spec.strategy.types.data.streams:
+        finished.append(step("follow.catch_up")())
     upgraded, switched = step("versions.upgrade_schema")(), step("switch.cutover")()
     checked = step("switch.validate_cutover")()
     before = (step("check.check_window")(), step("check.preflight")(), planned)
-    chain(*before, saved, made, moved, finished, proved, upgraded, switched, checked)
+    chain(*before, saved, made, moved, *finished, proved, upgraded, switched, checked)
     gate, undone, told = rollback_gate(), validate_rollback(), report()
-    [saved, made, moved, finished, proved, upgraded, switched, checked] >> gate
+    [saved, made, moved, *finished, proved, upgraded, switched, checked] >> gate
     gate >> step("switch.rollback")() >> undone
     # A dry run skips what changes anything, and is complete all the same.
     completed = step("switch.complete", trigger_rule=TriggerRule.NONE_FAILED)()

@@ -86,7 +86,7 @@ def load(
             return Marker(read, loaded, size, rejected, tuple(tuple(entry) for entry in json.loads(altered)))
         rows = cursor.adbc_ingest(
             route.target,
-            pa.RecordBatchReader.from_batches(_load_schema(route), _checked(route, batches)),
+            pa.RecordBatchReader.from_batches(load_schema(route), checked(route, batches)),
             mode="append",
             db_schema_name=schema,
         )
@@ -114,7 +114,7 @@ def _racing(chunk: Chunk) -> Iterator[None]:
         raise
 
 
-def _checked(route: TableRoute, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+def checked(route: TableRoute, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     """Refuse a batch whose types are not exactly the target's: COPY would write garbage silently."""
     wanted = target_schema(route)
     sets = [position for position, column in enumerate(route.columns) if column.arrow == "set"]
@@ -126,7 +126,7 @@ def _checked(route: TableRoute, batches: Iterable[pa.RecordBatch]) -> Iterator[p
         yield batch
 
 
-def _load_schema(route: TableRoute) -> pa.Schema:
+def load_schema(route: TableRoute) -> pa.Schema:
     """The batches' schema as COPY takes it: a set is an array there."""
     listed = pa.list_(pa.string())
     fields = zip(target_schema(route), route.columns, strict=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import ssl
 from collections.abc import Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from typing import Any
 from urllib.parse import quote
 
@@ -122,32 +122,52 @@ def _read_with_connectorx(endpoint: Endpoint, statement: str, batch_rows: int) -
 
 
 def _read_with_client(endpoint: Endpoint, statement: str, batch_rows: int) -> Iterator[pa.RecordBatch]:
+    with client(endpoint) as connection:
+        yield from batches(connection, statement, batch_rows)
+
+
+@contextmanager
+def client(endpoint: Endpoint) -> Iterator[Any]:
+    """Open a session of the C client, prepared as every session is.
+
+    Raises:
+        TransientError: the connection failed or was lost.
+        PreflightError: the server refused a statement.
+    """
     import MySQLdb.cursors
 
     try:
-        with (
-            closing(
-                MySQLdb.connect(
-                    host=endpoint.host,
-                    port=endpoint.port,
-                    user=endpoint.user,
-                    passwd=endpoint.password,
-                    db=endpoint.database,
-                    cursorclass=MySQLdb.cursors.SSCursor,
-                    **_client_options(endpoint),
-                )
-            ) as connection,
-            closing(connection.cursor()) as cursor,
-        ):
-            for prepare in SESSION:
-                cursor.execute(prepare)
-            cursor.execute(statement)
-            names = [entry[0] for entry in cursor.description]
-            while rows := cursor.fetchmany(batch_rows):
-                columns = [_array(values) for values in zip(*rows, strict=True)]
-                yield pa.RecordBatch.from_arrays(columns, names=names)
+        with closing(
+            MySQLdb.connect(
+                host=endpoint.host,
+                port=endpoint.port,
+                user=endpoint.user,
+                passwd=endpoint.password,
+                db=endpoint.database,
+                cursorclass=MySQLdb.cursors.SSCursor,
+                # Bytes are bytes to the server, too, and not text in the connection's charset.
+                binary_prefix=True,
+                **_client_options(endpoint),
+            )
+        ) as connection:
+            with closing(connection.cursor()) as cursor:
+                for prepare in SESSION:
+                    cursor.execute(prepare)
+            yield connection
     except MySQLdb.Error as error:
         raise _explained(endpoint, error) from None
+
+
+def batches(
+    connection: Any, statement: str, batch_rows: int, values: Sequence[object] | None = None
+) -> Iterator[pa.RecordBatch]:
+    """Stream a SELECT's rows in a session of the C client; with ``values`` for its parameters, a % is written twice."""
+    with closing(connection.cursor()) as cursor:
+        cursor.execute(statement, values)
+        names = [entry[0] for entry in cursor.description]
+        while rows := cursor.fetchmany(batch_rows):
+            columns = [_array(column) for column in zip(*rows, strict=True)]
+            yield pa.RecordBatch.from_arrays(columns, names=names)
 
 
 def _array(values: Sequence[object]) -> pa.Array:

@@ -162,24 +162,48 @@ class Incremental(UnbuiltPart):
     resume_on_failure: bool | None = None
 
 
-class Streaming(UnbuiltPart):
-    """Changes as they happen."""
+class Streaming(Part):
+    """Changes as they happen: a run catches up with its source, and the live tables follow it from then on.
+
+    bufferSize: row changes after which a batch is applied; a transaction of the source is never divided.
+    flushInterval: how long to wait for changes where there are fewer.
+    backpressure: no more is read than is applied; there is no other way here.
+    errorHandling: fail ends with the first failure; retry tries passing ones again; skip also leaves rows out
+    that a rule refuses, and notes them.
+    """
 
     enabled: bool = False
-    buffer_size: Count | None = None
-    flush_interval: Milliseconds | None = None
-    backpressure: bool | None = None
-    error_handling: Literal["skip", "retry", "fail"] | None = None
+    buffer_size: Count = 1_000
+    flush_interval: Milliseconds = 5_000
+    backpressure: AlwaysTrue = True
+    error_handling: Literal["skip", "retry", "fail"] = "retry"
 
 
 class DataType(Part):
     """How the data migrates."""
 
     enabled: AlwaysTrue = True
-    strategy: Annotated[Literal["bulk"], NotYet("incremental", "streaming")] = "bulk"
+    strategy: Annotated[Literal["bulk", "streaming"], NotYet("incremental")] = "bulk"
     bulk: Bulk = Field(default_factory=Bulk)
     incremental: Incremental | None = None
-    streaming: Streaming | None = None
+    streaming: Streaming = Field(default_factory=Streaming)
+
+    @model_validator(mode="after")
+    def _says_one_thing(self) -> DataType:
+        said, streams = self.streaming.model_fields_set, self.strategy == "streaming"
+        if "enabled" in said and self.streaming.enabled is not streams:
+            word = str(self.streaming.enabled).lower()
+            raise refusal(("streaming.enabled", f"is {word}, and strategy says {self.strategy}"))
+        if said and "enabled" not in said and not streams:
+            raise refusal(
+                ("streaming", f"has no effect with strategy {self.strategy}; say enabled: false, or remove it")
+            )
+        return self
+
+    @property
+    def streams(self) -> bool:
+        """Whether the target follows the source's changes."""
+        return self.strategy == "streaming"
 
 
 class Types(Part):

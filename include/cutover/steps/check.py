@@ -9,6 +9,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
+from cutover.data.sync import binlog
 from cutover.dialects import mysql, postgresql
 from cutover.dialects.endpoint import Endpoint
 from cutover.errors import CutoverError, PreflightError, TransientError
@@ -21,7 +22,7 @@ from cutover.schema.model import Schema
 from cutover.schema.profile import profile
 from cutover.schema.rehearse import rehearse
 from cutover.schema.target import Movable
-from cutover.steps import history, versions
+from cutover.steps import follow, history, versions
 from cutover.steps.context import Run
 from cutover.verify import suites
 
@@ -58,7 +59,7 @@ def preflight(run: Run) -> None:
     with run.step("preflight") as detail:
         _refuse_disabled_mode(run)
         preflight_servers(run)
-        detail["binlog"] = source_position(run.source)
+        detail["binlog"] = binlog.position(run.source)
 
 
 def preflight_servers(run: Run) -> None:
@@ -78,6 +79,8 @@ def preflight_servers(run: Run) -> None:
             problem = error
         except PreflightError as error:
             findings += error.findings
+    if not findings and problem is None and run.spec.strategy.types.data.streams:
+        findings += follow.findings(run)
     if findings:
         raise PreflightError([*findings, *([str(problem)] if problem else [])])
     if problem:
@@ -156,18 +159,6 @@ def _target_findings(run: Run) -> Iterator[str]:
         yield f"{target.user} may not create tables; GRANT CREATE ON SCHEMA {postgresql.quoted(run.live)} TO it"
     if run.spec.strategy.execution.modes.safe.backup_before_migration and run.params.mode != "dry_run":
         postgresql.program("pg_dump")
-
-
-def source_position(source: Endpoint) -> str | None:
-    """Return where the source's binary log stands, or None where it has none or does not tell."""
-    with mysql.engine(source).connect() as connection:
-        for statement in ("SHOW MASTER STATUS", "SHOW BINARY LOG STATUS"):
-            try:
-                row = connection.execute(sa.text(statement)).first()
-            except sa.exc.DBAPIError:
-                continue
-            return None if row is None else f"{row[0]}:{row[1]}"
-    return None
 
 
 def inspect_both(run: Run) -> tuple[Schema, Schema]:

@@ -21,6 +21,7 @@ from cutover.dialects import postgresql
 from cutover.errors import DataError, DriftError, TerminalError, TransientError
 from cutover.route import Chunk
 from cutover.schema import ddl
+from cutover.steps import follow
 from cutover.steps.check import inspect_both
 from cutover.steps.context import Run
 
@@ -58,6 +59,8 @@ def create_schema(run: Run) -> None:
             if changes:
                 raise DriftError(side, changes)
         shadow.create(run.target, run.shadow, ddl.create_types(run.plan.tables), ddl.create_tables(run.plan.tables))
+        if run.plan.follows:
+            follow.begin(run, str((run.finished("preflight") or {})["binlog"]))
         detail["schema"] = run.shadow
 
 

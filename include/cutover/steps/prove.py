@@ -7,14 +7,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
+from cutover.data.sync import binlog
 from cutover.errors import PreflightError, VerificationError
 from cutover.schema.target import TargetTable
 from cutover.spec.schema import PostMigration
-from cutover.steps.check import source_position
+from cutover.steps import follow
 from cutover.steps.context import Run
 from cutover.verify import expectations, rows, suites, views
 
 _SHOWN = 20
+# How often a batch is compared with a source that goes on changing.
+RECHECKS = 4
 
 
 def validate_rows(run: Run, number: int) -> None:
@@ -28,32 +31,42 @@ def validate_rows(run: Run, number: int) -> None:
     if not compares_rows(run):
         return
     with run.noting_failure("validate_rows"):
-        found: list[str] = []
-        count = 0
-        for chunk in run.plan.batches[number]:
-            run.check_time()
-            started = time.monotonic()
-            result = rows.compare(
-                run.source, run.target, run.shadow, run.plan.route(chunk), chunk, run.batch_rows, run.staging
-            )
-            shown = [str(difference) for difference in result.shown]
-            run.record(
-                "verified",
-                chunk=chunk.name,
-                table=chunk.table,
-                rows=result.rows,
-                lost=result.lost,
-                extra=result.extra,
-                changed=result.changed,
-                seconds=round(time.monotonic() - started, 3),
-                differences=shown,
-            )
-            count += result.differences
-            found += shown
-        if count:
-            raise VerificationError(
-                f"{count} rows differ{_moved(run)}{_computed(run, found)}; the first:", found[:_SHOWN]
-            )
+        attempts = RECHECKS if run.plan.follows else 1
+        for attempt in range(attempts):
+            found, count = _compared(run, number)
+            if not count:
+                return
+            if attempt < attempts - 1:
+                # The source goes on: what differs may be what has changed since, and is there once that is applied.
+                follow.catch_up(run)
+        raise VerificationError(f"{count} rows differ{_moved(run)}{_computed(run, found)}; the first:", found[:_SHOWN])
+
+
+def _compared(run: Run, number: int) -> tuple[list[str], int]:
+    """Compare a batch's chunks; return the differences that are shown, and how many there are."""
+    found: list[str] = []
+    count = 0
+    for chunk in run.plan.batches[number]:
+        run.check_time()
+        started = time.monotonic()
+        result = rows.compare(
+            run.source, run.target, run.shadow, run.plan.route(chunk), chunk, run.batch_rows, run.staging
+        )
+        shown = [str(difference) for difference in result.shown]
+        run.record(
+            "verified",
+            chunk=chunk.name,
+            table=chunk.table,
+            rows=result.rows,
+            lost=result.lost,
+            extra=result.extra,
+            changed=result.changed,
+            seconds=round(time.monotonic() - started, 3),
+            differences=shown,
+        )
+        count += result.differences
+        found += shown
+    return found, count
 
 
 def _computed(run: Run, found: Sequence[str]) -> str:
@@ -81,7 +94,7 @@ def _switches(run: Run) -> PostMigration:
 def _moved(run: Run) -> str:
     """Say when the source was written to while the run went on: then it, not the load, may be the cause."""
     before = (run.finished("preflight") or {}).get("binlog")
-    now = source_position(run.source)
+    now = binlog.position(run.source)
     if before is None or before == now:
         return ""
     return f" (the source was written to during the run: its binary log went from {before} to {now})"

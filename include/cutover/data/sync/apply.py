@@ -1,0 +1,210 @@
+"""Put changed rows in the place of what the target has, many tables and the checkpoint in one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pyarrow as pa
+
+from cutover.data.load import checked, load_schema
+from cutover.data.sync import checkpoint, snapshot
+from cutover.data.sync.changes import Changes, Followed, Key
+from cutover.data.transform import Reject, Tally, transform
+from cutover.dialects import postgresql
+from cutover.dialects.endpoint import Endpoint
+from cutover.errors import TransientError
+from cutover.route import TableRoute
+from cutover.schema.target import TargetTable
+
+_CASCADES = ("CASCADE", "SET NULL", "SET DEFAULT")
+
+
+@dataclass
+class Applied:
+    """What a batch did: rows that it brought, and those that a rule refused, by source table; they are not there."""
+
+    rows: int = 0
+    rejects: dict[str, list[Reject]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where changes go: the tables of a schema that follows a feed."""
+
+    target: Endpoint
+    schema: str
+    tables: Sequence[TargetTable]
+    feed: str
+
+
+def apply(
+    source: Any, place: Place, followed: Mapping[str, Followed], changes: Changes, batch_rows: int, *, refuse: bool
+) -> Applied:
+    """Make the target's rows those of the source's snapshot, for every row that changed, and move the checkpoint on.
+
+    Triggers and foreign keys of the target do not act meanwhile (PostgreSQL manual, session_replication_role): what
+    they would do has happened in the source. Rows that the source changes without a word in its binary log, by a
+    foreign key's action, are found by the target's own.
+
+    Args:
+        source: a session of :func:`cutover.data.sync.snapshot.snapshot`.
+        place: where the changes go.
+        followed: what is followed, by source table.
+        changes: the rows that changed.
+        batch_rows: rows in memory at a time, of tables that are read whole.
+        refuse: whether a row that a rule refuses is an error; otherwise it is left out and told.
+
+    Raises:
+        TransientError: a connection was lost, or another follower was faster; nothing was changed.
+        DataError: the target or a rule refused rows; nothing was changed.
+    """
+    done = Applied()
+    with (
+        postgresql.arrow_connection(place.target) as connection,
+        postgresql.explained(place.target, "applying changes"),
+        closing(connection.cursor()) as cursor,
+    ):
+        if checkpoint.locked(cursor, place.schema, place.feed) != changes.since:
+            raise TransientError(f"somebody else has moved schema {place.schema} on meanwhile")
+        cursor.execute("SET session_replication_role = replica")
+        # ADBC looks for the table that it fills in the search path's first schema alone.
+        cursor.execute(f"SET search_path TO pg_temp, {postgresql.quoted(place.schema)}")
+        work = _Work(source, cursor, place, followed, batch_rows, done)
+        work.keys_of(changes)
+        for table in place.tables:
+            work.bring(table)
+        checkpoint.move(cursor, place.schema, place.feed, changes.position, changes.events)
+        connection.commit()
+    return done
+
+
+def _refused(rejects: Mapping[str, Sequence[Reject]]) -> str:
+    shown = [f"{table} {r.key}: {r.reason}" for table, some in rejects.items() for r in some]
+    return f"{len(shown)} changed rows are refused, and nothing was applied: {'; '.join(shown[:5])}"
+
+
+@dataclass
+class _Work:
+    source: Any
+    cursor: Any
+    place: Place
+    followed: Mapping[str, Followed]
+    batch_rows: int
+    done: Applied
+    staged: dict[str, set[Key]] = field(default_factory=dict)
+    whole: set[str] = field(default_factory=set)
+
+    def keys_of(self, changes: Changes) -> None:
+        """Stage the keys of what changed, and of what foreign keys changed because of it."""
+        self.whole = set(changes.whole)
+        waiting = {table: set(keys) for table, keys in changes.keys.items()}
+        while waiting:
+            for name, keys in waiting.items():
+                self._stage_keys(self.followed[name], keys)
+            waiting = self._following(waiting)
+
+    def _stage_keys(self, table: Followed, keys: set[Key]) -> None:
+        route = table.route
+        if route.source not in self.staged:
+            names = ", ".join(postgresql.quoted(name) for name in route.key)
+            live = postgresql.quoted(self.place.schema, route.target)
+            empty = f"SELECT {names} FROM {live} WITH NO DATA"  # noqa: S608
+            self._run(f"CREATE TEMP TABLE {self._keys(route)} ON COMMIT DROP AS {empty}")
+        self.staged.setdefault(route.source, set()).update(keys)
+        narrow = _keys_alone(route)
+        batches = snapshot.keys_as_read(self.source, table, sorted(keys, key=repr))
+        self._ingest(self._keys(route), narrow, transform(narrow, batches, Tally()))
+
+    def _following(self, changed: Mapping[str, set[Key]]) -> dict[str, set[Key]]:
+        """Return rows that an action of a foreign key may have changed together with what it refers to."""
+        by_name = {table.name: table for table in self.place.tables}
+        found: dict[str, set[Key]] = {}
+        for child in self.place.tables:
+            for key in child.foreign_keys:
+                acting = {key.on_delete, key.on_update} & {*_CASCADES}
+                parent = by_name.get(key.referred_table)
+                if not acting or parent is None or parent.route.source not in changed:
+                    continue
+                if not self.followed[child.route.source].key:
+                    self.whole.add(child.route.source)
+                    continue
+                new = self._referring(child, parent, key.columns, key.referred_columns)
+                new -= self.staged.get(child.route.source, set())
+                if new:
+                    found.setdefault(child.route.source, set()).update(new)
+        return found
+
+    def _referring(
+        self, child: TargetTable, parent: TargetTable, columns: Sequence[str], referred: Sequence[str]
+    ) -> set[Key]:
+        live = [postgresql.quoted(self.place.schema, table.name) for table in (child, parent)]
+        names = ", ".join(f"c.{postgresql.quoted(name)}" for name in child.route.key)
+        joined = _alike("c", columns, "p", referred)
+        changed = _alike("k", parent.route.key, "p", parent.route.key)
+        self.cursor.execute(
+            f"SELECT DISTINCT {names} FROM {live[0]} c JOIN {live[1]} p ON {joined} "  # noqa: S608
+            f"JOIN {self._keys(parent.route)} k ON {changed}"
+        )
+        found = self.cursor.fetch_arrow_table()
+        return set(zip(*(column.to_pylist() for column in found.columns), strict=True))
+
+    def bring(self, table: TargetTable) -> None:
+        """Take the changed rows of one table away, and put those there that the source has."""
+        name = table.route.source
+        if name in self.whole:
+            self._exchange(table, snapshot.whole(self.source, self.followed[name], self.batch_rows), everything=True)
+        elif name in self.staged:
+            keys = sorted(self.staged[name], key=repr)
+            self._exchange(table, snapshot.rows(self.source, self.followed[name], keys), everything=False)
+
+    def _exchange(self, table: TargetTable, batches: Iterator[pa.RecordBatch], *, everything: bool) -> None:
+        route = table.route.loaded
+        live, staged = postgresql.quoted(self.place.schema, table.name), f"cutover_rows_{self._number(route)}"
+        tally = Tally()
+        self._run(f"CREATE TEMP TABLE {staged} (LIKE {live}) ON COMMIT DROP")
+        for column in route.columns:
+            self._run(f"ALTER TABLE {staged} ALTER {postgresql.quoted(column.target)} DROP NOT NULL")
+        self.done.rows += self._ingest(staged, route, transform(route, batches, tally))
+        if tally.rejects:
+            self.done.rejects[route.source] = tally.rejects
+        if everything:
+            self._run(f"DELETE FROM {live}")  # noqa: S608
+        else:
+            changed = _alike("t", route.key, "k", route.key)
+            self._run(f"DELETE FROM {live} t USING {self._keys(route)} k WHERE {changed}")  # noqa: S608
+            for key in self._unique(table):
+                # Whoever has a value that another row has now in the source will have changed too, later in the log.
+                self._run(f"DELETE FROM {live} t USING {staged} s WHERE {_alike('t', key, 's', key)}")  # noqa: S608
+        names = ", ".join(postgresql.quoted(column.target) for column in route.columns)
+        self._run(f"INSERT INTO {live} ({names}) SELECT {names} FROM {staged}")  # noqa: S608
+
+    @staticmethod
+    def _unique(table: TargetTable) -> list[Sequence[str]]:
+        return [table.route.key, *(index.columns for index in table.indexes if index.unique and index.whole)]
+
+    def _ingest(self, into: str, route: TableRoute, batches: Iterator[pa.RecordBatch]) -> int:
+        reader = pa.RecordBatchReader.from_batches(load_schema(route), checked(route, batches))
+        return int(self.cursor.adbc_ingest(into, reader, mode="append"))
+
+    def _keys(self, route: TableRoute) -> str:
+        return f"cutover_keys_{self._number(route)}"
+
+    def _number(self, route: TableRoute) -> int:
+        return [table.route.source for table in self.place.tables].index(route.source)
+
+    def _run(self, statement: str) -> None:
+        self.cursor.execute(statement)
+
+
+def _alike(one: str, columns: Sequence[str], other: str, others: Sequence[str]) -> str:
+    pairs = zip(columns, others, strict=True)
+    return " AND ".join(f"{one}.{postgresql.quoted(a)} = {other}.{postgresql.quoted(b)}" for a, b in pairs)
+
+
+def _keys_alone(route: TableRoute) -> TableRoute:
+    """Return the route of the key's columns, of which no row is refused: a key that cannot be is not there."""
+    columns = tuple(replace(route.column(name), may_lose=False, nullable=True) for name in route.key)
+    return replace(route, columns=columns, where=None)

@@ -1,0 +1,65 @@
+"""How far a schema of the target follows the source: a row of a table of that schema, which goes where it goes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from cutover.dialects import postgresql
+
+TABLE = "migration_checkpoints"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Up to where the changes of a feed are in the schema; ``changes`` counts them since the load."""
+
+    feed: str
+    position: str
+    changes: int
+    applied_at: datetime
+
+
+def create(connection: psycopg.Connection, schema: str, feed: str, position: str) -> None:
+    """Begin to follow: make the table where it is not there, and note the position that the load began at."""
+    where = sql.Identifier(schema, TABLE)
+    connection.execute(
+        sql.SQL(
+            "CREATE TABLE IF NOT EXISTS {} (feed text PRIMARY KEY, position text NOT NULL, changes bigint NOT NULL, "
+            "applied_at timestamp with time zone NOT NULL)"
+        ).format(where)
+    )
+    connection.execute(
+        sql.SQL("INSERT INTO {} VALUES (%s, %s, 0, now()) ON CONFLICT DO NOTHING").format(where), (feed, position)
+    )
+
+
+def read(connection: psycopg.Connection, schema: str, feed: str) -> Checkpoint | None:
+    """Return how far the schema follows the feed, or None where it does not."""
+    there = connection.execute("SELECT to_regclass(%s)", (postgresql.quoted(schema, TABLE),)).fetchone()
+    if there is None or there[0] is None:
+        return None
+    query = sql.SQL("SELECT feed, position, changes, applied_at FROM {} WHERE feed = %s")
+    row = connection.execute(query.format(sql.Identifier(schema, TABLE)), (feed,)).fetchone()
+    return None if row is None else Checkpoint(*row)
+
+
+def locked(cursor: Any, schema: str, feed: str) -> str:
+    """Return the position, which no other transaction moves until this one, of an ADBC cursor, ends."""
+    name = postgresql.quoted(schema, TABLE)
+    cursor.execute(f"SELECT position FROM {name} WHERE feed = $1 FOR UPDATE", (feed,))  # noqa: S608
+    row = cursor.fetchone()
+    return "" if row is None else str(row[0])
+
+
+def move(cursor: Any, schema: str, feed: str, position: str, changes: int) -> None:
+    """Move a checkpoint on, in an ADBC cursor's transaction."""
+    name = postgresql.quoted(schema, TABLE)
+    cursor.execute(
+        f"UPDATE {name} SET position = $1, changes = changes + $2, applied_at = now() WHERE feed = $3",  # noqa: S608
+        (position, changes, feed),
+    )
