@@ -7,6 +7,7 @@ from functools import partial
 from typing import TypeVar
 
 from cutover import report as reporting
+from cutover.dialects import pools
 from cutover.errors import CutoverError
 from cutover.report import Report
 from cutover.steps import check, follow, move, prove, switch, versions
@@ -87,6 +88,9 @@ def _change(run: Run) -> None:
 
 def _side_by_side(run: Run, work: Callable[[_Piece], None], pieces: Iterable[_Piece]) -> None:
     bulk = run.spec.strategy.types.data.bulk
+    wanted = run.params.workers or min(run.spec.extract_workers, run.spec.load_workers)
+    # A worker holds one connection to each server; what this process keeps would come on top.
+    pools.close()
 
     def retrying(attempt: int, failed: int, problem: Exception) -> None:
         run.record("retrying", attempt=attempt, pieces=failed, cause=str(problem))
@@ -94,7 +98,7 @@ def _side_by_side(run: Run, work: Callable[[_Piece], None], pieces: Iterable[_Pi
     on_workers(
         work,
         pieces,
-        run.params.workers or min(run.spec.extract_workers, run.spec.load_workers),
+        run.source.at_most(run.target.at_most(wanted)),
         1 + (bulk.max_retries if bulk.retry_on_failure else 0),
         retrying,
     )

@@ -52,7 +52,9 @@ def migrations(tmp_path_factory: pytest.TempPathFactory) -> Path:
     wrong = spec("crooked")
     wrong["strategy"]["types"]["data"]["bulk"] |= {"batchsize": 10}
     dead = spec("never", closed_window(utc_now()), schedule="0 0 * * *")
-    write(folder, [spec("museum", open_window(utc_now())), spec("library", retries=2), wrong, dead])
+    narrow = spec("narrow")
+    narrow["schema"] = {"database": {"source": {"pool": {"max": 3}}, "target": {"pool": {"max": 2}}}}
+    write(folder, [spec("museum", open_window(utc_now())), spec("library", retries=2), narrow, wrong, dead])
     (folder / "notes_only").mkdir()
     return folder
 
@@ -64,7 +66,7 @@ def bag(migrations: Path) -> DagBag:
 
 def test_one_dag_for_each_folder_and_a_broken_one_leaves_the_others_alone(bag: DagBag) -> None:
     assert bag.import_errors == {}
-    assert sorted(bag.dags) == ["crooked__broken", "library", "museum", "never__broken"]
+    assert sorted(bag.dags) == ["crooked__broken", "library", "museum", "narrow", "never__broken"]
 
 
 def test_the_shipped_migration_is_a_dag() -> None:
@@ -83,6 +85,17 @@ def test_a_missing_folder_of_migrations_is_no_error(tmp_path: Path) -> None:
 def test_tasks_and_their_order(bag: DagBag, name: str) -> None:
     dag = bag.dags[name]
     assert {task.task_id: task.downstream_task_ids for task in dag.tasks} == SHAPE
+
+
+def test_a_small_pool_limits_tasks_and_proves_one_thing_after_the_other(bag: DagBag) -> None:
+    dag = bag.dags["narrow"]
+    assert {task.task_id: task.downstream_task_ids for task in dag.tasks} == SHAPE | {
+        "finish_schema": {"validate.rows", "rollback_gate"},
+        "validate.rows": {"validate.views"},
+        "validate.views": {"validate.expectations"},
+    }
+    at_once = {task.task_id: task.max_active_tis_per_dagrun for task in dag.tasks}
+    assert [at_once[name] for name in ("chunks.extract", "chunks.load", "validate.rows")] == [3, 2, 2]
 
 
 def test_end_is_the_only_leaf_so_that_a_rollback_never_turns_a_run_green(bag: DagBag) -> None:

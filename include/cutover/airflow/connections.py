@@ -50,6 +50,7 @@ def run_id(context: Mapping[str, Any]) -> str:
 def in_run(folder: Path, context: Mapping[str, Any]) -> Iterator[Run]:
     """Open the run that a task belongs to; an error that retrying cannot mend fails the task at once."""
     # Imported here: DAG files are parsed every few seconds, and this brings Arrow and drivers along.
+    from cutover.dialects import pools
     from cutover.ledger import Ledger
     from cutover.steps.context import Params, endpoints, resume, start
 
@@ -64,3 +65,6 @@ def in_run(folder: Path, context: Mapping[str, Any]) -> Iterator[Run]:
             yield resume(identity, ledger, resolve)
     except TerminalError as error:
         raise AirflowFailException(str(error)) from error
+    finally:
+        # The next task begins when this one has said that it is done, not when its process has ended.
+        pools.close()

@@ -180,7 +180,7 @@ def _wire(spec: MigrationSpec, folder: Path) -> None:
     extract = step("move.extract_batch", "extract", **readers)
     transform = step("move.transform_batch", "transform", **readers)
     load = step("move.load_batch", "load", **writers)
-    rows = step("prove.validate_rows", "rows", **readers)
+    rows = step("prove.validate_rows", "rows", **readers | {"max_active_tis_per_dagrun": spec.compare_workers})
 
     @task
     def plan() -> list[int]:
@@ -204,9 +204,13 @@ def _wire(spec: MigrationSpec, folder: Path) -> None:
 
     @task_group
     def validate(batches: Any) -> None:
-        rows.expand(batch=batches)
-        step("prove.validate_views", "views")()
-        step("prove.validate_expectations", "expectations")()
+        proofs = (
+            rows.expand(batch=batches),
+            step("prove.validate_views", "views")(),
+            step("prove.validate_expectations", "expectations")(),
+        )
+        if not spec.proves_side_by_side:
+            chain(*proofs)
 
     @task(trigger_rule=TriggerRule.ALL_DONE, retries=0)
     def rollback_gate() -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from cutover.errors import PreflightError
@@ -17,8 +17,29 @@ DEFAULT_PORTS = {"mysql": 3306, "postgresql": 5432}
 
 
 @dataclass(frozen=True)
+class Pool:
+    """How many connections a run holds to a server, and how it comes by them; times are milliseconds.
+
+    Attributes:
+        min: so many a process keeps open, however long nobody uses them.
+        max: so many the whole run holds at once, at most.
+        acquire: how long to try for a connection.
+        idle: how long a connection that nobody uses stays open.
+    """
+
+    min: int = 5
+    max: int = 20
+    acquire: int = 60_000
+    idle: int = 10_000
+
+
+@dataclass(frozen=True)
 class Endpoint:
-    """A database server and the database on it; ``repr`` and ``str`` leave the password out."""
+    """A database server and the database on it; ``repr`` and ``str`` leave the password out.
+
+    Without a ``pool`` connections are plain: as many as there is work for, opened and closed each time.
+    With one that is not to keep them (``keeps`` is false) they are closed each time too.
+    """
 
     kind: str
     host: str
@@ -28,6 +49,8 @@ class Endpoint:
     password: str = field(default="", repr=False)
     verify_tls: bool = False
     tls_ca: str | None = None
+    pool: Pool | None = None
+    keeps: bool = True
 
     def __str__(self) -> str:
         return f"{self.kind}://{self.user}@{self.host}:{self.port}/{self.database}"
@@ -36,6 +59,14 @@ class Endpoint:
     def identity(self) -> str:
         """What tells this database from every other: kind, host, port and name, but not the user."""
         return f"{self.kind}://{self.host}:{self.port}/{self.database}"
+
+    def keeping_none(self) -> Endpoint:
+        """Return the endpoint for a piece of work that holds one connection at a time, and none between."""
+        return replace(self, keeps=False)
+
+    def at_most(self, wanted: int) -> int:
+        """Return how many of the connections that are wanted may be held at once."""
+        return wanted if self.pool is None else min(wanted, self.pool.max)
 
 
 Resolver = Callable[[str], Endpoint]

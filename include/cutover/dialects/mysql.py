@@ -17,6 +17,7 @@ import pyarrow as pa
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql
 
+from cutover.dialects import pools
 from cutover.dialects.endpoint import Endpoint
 from cutover.errors import PreflightError, TransientError
 
@@ -27,6 +28,10 @@ SESSION = ("SET time_zone = '+00:00'", "SET sql_mode = 'NO_ENGINE_SUBSTITUTION'"
 _ERROR_CODE = re.compile(r"ERROR (\d{4})|\((\d{4}),")
 # Client errors 2002 to 2055 and these server errors end with the connection or the lock wait.
 _TRANSIENT_CODES = {1040, 1053, 1203, 1205, 1213, 1927}
+# Too many connections: of all, of this account by the server's limit, of this account by its own. The last
+# code is also that of other limits, which do not pass in seconds; its message names the limit.
+_FULL_CODES, _LIMIT_CODE, _LIMIT = {1040, 1203}, 1226, "max_user_connections"
+_CHARSET = "utf8mb4"
 
 
 def quoted(name: str) -> str:
@@ -35,7 +40,7 @@ def quoted(name: str) -> str:
 
 
 def engine(endpoint: Endpoint) -> sa.Engine:
-    """Return an SQLAlchemy engine whose sessions run in UTC."""
+    """Return an SQLAlchemy engine whose sessions run in UTC; its pool, where it has one, is this process's."""
     url = sa.URL.create(
         "mysql+mysqldb",
         endpoint.user,
@@ -44,19 +49,28 @@ def engine(endpoint: Endpoint) -> sa.Engine:
         endpoint.port,
         endpoint.database,
     )
-    made = sa.create_engine(url, connect_args=_client_options(endpoint), poolclass=sa.NullPool)
 
-    @sa.event.listens_for(made, "connect")
-    def _prepare(connection: Any, _record: object) -> None:
-        with closing(connection.cursor()) as cursor:
-            for statement in SESSION:
-                cursor.execute(statement)
+    def renew(connection: Any) -> None:
+        connection.change_user(endpoint.user, endpoint.password, endpoint.database)
+        connection.set_character_set(_CHARSET)
 
-    return made
+    return pools.engine(endpoint, url, _client_options(endpoint), pools.Ways(_prepare, renew, full))
+
+
+def _prepare(connection: Any) -> None:
+    with closing(connection.cursor()) as cursor:
+        for statement in SESSION:
+            cursor.execute(statement)
+
+
+def full(error: BaseException) -> bool:
+    """Whether a server, or an account, has as many connections as it may."""
+    number = _number(error)
+    return number in _FULL_CODES or (number == _LIMIT_CODE and _LIMIT in str(error))
 
 
 def _client_options(endpoint: Endpoint) -> dict[str, Any]:
-    options: dict[str, Any] = {"charset": "utf8mb4", "connect_timeout": 10}
+    options: dict[str, Any] = {"charset": _CHARSET, "connect_timeout": pools.connect_timeout(endpoint)}
     if endpoint.verify_tls:
         options["ssl_mode"] = "VERIFY_IDENTITY"
         options["ssl"] = {"ca": endpoint.tls_ca or ssl.get_default_verify_paths().cafile or ""}
@@ -103,6 +117,8 @@ def read(endpoint: Endpoint, statement: str, batch_rows: int) -> Iterator[pa.Rec
 def _read_with_connectorx(endpoint: Endpoint, statement: str, batch_rows: int) -> Iterator[pa.RecordBatch]:
     import connectorx
 
+    if endpoint.pool is not None:
+        _wait_for_a_place(endpoint)
     login = quote(endpoint.user, safe="")
     if endpoint.password:
         login += ":" + quote(endpoint.password, safe="")
@@ -121,6 +137,30 @@ def _read_with_connectorx(endpoint: Endpoint, statement: str, batch_rows: int) -
         raise _explained(endpoint, error) from None
 
 
+def _wait_for_a_place(endpoint: Endpoint) -> None:
+    """Wait until the server takes a connection: connectorx would say why it does not, but only after 30 s.
+
+    Raises:
+        TransientError: the server was full for as long as the pool's ``acquire`` allows, or is not there.
+        PreflightError: it refused the login.
+    """
+    import MySQLdb
+
+    try:
+        _connected(endpoint).close()
+    except MySQLdb.Error as error:
+        raise _explained(endpoint, error) from None
+
+
+def _connected(endpoint: Endpoint, **options: Any) -> Any:
+    """Connect with the C client."""
+    import MySQLdb
+
+    login = {"host": endpoint.host, "port": endpoint.port, "user": endpoint.user, "passwd": endpoint.password}
+    options |= _client_options(endpoint) | login | {"db": endpoint.database}
+    return pools.patient(endpoint, lambda: MySQLdb.connect(**options), full)
+
+
 def _read_with_client(endpoint: Endpoint, statement: str, batch_rows: int) -> Iterator[pa.RecordBatch]:
     with client(endpoint) as connection:
         yield from batches(connection, statement, batch_rows)
@@ -137,22 +177,10 @@ def client(endpoint: Endpoint) -> Iterator[Any]:
     import MySQLdb.cursors
 
     try:
-        with closing(
-            MySQLdb.connect(
-                host=endpoint.host,
-                port=endpoint.port,
-                user=endpoint.user,
-                passwd=endpoint.password,
-                db=endpoint.database,
-                cursorclass=MySQLdb.cursors.SSCursor,
-                # Bytes are bytes to the server, too, and not text in the connection's charset.
-                binary_prefix=True,
-                **_client_options(endpoint),
-            )
-        ) as connection:
-            with closing(connection.cursor()) as cursor:
-                for prepare in SESSION:
-                    cursor.execute(prepare)
+        # Bytes are bytes to the server, too, and not text in the connection's charset.
+        options = {"cursorclass": MySQLdb.cursors.SSCursor, "binary_prefix": True}
+        with closing(_connected(endpoint, **options)) as connection:
+            _prepare(connection)
             yield connection
     except MySQLdb.Error as error:
         raise _explained(endpoint, error) from None
@@ -179,11 +207,16 @@ def _array(values: Sequence[object]) -> pa.Array:
 
 def _explained(endpoint: Endpoint, error: BaseException) -> Exception:
     text = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-    code = _ERROR_CODE.search(text)
-    number = int(code[1] or code[2]) if code else 0
-    if number in _TRANSIENT_CODES or 2000 <= number < 2100 or (not number and _lost(text)):
+    number = _number(error)
+    if full(error) or number in _TRANSIENT_CODES or 2000 <= number < 2100 or (not number and _lost(text)):
         return TransientError(f"reading from {endpoint}: {text}")
     return PreflightError([f"reading from {endpoint}: {text}"])
+
+
+def _number(error: BaseException) -> int:
+    """Return the server's or client's number for an error, 0 where none is told."""
+    code = _ERROR_CODE.search(str(error))
+    return int(code[1] or code[2]) if code else 0
 
 
 def _lost(text: str) -> bool:

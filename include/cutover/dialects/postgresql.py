@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator, Sequence
@@ -15,6 +16,7 @@ import pyarrow as pa
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
+from cutover.dialects import pools
 from cutover.dialects.endpoint import Endpoint
 from cutover.errors import DataError, PreflightError, TerminalError, TransientError
 
@@ -23,6 +25,10 @@ _DIALECT: sa.Dialect = postgresql.dialect(paramstyle="named")  # type: ignore[no
 # timeout, 57 operator intervention (PostgreSQL manual, appendix A).
 _TRANSIENT_CLASSES = ("08", "40", "53", "57")
 _TRANSIENT_STATES = ("55P03",)
+# SQLSTATE 53300 in the server's words, which are all that libpq tells of a connection it did not get.
+_FULL = re.compile(r"too many (?:connections|clients)|connection slots are reserved|\b53300\b")
+# pg_dump's own, and one for each of its two jobs.
+_DUMP_CONNECTIONS = 3
 
 
 def quoted(*names: str) -> str:
@@ -35,17 +41,27 @@ def transient(sqlstate: str | None) -> bool:
     return sqlstate is None or sqlstate[:2] in _TRANSIENT_CLASSES or sqlstate in _TRANSIENT_STATES
 
 
-def engine(endpoint: Endpoint, driver: str = "psycopg") -> sa.Engine:
-    """Return an SQLAlchemy engine whose sessions run in UTC."""
-    made = sa.create_engine(url(endpoint, driver), connect_args=_options(endpoint), poolclass=sa.NullPool)
+def engine(endpoint: Endpoint) -> sa.Engine:
+    """Return an SQLAlchemy engine whose sessions run in UTC; its pool, where it has one, is this process's."""
+    # DISCARD ALL drops prepared statements, of which psycopg would not know.
+    options = _options(endpoint) | {"prepare_threshold": None}
+    return pools.engine(endpoint, url(endpoint), options, pools.Ways(_prepare, _renew, full))
 
-    @sa.event.listens_for(made, "connect")
-    def _prepare(connection: Any, _record: object) -> None:
-        with closing(connection.cursor()) as cursor:
-            cursor.execute("SET timezone TO 'UTC'")
-        connection.commit()
 
-    return made
+def _prepare(connection: psycopg.Connection) -> None:
+    connection.execute("SET timezone TO 'UTC'")
+    connection.commit()
+
+
+def _renew(connection: psycopg.Connection) -> None:
+    connection.autocommit = True
+    connection.execute("DISCARD ALL")
+    connection.autocommit = False
+
+
+def full(error: BaseException) -> bool:
+    """Whether the server, the database or the role has as many connections as it may."""
+    return _FULL.search(str(error)) is not None
 
 
 def url(endpoint: Endpoint, driver: str | None = "psycopg") -> sa.URL:
@@ -67,7 +83,7 @@ def _uri(endpoint: Endpoint) -> str:
 
 
 def _options(endpoint: Endpoint) -> dict[str, str]:
-    options = {"connect_timeout": "10", "application_name": "cutover"}
+    options = {"connect_timeout": str(pools.connect_timeout(endpoint)), "application_name": "cutover"}
     if endpoint.verify_tls:
         options |= {"sslmode": "verify-full", "sslrootcert": endpoint.tls_ca or "system"}
     return options
@@ -80,13 +96,13 @@ def session(
     """Open a transaction that commits when the block ends well, with timeouts in milliseconds.
 
     Raises:
-        TransientError: the server could not be reached, or a lock was not to be had in time.
+        TransientError: the server could not be reached or was full, or a lock was not to be had in time.
         TerminalError: ``statement_timeout`` ran out.
         DataError: a value broke a constraint.
         PreflightError: the server refused something else; its own words are in the message.
     """
     try:
-        with psycopg.connect(_uri(endpoint)) as connection:
+        with _connected(endpoint) as connection:
             setting = "SELECT set_config(%s, %s, false)"
             connection.execute(setting, ("TimeZone", "UTC"))
             connection.execute(setting, ("statement_timeout", str(statement_timeout)))
@@ -128,6 +144,18 @@ def driver(connection: sa.Connection) -> psycopg.Connection:
     return cast(psycopg.Connection, connection.connection.driver_connection)
 
 
+@contextmanager
+def _connected(endpoint: Endpoint) -> Iterator[psycopg.Connection]:
+    """Connect, or borrow a connection that is kept; commit when the block ends well."""
+    if endpoint.pool is None or not endpoint.keeps:
+        with pools.patient(endpoint, lambda: psycopg.connect(_uri(endpoint)), full) as connection:
+            yield connection
+    else:
+        with pools.borrowed(endpoint, engine(endpoint)) as connection:
+            yield connection
+            connection.commit()
+
+
 def _translated(endpoint: Endpoint, error: psycopg.Error) -> Exception:
     text = f"{endpoint}: {_first_line(error)}"
     # A refused login comes without an SQLSTATE, in the words of libpq.
@@ -157,7 +185,7 @@ def arrow_connection(endpoint: Endpoint) -> Iterator[Any]:
 
     uri = _uri(endpoint)
     try:
-        connection = dbapi.connect(uri)
+        connection = pools.patient(endpoint, lambda: dbapi.connect(uri), full)
     except dbapi.Error as error:
         raise TransientError(f"connecting to {endpoint}: {_first_line(error)}") from None
     try:
@@ -247,10 +275,15 @@ def program(name: str) -> str:
 def dump(endpoint: Endpoint, schemas: Sequence[str], into: Path) -> None:
     """Dump whole schemas into a directory that pg_restore reads; the password travels in the environment.
 
+    What is in the directory goes, and so do connections that this process keeps: pg_dump takes their place.
+
     Raises:
         PreflightError: pg_dump is missing or failed; its own words are in the message.
+        TransientError: the server was full for as long as the pool's ``acquire`` allows.
     """
-    command = [program("pg_dump"), "--format=directory", "--jobs=2", "--compress=1", "--file", str(into)]
+    # A single job works on pg_dump's own connection.
+    jobs = max(1, endpoint.at_most(_DUMP_CONNECTIONS) - 1)
+    command = [program("pg_dump"), "--format=directory", f"--jobs={jobs}", "--compress=1", "--file", str(into)]
     command += ["--host", endpoint.host, "--port", str(endpoint.port), "--username", endpoint.user]
     # The pattern is quoted: an unquoted name would be folded, and * would match more.
     command += [f"--schema={quoted(schema)}" for schema in schemas]
@@ -258,6 +291,12 @@ def dump(endpoint: Endpoint, schemas: Sequence[str], into: Path) -> None:
     options = {"PGPASSWORD": endpoint.password}
     if endpoint.verify_tls:
         options |= {"PGSSLMODE": "verify-full", "PGSSLROOTCERT": endpoint.tls_ca or "system"}
-    done = subprocess.run(command, env=os.environ | options, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise PreflightError([f"pg_dump of {endpoint} failed: {done.stderr.strip()}"])
+
+    def attempt() -> None:
+        shutil.rmtree(into, ignore_errors=True)
+        done = subprocess.run(command, env=os.environ | options, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise PreflightError([f"pg_dump of {endpoint} failed: {done.stderr.strip()}"])
+
+    pools.close()
+    pools.patient(endpoint, attempt, full)

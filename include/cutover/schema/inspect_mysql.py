@@ -126,7 +126,7 @@ def inspect(endpoint: Endpoint) -> Schema:
                     partitions.get(name),
                 )
             )
-        schema = Schema(
+        return Schema(
             endpoint.database,
             tuple(tables),
             tuple(OtherObject(kind, name) for kind, name in connection.execute(_OTHERS)),
@@ -136,8 +136,6 @@ def inspect(endpoint: Endpoint) -> Schema:
             programs.routines(connection),
             programs.events(connection),
         )
-    engine.dispose()
-    return schema
 
 
 def _column(

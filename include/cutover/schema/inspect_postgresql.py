@@ -82,5 +82,4 @@ def inspect(endpoint: Endpoint, schema: str) -> Schema:
                     statistics=Statistics(int(rows), int(size)),
                 )
             )
-    engine.dispose()
     return Schema(schema, tuple(tables), others, version)

@@ -30,7 +30,6 @@ def profile(endpoint: Endpoint, source: Schema, spec: MigrationSpec, tables: set
     engine = mysql.engine(endpoint)
     with engine.connect() as connection:
         profiled = tuple(_profiled(connection, t, spec) if t.name in tables else t for t in source.tables)
-    engine.dispose()
     return replace(source, tables=profiled)
 
 

@@ -12,7 +12,7 @@ from cutover.spec.data import DataSpec
 from cutover.spec.endpoint import Source, Target
 from cutover.spec.monitoring import Monitoring
 from cutover.spec.rollback import Rollback
-from cutover.spec.schema import SchemaSpec, SourceLogin, TargetLogin
+from cutover.spec.schema import EXPECTATIONS, Pool, SchemaSpec, SourceLogin, TargetLogin
 from cutover.spec.strategy import Strategy
 
 _LOGIN = ("host", "port", "database", "username", "password")
@@ -49,23 +49,50 @@ class MigrationSpec(Part):
         return self.target or self.schema_.database.target
 
     @property
+    def source_pool(self) -> Pool | None:
+        """How connections to the source are held, however it is reached."""
+        return self.schema_.database.source.pool
+
+    @property
+    def target_pool(self) -> Pool | None:
+        """How connections to the target are held, however it is reached."""
+        return self.schema_.database.target.pool
+
+    @property
     def target_schema(self) -> str:
         """The schema of the target that goes live."""
         return self.target.schema_ if self.target else "public"
 
     @property
     def extract_workers(self) -> int:
-        """How many chunks are read at once: the smaller of the two limits the spec may set."""
+        """How many chunks are read at once: the smallest of the limits the spec may set."""
         full = self.data.extraction.strategy.full
         limit = min(self.strategy.types.data.bulk.parallel_workers, full.max_parallel_workers)
-        return limit if full.parallel_extraction else 1
+        return _at_most(limit if full.parallel_extraction else 1, self.source_pool)
 
     @property
     def load_workers(self) -> int:
-        """How many chunks are loaded at once: the smaller of the two limits the spec may set."""
+        """How many chunks are loaded at once: the smallest of the limits the spec may set."""
         bulk, performance = self.data.loading.strategy.bulk, self.data.loading.options.performance
         limit = min(self.strategy.types.data.bulk.parallel_workers, bulk.max_parallel_workers)
-        return limit if bulk.parallel_loading and performance.parallel_loading else 1
+        parallel = bulk.parallel_loading and performance.parallel_loading
+        return _at_most(limit if parallel else 1, self.target_pool)
+
+    @property
+    def compare_workers(self) -> int:
+        """How many chunks are compared at once: each takes a connection to either side."""
+        return _at_most(self.extract_workers, self.target_pool)
+
+    @property
+    def proves_side_by_side(self) -> bool:
+        """Whether there are connections for rows, views and expectations to be proven at once."""
+        reading = self.compare_workers + 1
+        sides = ((reading, self.source_pool), (reading + EXPECTATIONS, self.target_pool))
+        return all(_at_most(wanted, pool) == wanted for wanted, pool in sides)
+
+
+def _at_most(wanted: int, pool: Pool | None) -> int:
+    return wanted if pool is None else min(wanted, pool.max)
 
 
 def ways_in(data: Mapping[str, Any]) -> list[tuple[str, str]]:

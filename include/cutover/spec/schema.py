@@ -9,6 +9,7 @@ from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
 from cutover.spec.base import (
     AlwaysTrue,
+    Count,
     Many,
     Milliseconds,
     Name,
@@ -18,6 +19,9 @@ from cutover.spec.base import (
     UnbuiltSwitch,
     refusal,
 )
+
+# How many connections to the target Great Expectations holds.
+EXPECTATIONS = 2
 
 _REFERENCE = re.compile(r"\$\{[A-Za-z_][A-Za-z0-9_]*\}")
 
@@ -47,13 +51,31 @@ Secret = Annotated[
 Port = Annotated[Annotated[int, Field(ge=1, le=65535)] | str, BeforeValidator(_port)]
 
 
-class Pool(UnbuiltPart):
-    """A connection pool."""
+class Pool(Part):
+    """How many connections a run holds to a server; without a pool, as many as there is work for.
 
-    min: int | None = None
-    max: int | None = None
-    acquire: Milliseconds | None = None
-    idle: Milliseconds | None = None
+    max: so many the whole run holds at once at most; there are no more workers than it has room for.
+    acquire: how long to try for a connection where the server is full, or the pool has none free.
+    min: so many connections a process keeps open between uses; where it is not said, 5 or max if that is less.
+    idle: how long one of the others stays open when nobody uses it.
+    Workers and the Arrow readers and writers keep none: min and idle are about the other steps' connections.
+    """
+
+    min: Annotated[int, Field(ge=0)] = 5
+    max: Count = 20
+    acquire: Milliseconds = 60_000
+    idle: Milliseconds = 10_000
+
+    @property
+    def kept(self) -> int:
+        """How many connections a process keeps open."""
+        return min(self.min, self.max)
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Pool:
+        if self.min > self.max and "min" in self.model_fields_set:
+            raise refusal(("min", f"is {self.min}, which is more than max, {self.max}"))
+        return self
 
 
 class Login(Part):
@@ -89,6 +111,14 @@ class TargetLogin(Login):
     """The database that is written."""
 
     type: Annotated[Literal["postgresql"], NotYet("mysql", "oracle", "sqlserver")] = "postgresql"
+
+    @model_validator(mode="after")
+    def _room_for_expectations(self) -> TargetLogin:
+        if self.pool is not None and self.pool.max < EXPECTATIONS:
+            raise refusal(
+                ("pool.max", f"is too small; {EXPECTATIONS} is the least, for Great Expectations holds so many")
+            )
+        return self
 
 
 class Database(Part):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import re
 import time
@@ -15,12 +16,14 @@ from typing import Any
 from cutover import ledger as ledgers
 from cutover import window
 from cutover.data.shadow import name_for
-from cutover.dialects.endpoint import Endpoint, Resolver, from_connection_variable, from_environment
+from cutover.dialects import pools
+from cutover.dialects.endpoint import Endpoint, Pool, Resolver, from_connection_variable, from_environment
 from cutover.errors import CutoverError, PreflightError
 from cutover.ledger import Ledger
 from cutover.plan import Plan
 from cutover.spec import MigrationSpec
 from cutover.spec.endpoint import Endpoint as Access
+from cutover.spec.schema import Pool as PoolSpec
 from cutover.spec.schema import SourceLogin, TargetLogin
 
 MODES = ("safe", "dry_run")
@@ -142,6 +145,17 @@ class Run:
         """Whether objects of the source may stay behind."""
         return self.params.allow_losses or self.spec.schema_.settings.allow_losses
 
+    def beside_others(self) -> Run:
+        """Return the run as a piece of work sees it that others are done beside: it keeps no connection.
+
+        So a piece holds one connection to a server at a time, the expectations two. What this process has
+        kept until now is closed.
+        """
+        pools.close()
+        piece = copy.copy(self)  # with the plan, if it has been read
+        piece.source, piece.target = self.source.keeping_none(), self.target.keeping_none()
+        return piece
+
     def record(self, kind: str, /, **detail: Any) -> None:
         """Add an event to the ledger."""
         self.ledger.append(self.id, self.spec.name, kind, detail)
@@ -252,8 +266,8 @@ def endpoints(spec: MigrationSpec, resolver: Resolver = from_connection_variable
     Raises:
         PreflightError: a connection or variable is missing, or names another kind of database.
     """
-    source = _endpoint(spec.source_access, "mysql", resolver)
-    target = _endpoint(spec.target_access, "postgresql", resolver)
+    source = replace(_endpoint(spec.source_access, "mysql", resolver), pool=_pool(spec.source_pool))
+    target = replace(_endpoint(spec.target_access, "postgresql", resolver), pool=_pool(spec.target_pool))
     for side, endpoint, kind in (("source", source, "mysql"), ("target", target, "postgresql")):
         if endpoint.kind != kind:
             raise PreflightError([f"{side} must be a {kind} database, but {endpoint} is not"])
@@ -279,6 +293,10 @@ def _endpoint(access: Access | SourceLogin | TargetLogin, kind: str, resolver: R
     if access.tls is None:
         return found
     return replace(found, verify_tls=access.tls == "verify", tls_ca=access.tls_ca)
+
+
+def _pool(given: PoolSpec | None) -> Pool | None:
+    return None if given is None else Pool(given.kept, given.max, given.acquire, given.idle)
 
 
 def _substituted(value: object) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -39,7 +38,6 @@ def backup(run: Run) -> None:
             detail["skipped"] = "nothing to back up" if not run.plan.target.tables else "switched off"
             return
         into = run.folder / "backup"
-        shutil.rmtree(into, ignore_errors=True)
         into.parent.mkdir(parents=True, exist_ok=True)
         postgresql.dump(run.target, [run.live], into)
         detail["path"] = str(into)
@@ -72,6 +70,7 @@ def extract_batch(run: Run, number: int) -> None:
         TransientError: the source was lost.
         PreflightError: the staging disk is full.
     """
+    run = run.beside_others()
     for chunk in run.plan.batches[number]:
         with run.noting_failure("extract"):
             run.check_time()
@@ -113,6 +112,7 @@ def load_batch(run: Run, number: int) -> None:
         TransientError: the target was lost.
         DataError: the target refused rows, or too many were refused before.
     """
+    run = run.beside_others()
     for chunk in run.plan.batches[number]:
         with run.noting_failure("load"):
             path = _staged(run, chunk, "transformed")
@@ -130,7 +130,7 @@ def stream_chunk(run: Run, chunk: Chunk) -> None:
     Raises:
         As the three steps do.
     """
-    tally = Tally()
+    run, tally = run.beside_others(), Tally()
     with run.noting_failure("load"):
         _load(run, chunk, transform(run.plan.loading(chunk), _read(run, chunk), tally), tally)
 
@@ -218,7 +218,7 @@ def finish_schema(run: Run) -> None:
         finish.enforce_limits(finish.counts(target, schema), *limits)
         settings = run.spec.schema_.settings
         removed = [r for table in plan.tables for r in finish.remove_duplicates(target, schema, table)]
-        builders = INDEX_BUILDERS if settings.indexes.parallel_index_creation else 1
+        builders = target.at_most(INDEX_BUILDERS if settings.indexes.parallel_index_creation else 1)
         built = keys.build_indexes(target, schema, plan.tables, builders, settings.indexes.index_creation_timeout)
         removed += built.removed
         _refuse_lost_uniqueness(run, built)

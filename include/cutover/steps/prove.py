@@ -30,6 +30,7 @@ def validate_rows(run: Run, number: int) -> None:
     """
     if not compares_rows(run):
         return
+    run = run.beside_others()
     with run.noting_failure("validate_rows"):
         attempts = RECHECKS if run.plan.follows else 1
         for attempt in range(attempts):
@@ -107,6 +108,7 @@ def validate_views(run: Run) -> None:
     """
     if not compares_rows(run) or not run.plan.views:
         return
+    run = run.beside_others()
     with run.step("validate_views") as detail:
         finished = run.finished("finish_schema")
         kept_back = any(count["errors"] or count["by_rule"] for count in (finished or {}).get("tables", ()))
@@ -133,6 +135,7 @@ def validate_expectations(run: Run) -> None:
         VerificationError: with every critical expectation that failed.
         SpecError: a suite of the user's cannot be read.
     """
+    run = run.beside_others()
     with run.step("validate_expectations") as detail:
         chosen = _suites(run)
         if not chosen:

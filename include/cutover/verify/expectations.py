@@ -14,7 +14,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from cutover.dialects import postgresql
+from cutover.dialects import pools, postgresql
 from cutover.dialects.endpoint import Endpoint
 from cutover.errors import TransientError, VerificationError
 from cutover.schema.target import TargetTable
@@ -137,9 +137,12 @@ def _ask(
     )
     # The URL is put in when a connection is made: what Great Expectations keeps, prints and renders
     # holds only the name of the variable.
-    secrets = {_URL: _url(target, schema)}
+    address = _url(target, schema)
+    secrets = {_URL: address.replace("$", r"\$")}  # it would be taken for another variable
     context = gx.get_context(mode="ephemeral", project_config=config, runtime_environment=secrets)
-    source = context.data_sources.add_postgres("target", connection_string=f"${{{_URL}}}")
+    source = context.data_sources.add_postgres(
+        "target", connection_string=f"${{{_URL}}}", kwargs=_connecting(target, address, lost)
+    )
     engines = [source.get_engine(), source.get_execution_engine().engine]
     answers: dict[int, Any] = {}
     try:
@@ -214,8 +217,29 @@ def _url(target: Endpoint, schema: str) -> str:
     settings = {"search_path": path, "timezone": "UTC", "default_transaction_read_only": "on"}
     options = " ".join(f"-c {key}=" + re.sub(r"([\\\s])", r"\\\1", value) for key, value in settings.items())
     url = postgresql.url(target, driver=None).set(drivername="postgresql+psycopg2")
-    text = url.update_query_dict({"options": options}).render_as_string(hide_password=False)
-    return text.replace("$", r"\$")  # it would be taken for another variable
+    return url.update_query_dict({"options": options}).render_as_string(hide_password=False)
+
+
+def _connecting(target: Endpoint, address: str, lost: list[BaseException]) -> dict[str, Any]:
+    """Return how Great Expectations' engines connect, where that is not by themselves."""
+    if target.pool is None:
+        return {}
+    import psycopg2
+
+    url = sa.make_url(address)
+    login = url.translate_connect_args(username="user", database="dbname")
+
+    def connect() -> Any:
+        if lost:
+            # Great Expectations goes on with the next question, which need not wait as long again.
+            raise lost[0]
+        try:
+            return pools.patient(target, lambda: psycopg2.connect(**login, **url.query), postgresql.full)
+        except TransientError as error:
+            lost.append(error)
+            raise
+
+    return {"creator": connect}
 
 
 def _note_losses(engine: sa.Engine, lost: list[BaseException]) -> None:

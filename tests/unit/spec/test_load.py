@@ -263,3 +263,53 @@ def test_switched_off_tables_are_empty() -> None:
 def test_cleaning_tables_are_whole(body: str, message: str) -> None:
     (problem,) = problems(HEAD + f"data: {{transformation: {{cleaning: {{{body}}}}}}}")
     assert message in problem
+
+
+def pools(source: str = "{}", target: str = "{}") -> str:
+    return f"schema: {{database: {{source: {{pool: {source}}}, target: {{pool: {target}}}}}}}\n"
+
+
+def test_a_pool_beside_a_connection_has_the_requirements_defaults() -> None:
+    spec = load(pools("{idle: 5s}", "{max: 4}"))
+    assert spec.source_access is spec.source
+    assert spec.source_pool is not None
+    assert spec.target_pool is not None
+    pool = spec.source_pool
+    assert (pool.kept, pool.max, pool.acquire, pool.idle) == (5, 20, 60_000, 5_000)
+    assert (spec.target_pool.kept, spec.target_pool.max) == (4, 4)
+    assert (load("").source_pool, load("").target_pool) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (pools("{min: 3, max: 2}"), "schema.database.source.pool.min: is 3, which is more than max, 2"),
+        (pools("{min: 21}"), "schema.database.source.pool.min: is 21, which is more than max, 20"),
+        (pools(target="{max: 1}"), "schema.database.target.pool.max: is too small; 2 is the least"),
+        (pools("{max: 0}"), "schema.database.source.pool.max: should be greater than 0"),
+        (pools("{acquire: 0}"), "schema.database.source.pool.acquire: should be greater than 0"),
+    ],
+)
+def test_pools_that_cannot_be(body: str, message: str) -> None:
+    (problem,) = problems(HEAD + body)
+    assert problem.startswith(f"m.yaml:4: {message}")
+
+
+@pytest.mark.parametrize(
+    ("body", "workers", "together"),
+    [
+        ("", (5, 5, 5), True),
+        (pools(), (5, 5, 5), True),
+        (pools("{max: 3}"), (3, 5, 3), False),
+        (pools(target="{max: 2}"), (5, 2, 2), False),
+        (pools("{max: 6}", "{max: 8}"), (5, 5, 5), True),
+        (pools("{max: 5}", "{max: 8}"), (5, 5, 5), False),
+        (pools("{max: 6}", "{max: 7}"), (5, 5, 5), False),
+    ],
+)
+def test_workers_hold_no_more_connections_than_the_pools(
+    body: str, workers: tuple[int, int, int], together: bool
+) -> None:
+    spec = load(body)
+    assert (spec.extract_workers, spec.load_workers, spec.compare_workers) == workers
+    assert spec.proves_side_by_side is together
