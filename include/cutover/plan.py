@@ -15,7 +15,7 @@ from cutover.schema import ddl
 from cutover.schema.ddl import Statement
 from cutover.schema.model import Schema
 from cutover.schema.programs import Program
-from cutover.schema.target import Loss, Movable, Note, TargetTable, TargetView
+from cutover.schema.target import Loss, Movable, Note, TargetSequence, TargetTable, TargetView
 from cutover.schema.translate import translate
 from cutover.spec import MigrationSpec
 
@@ -35,6 +35,7 @@ class Plan:
         tables: the tables to create, parents before children.
         views: the views to create, each after those it reads.
         programs: routines and triggers to create.
+        sequences: the sequences to create, before the tables that count with them.
         batches: chunks, dealt out to workers.
         losses: what does not arrive, and why.
         notes: what arrives, but not as it was.
@@ -51,6 +52,7 @@ class Plan:
     notes: tuple[Note, ...]
     deferrable: bool
     validated: bool = True
+    sequences: tuple[TargetSequence, ...] = ()
 
     @property
     def chunks(self) -> list[Chunk]:
@@ -107,12 +109,13 @@ class Plan:
         found += [Movable("TYPE", enum.identifier) for table in self.tables for enum in table.enums]
         found += [Movable("COLLATION", name) for name in ddl.collations_of(self.tables)]
         found += [Movable("VIEW", view.name) for view in self.views]
+        found += [Movable("SEQUENCE", sequence.name) for sequence in self.sequences]
         return (*found, *(Movable("ROUTINE", ddl.routine_name(program)) for program in self.programs))
 
     @property
     def relation_names(self) -> set[str]:
-        """What the tables, views, indexes and keys are called, which share one space of names."""
-        names = {movable.name for movable in self.movables if movable.kind in ("TABLE", "VIEW")}
+        """What the tables, views, sequences, indexes and keys are called, which share one space of names."""
+        names = {movable.name for movable in self.movables if movable.kind in ("TABLE", "VIEW", "SEQUENCE")}
         for table in self.tables:
             names |= {index.name for index in table.indexes} | ({table.key_name} if table.route.key else set())
         return names
@@ -121,6 +124,11 @@ class Plan:
     def type_names(self) -> set[str]:
         """What the enumerated types are called."""
         return {movable.name for movable in self.movables if movable.kind == "TYPE"}
+
+    @property
+    def first(self) -> list[Statement]:
+        """The statements that make what the tables' columns need: collations, types and sequences."""
+        return [*ddl.create_types(self.tables), *ddl.create_sequences(self.sequences)]
 
     @property
     def code(self) -> list[Statement]:
@@ -140,7 +148,7 @@ class Plan:
     @property
     def up(self) -> list[Statement]:
         """The statements that build the target, in order; the load comes after the tables."""
-        statements = [*ddl.create_types(self.tables), *ddl.create_tables(self.tables)]
+        statements = [*self.first, *ddl.create_tables(self.tables)]
         for table in self.tables:
             statements += ddl.indexes(table)
         for table in self.tables:
@@ -148,13 +156,14 @@ class Plan:
             statements += [added] if added else []
         for table in self.tables:
             statements += [ddl.foreign_key(table, key, self.deferrable, self.validated) for key in table.foreign_keys]
-        return statements + self.last
+        return [*statements, *ddl.restart_sequences(self.sequences), *self.last]
 
     @property
     def down(self) -> list[Statement]:
         """The statements that take the target away again."""
         views = map(ddl.drop_view, reversed(self.views))
-        return [*views, *ddl.drop_tables(self.tables), *map(ddl.drop_program, self.programs)]
+        tables, sequences = ddl.drop_tables(self.tables), ddl.drop_sequences(self.sequences)
+        return [*views, *tables, *sequences, *map(ddl.drop_program, self.programs)]
 
     def unasked(self, table: TargetTable) -> set[str]:
         """Return the names of the checks that are not asked of the rows that are there."""
@@ -226,6 +235,7 @@ def build_plan(
         translation.notes,
         spec.schema_.settings.constraints.deferrable_constraints,
         spec.schema_.settings.constraints.validate_constraints,
+        translation.sequences,
     )
 
 

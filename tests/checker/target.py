@@ -238,6 +238,12 @@ def next_value(connection: psycopg.Connection, sequence: str) -> int:
     return int(fetch(connection, query, name=sequence)[0][0])
 
 
+def counting(connection: psycopg.Connection, sequence: str) -> tuple[Any, ...]:
+    """A sequence's step, least and greatest value, and whether it begins again."""
+    query = "SELECT seqincrement, seqmin, seqmax, seqcycle FROM pg_sequence WHERE seqrelid = %(name)s::regclass"
+    return fetch(connection, query, name=sequence)[0]
+
+
 def sequence_of(connection: psycopg.Connection, table: Table, column: Column) -> str | None:
     """The sequence that a column counts with."""
     query = "SELECT pg_get_serial_sequence(%(table)s, %(column)s)"

@@ -24,6 +24,7 @@ from cutover.schema.model import (
     Table,
     View,
 )
+from cutover.schema.rewrite.scope import Scope
 from cutover.schema.translate import TargetTable, Translation, translate
 from cutover.spec import MigrationSpec
 
@@ -167,7 +168,7 @@ def test_what_stays_behind_is_named() -> None:
     )
     source = schema(
         table("t", *columns, indexes=(Index("f", (IndexPart("d"),), kind="spatial"),)),
-        others=(OtherObject("sequence", "s"),),
+        others=(OtherObject("package", "s"),),
         views=(View("v", "select sleep(1) AS `x`", (Column("x", "int", True),)),),
     )
     losses = {loss.object for loss in translate(source, spec()).losses}
@@ -175,7 +176,7 @@ def test_what_stays_behind_is_named() -> None:
         "generated column t.g",
         "default of t.d",
         "index t.f",
-        "sequence s",
+        "package s",
         "view v",
     }
 
@@ -218,7 +219,7 @@ def test_columns_that_become_one_are_refused() -> None:
 )
 def test_defaults(type_: str, default: str, translated: str | None) -> None:
     (made,) = done(table("t", ID, Column("c", type_, True))).tables
-    assert translate_default(default, made.route.column("c")) == translated
+    assert translate_default(default, made.route.column("c"), Scope("old")) == translated
 
 
 @pytest.mark.parametrize(

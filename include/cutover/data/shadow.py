@@ -63,7 +63,7 @@ def drop_within(connection: psycopg.Connection, shadow: str) -> None:
         raise ValueError(f"{shadow!r} is no shadow schema")
     there = contents(connection, shadow)
     # What one kind depends on is of a later kind; nothing outside may depend on any of them.
-    for kind in ("VIEW", "TABLE", "ROUTINE", "TYPE", "COLLATION"):
+    for kind in ("VIEW", "TABLE", "SEQUENCE", "ROUTINE", "TYPE", "COLLATION"):
         identities = [found.identity for movable, found in there.items() if movable.kind == kind]
         if identities:
             names = [sql.SQL(".").join((sql.Identifier(shadow), sql.SQL(identity))) for identity in identities]
@@ -73,9 +73,15 @@ def drop_within(connection: psycopg.Connection, shadow: str) -> None:
     connection.execute(sql.SQL("DROP SCHEMA IF EXISTS {}").format(sql.Identifier(shadow)))
 
 
+# A sequence that belongs to a column goes where its table goes.
 _CONTENTS = """
 SELECT CASE c.relkind WHEN 'v' THEN 'VIEW' ELSE 'TABLE' END, c.relname, '', quote_ident(c.relname), c.oid
 FROM pg_class c WHERE c.relnamespace = to_regnamespace(quote_ident(%(schema)s)) AND c.relkind IN ('r', 'p', 'v')
+UNION ALL
+SELECT 'SEQUENCE', c.relname, '', quote_ident(c.relname), c.oid
+FROM pg_class c WHERE c.relnamespace = to_regnamespace(quote_ident(%(schema)s)) AND c.relkind = 'S'
+  AND NOT EXISTS (SELECT 1 FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid
+                    AND d.refclassid = 'pg_class'::regclass AND d.deptype IN ('a', 'i'))
 UNION ALL
 SELECT 'ROUTINE', p.proname, oidvectortypes(p.proargtypes),
   quote_ident(p.proname) || '(' || pg_get_function_identity_arguments(p.oid) || ')', p.oid

@@ -15,7 +15,7 @@ from cutover.schema.target import Movable
 _OURS = """
 WITH relations AS (
     SELECT c.oid, c.relname, c.relnamespace, c.relrowsecurity FROM pg_class c
-    WHERE c.relnamespace = to_regnamespace(quote_ident(%(schema)s)) AND c.relkind IN ('r', 'p', 'v')
+    WHERE c.relnamespace = to_regnamespace(quote_ident(%(schema)s)) AND c.relkind IN ('r', 'p', 'v', 'S')
       AND c.relname = ANY (%(relations)s)),
 types AS (
     SELECT t.oid, t.typarray FROM pg_type t
@@ -78,7 +78,7 @@ ORDER BY 1"""
 _TAKEN = """
 SELECT DISTINCT c.relkind, c.relname FROM pg_class c
 WHERE c.relnamespace = to_regnamespace(quote_ident(%(schema)s)) AND c.relname = ANY (%(relations)s)
-  AND NOT (c.relkind IN ('r', 'p', 'v') AND c.relname = ANY (%(displaced)s))
+  AND NOT (c.relkind IN ('r', 'p', 'v', 'S') AND c.relname = ANY (%(displaced)s))
   AND NOT EXISTS (SELECT 1 FROM pg_index i JOIN pg_class t ON t.oid = i.indrelid
                   WHERE i.indexrelid = c.oid AND t.relname = ANY (%(displaced)s))
   AND NOT EXISTS (SELECT 1 FROM pg_depend d JOIN pg_class t ON t.oid = d.refobjid
@@ -107,7 +107,7 @@ def bound_objects(target: Endpoint, schema: str, displaced: Collection[Movable])
         there = shadow.contents(connection, schema)
         known = {
             "schema": schema,
-            "relations": names("TABLE", "VIEW"),
+            "relations": names("TABLE", "VIEW", "SEQUENCE"),
             "types": names("TYPE"),
             "collations": names("COLLATION"),
             "routines": [there[movable].oid for movable in displaced if movable.kind == "ROUTINE" and movable in there],
@@ -120,7 +120,7 @@ def taken_names(
     target: Endpoint, schema: str, relations: Collection[str], types: Collection[str], displaced: Collection[Movable]
 ) -> list[str]:
     """Name what has one of the names of what comes, and does not leave: relations share theirs, whatever they are."""
-    leaving = [movable.name for movable in displaced if movable.kind in ("TABLE", "VIEW", "TYPE")]
+    leaving = [movable.name for movable in displaced if movable.kind in ("TABLE", "VIEW", "SEQUENCE", "TYPE")]
     known = {"schema": schema, "relations": list(relations), "types": list(types), "displaced": leaving}
     with postgresql.session(target) as connection:
         found = connection.execute(_TAKEN, known).fetchall()

@@ -6,7 +6,7 @@ the dry run is the one that runs, wherever it runs.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -24,11 +24,11 @@ from sqlalchemy.types import UserDefinedType
 from sqlglot import exp
 
 from cutover.route import ColumnRoute
-from cutover.schema import collations
+from cutover.schema import collations, sequences
 from cutover.schema.model import ForeignKey, Index, IndexPart
 from cutover.schema.names import fitting
 from cutover.schema.programs import Program
-from cutover.schema.target import TargetCheck, TargetTable, TargetView
+from cutover.schema.target import TargetCheck, TargetSequence, TargetTable, TargetView
 
 _TOUCH = "cutover_touch_"
 # The last value of an identity, by the Arrow type of its column.
@@ -102,6 +102,25 @@ def create_types(tables: Sequence[TargetTable]) -> Iterator[Statement]:
         for enum in table.enums:
             labels = ", ".join(exp.Literal.string(label).sql(dialect="postgres") for label in enum.labels)
             yield Statement(table.name, f"type {enum.name}", f"CREATE TYPE {enum.name} AS ENUM ({labels})")
+
+
+def create_sequences(wanted: Iterable[TargetSequence]) -> Iterator[Statement]:
+    """Yield what makes the sequences, which columns of the tables may count with."""
+    for sequence in wanted:
+        yield Statement("", f"sequence {sequence.name}", sequences.statement(sequence))
+
+
+def restart_sequences(wanted: Iterable[TargetSequence]) -> Iterator[Statement]:
+    """Yield what lets the sequences go on where the source's are."""
+    for sequence in wanted:
+        yield Statement("", f"next value of sequence {sequence.name}", sequences.restart(sequence))
+
+
+def drop_sequences(wanted: Iterable[TargetSequence]) -> Iterator[Statement]:
+    """Yield the way back of :func:`create_sequences`, once the tables are gone."""
+    for sequence in wanted:
+        name = _DIALECT.identifier_preparer.quote(sequence.name)
+        yield Statement("", f"drop sequence {sequence.name}", f"DROP SEQUENCE IF EXISTS {name}")
 
 
 def create_tables(tables: tuple[TargetTable, ...]) -> Iterator[Statement]:

@@ -57,6 +57,12 @@ UNION ALL
 SELECT 'type', t.typname, string_agg(quote_literal(e.enumlabel), ', ' ORDER BY e.enumsortorder)
 FROM pg_type t JOIN pg_enum e ON e.enumtypid = t.oid, here WHERE t.typnamespace = here.oid GROUP BY t.typname
 UNION ALL
+SELECT 'sequence', c.relname, concat_ws(' ', format_type(s.seqtypid, NULL), 'INCREMENT', s.seqincrement,
+  'MINVALUE', s.seqmin, 'MAXVALUE', s.seqmax, 'START', s.seqstart, CASE WHEN s.seqcycle THEN 'CYCLE' END)
+FROM pg_sequence s JOIN pg_class c ON c.oid = s.seqrelid, here WHERE c.relnamespace = here.oid AND NOT EXISTS (
+  SELECT 1 FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid
+    AND d.refclassid = 'pg_class'::regclass AND d.deptype IN ('a', 'i'))
+UNION ALL
 SELECT 'collation', c.collname, concat_ws(' ', c.collprovider, c.collisdeterministic)
 FROM pg_collation c, here WHERE c.collnamespace = here.oid
 ORDER BY 1, 2"""

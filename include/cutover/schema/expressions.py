@@ -18,8 +18,12 @@ _SELECT_PARTS = ("expressions", "from", "from_", "where", "kind")
 _NOW = ("current_timestamp", "now", "localtime", "localtimestamp")
 
 
-def translate_default(default: str, route: ColumnRoute) -> str | None:
-    """Return a MySQL default as PostgreSQL SQL for the column's new type, or None where there is no way."""
+def translate_default(default: str, route: ColumnRoute, scope: Scope) -> str | None:
+    """Return a MySQL default as PostgreSQL SQL for the column's new type, or None where there is no way.
+
+    ``scope`` holds no names but those of sequences: a default of PostgreSQL may not refer to other columns
+    (manual, CREATE TABLE).
+    """
     try:
         parsed = sqlglot.parse_one(default, read="mysql")
     except SqlglotError:
@@ -28,7 +32,7 @@ def translate_default(default: str, route: ColumnRoute) -> str | None:
         return "CURRENT_TIMESTAMP"
     value = _constant(parsed)
     if value is None:
-        return None if route.values else _expression(default, route)
+        return None if route.values else _expression(default, route, scope)
     if route.values:
         mapping = dict(route.values)
         if value not in mapping:
@@ -55,10 +59,9 @@ def _constant(parsed: exp.Expr) -> str | None:
     return str(parsed.this) if isinstance(parsed, exp.Literal) else None
 
 
-def _expression(default: str, route: ColumnRoute) -> str | None:
-    # No names: a default of PostgreSQL may not refer to other columns (manual, CREATE TABLE).
+def _expression(default: str, route: ColumnRoute, scope: Scope) -> str | None:
     try:
-        made = rewrite_expression(default, Scope(""), condition=route.arrow == "bool").sql
+        made = rewrite_expression(default, scope, condition=route.arrow == "bool").sql
         # What is text to MySQL needs to be told for these.
         return f"({made})::{route.target_type}" if route.arrow in ("uuid", "json", "enum") else made
     except UntranslatableError:

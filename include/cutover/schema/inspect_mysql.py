@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from cutover.dialects import mysql
 from cutover.dialects.endpoint import Endpoint
 from cutover.schema import inspect_mysql_programs as programs
+from cutover.schema import inspect_mysql_sequences as sequences
 from cutover.schema.model import (
     Check,
     Column,
@@ -55,10 +56,10 @@ _KEYS = sa.text("""
 _STATISTICS = sa.text("""
     SELECT table_name, table_type, table_rows, data_length, auto_increment, table_comment
     FROM information_schema.tables WHERE table_schema = DATABASE() ORDER BY BINARY table_name""")
-# What other kinds there are differs between the servers: sequences and packages are MariaDB's.
+# What other kinds there are differs between the servers: packages are MariaDB's.
 _OTHERS = sa.text("""
     SELECT LOWER(table_type), table_name FROM information_schema.tables
-    WHERE table_schema = DATABASE() AND table_type NOT IN ('BASE TABLE', 'SYSTEM VERSIONED', 'VIEW')
+    WHERE table_schema = DATABASE() AND table_type NOT IN ('BASE TABLE', 'SYSTEM VERSIONED', 'VIEW', 'SEQUENCE')
     UNION ALL SELECT LOWER(routine_type), routine_name FROM information_schema.routines
       WHERE routine_schema = DATABASE() AND routine_type NOT IN ('FUNCTION', 'PROCEDURE')
     UNION ALL SELECT 'history of table', table_name FROM information_schema.tables
@@ -135,6 +136,7 @@ def inspect(endpoint: Endpoint) -> Schema:
             programs.triggers(connection),
             programs.routines(connection),
             programs.events(connection),
+            sequences.sequences(connection),
         )
     engine.dispose()
     return schema

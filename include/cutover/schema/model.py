@@ -231,6 +231,23 @@ class Event:
 
 
 @dataclass(frozen=True)
+class Sequence:
+    """A counter that stands by itself.
+
+    ``next`` is the first value that the server has not set aside to give out, and lies beyond the last one where
+    there is none left; it is a statistic, the rest is structure.
+    """
+
+    name: str
+    start: int
+    minimum: int
+    maximum: int
+    increment: int
+    cycles: bool = False
+    next: int | None = None
+
+
+@dataclass(frozen=True)
 class OtherObject:
     """An object that is named but not described here."""
 
@@ -240,7 +257,7 @@ class OtherObject:
 
 @dataclass(frozen=True)
 class Schema:
-    """One schema of a server: tables, views, programs, and the names of everything else."""
+    """One schema of a server: tables, views, programs, sequences, and the names of everything else."""
 
     name: str
     tables: tuple[Table, ...]
@@ -250,6 +267,7 @@ class Schema:
     triggers: tuple[Trigger, ...] = ()
     routines: tuple[Routine, ...] = ()
     events: tuple[Event, ...] = ()
+    sequences: tuple[Sequence, ...] = ()
 
     def table(self, name: str) -> Table:
         """Return the table called ``name``; raise KeyError where there is none."""
@@ -261,7 +279,8 @@ class Schema:
     def without_statistics(self) -> Schema:
         """Return the same structure with every statistic removed."""
         bare = tuple(replace(table, statistics=Statistics()) for table in self.tables)
-        return replace(self, tables=bare, server="")
+        still = tuple(replace(sequence, next=None) for sequence in self.sequences)
+        return replace(self, tables=bare, sequences=still, server="")
 
     def digest(self) -> str:
         """Return the SHA-256 of the structure, as hex."""
@@ -286,5 +305,6 @@ class Schema:
             **{("trigger", trigger.name): trigger for trigger in bare.triggers},
             **{(routine.kind, routine.name): routine for routine in bare.routines},
             **{("event", event.name): event for event in bare.events},
+            **{("sequence", sequence.name): sequence for sequence in bare.sequences},
             **{(other.kind, other.name): other for other in bare.others},
         }

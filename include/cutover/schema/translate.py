@@ -22,12 +22,12 @@ from cutover.schema.partitions import partition
 from cutover.schema.programs import Program
 from cutover.schema.references import agree_along_foreign_keys, in_dependency_order, is_integer
 from cutover.schema.rewrite.scope import Scope
-from cutover.schema.target import EnumType, Findings, Loss, Note, TargetTable, TargetView
+from cutover.schema.sequences import translate_sequences
+from cutover.schema.target import EnumType, Findings, Loss, Note, TargetSequence, TargetTable, TargetView
 from cutover.spec import MigrationSpec
 
 _OTHERS = {
     "history of table": "PostgreSQL keeps no history of rows; those of today arrive",
-    "sequence": "sequences are not carried yet",
 }
 
 
@@ -38,6 +38,7 @@ class Translation:
     tables: tuple[TargetTable, ...]
     views: tuple[TargetView, ...]
     programs: tuple[Program, ...]
+    sequences: tuple[TargetSequence, ...]
     losses: tuple[Loss, ...]
     notes: tuple[Note, ...]
 
@@ -53,25 +54,28 @@ def translate(
     """
     chosen = choose(source, spec, only)
     findings = Findings()
-    tables = [_table(table, spec, findings) for table in chosen]
+    sequences = tuple(translate_sequences(source, spec, findings))
+    counting = scopes.of_sequences(source, sequences)
+    tables = [_table(table, counting, spec, findings) for table in chosen]
     if row_limit is not None:
         tables = [_limited(table, row_limit, findings) for table in tables]
     _name_enums(tables)
     tables = agree_along_foreign_keys(tables, chosen, spec, findings)
-    scope = scopes.of_tables(source, tables)
+    scope = scopes.of_tables(source, tables, sequences)
     tables = [_with_expressions(table, source.table(table.route.source), scope, spec, findings) for table in tables]
     taken = {table.name for table in tables} | {table_name(view.name, spec) for view in source.views}
+    taken |= {sequence.name for sequence in sequences}
     tables = [partition(table, source.table(table.route.source), taken, findings) for table in tables]
     views, programs = translate_code(source, scope, spec, findings)
     name_indexes(tables, taken, spec.schema_.settings.tables.fold)
     for other in source.others:
         findings.lose(f"{other.kind} {other.name}", _OTHERS.get(other.kind, f"a {other.kind} is not carried yet"))
     return Translation(
-        tuple(in_dependency_order(tables)), views, programs, tuple(findings.losses), tuple(findings.notes)
+        tuple(in_dependency_order(tables)), views, programs, sequences, tuple(findings.losses), tuple(findings.notes)
     )
 
 
-def _table(table: Table, spec: MigrationSpec, findings: Findings) -> TargetTable:
+def _table(table: Table, counting: Scope, spec: MigrationSpec, findings: Findings) -> TargetTable:
     """Translate columns and keys: what can be told without knowing what other tables become."""
     filtering = spec.data.extraction.filtering
     wanted = filtering.columns.get(table.name)
@@ -108,7 +112,7 @@ def _table(table: Table, spec: MigrationSpec, findings: Findings) -> TargetTable
             keep_last=duplicates is not None and duplicates.strategy == "keep_last",
         ),
         _keys_travel(spec),
-        tuple(_defaults(table, routes, spec, findings)),
+        tuple(_defaults(table, routes, counting, spec, findings)),
         comments=tuple((target, column.comment) for target, column in described.items() if column.comment),
         identity=next((target for target, column in described.items() if column.autoincrement), None),
         next_identity=table.statistics.next_identity,
@@ -134,7 +138,7 @@ def _with_expressions(
 
 
 def _defaults(
-    table: Table, routes: list[ColumnRoute], spec: MigrationSpec, findings: Findings
+    table: Table, routes: list[ColumnRoute], counting: Scope, spec: MigrationSpec, findings: Findings
 ) -> Iterator[tuple[str, str]]:
     handling = spec.schema_.settings.tables.columns.default_value_handling
     for route in routes:
@@ -150,7 +154,7 @@ def _defaults(
         elif handling == "remove":
             findings.leave(where, "is not carried: defaultValueHandling is remove")
         else:
-            default = translate_default(column.default, route)
+            default = translate_default(column.default, route, counting)
             if default is None:
                 findings.lose(where, f"{column.default} has no sure translation")
             else:

@@ -20,7 +20,7 @@ from cutover.data.transform import Reject, Tally, target_schema, transform
 from cutover.dialects import postgresql
 from cutover.errors import DataError, DriftError, TerminalError, TransientError
 from cutover.route import Chunk
-from cutover.schema import ddl
+from cutover.schema import ddl, inspect_mysql_sequences, sequences
 from cutover.steps.check import inspect_both
 from cutover.steps.context import Run
 
@@ -57,7 +57,7 @@ def create_schema(run: Run) -> None:
             changes = now.changes_since(planned)
             if changes:
                 raise DriftError(side, changes)
-        shadow.create(run.target, run.shadow, ddl.create_types(run.plan.tables), ddl.create_tables(run.plan.tables))
+        shadow.create(run.target, run.shadow, run.plan.first, ddl.create_tables(run.plan.tables))
         detail["schema"] = run.shadow
 
 
@@ -237,7 +237,9 @@ def finish_schema(run: Run) -> None:
                 removed += [orphans] if orphans else []
         record_rejects(run)
         finish.enforce_limits(finish.counts(target, schema), *limits)
-        keys.apply(target, schema, plan.last, timeout)
+        # Anew: the rows may have been read long after the plan was made.
+        counting = sequences.going_on(plan.sequences, inspect_mysql_sequences.read(run.source))
+        keys.apply(target, schema, [*ddl.restart_sequences(counting), *plan.last], timeout)
         with postgresql.session(target) as connection:
             shadow.bind_routines(connection, schema, schema)
         finish.analyze(target, schema, [table.name for table in plan.tables])
