@@ -121,11 +121,6 @@ class Plan:
         return names
 
     @property
-    def type_names(self) -> set[str]:
-        """What the enumerated types are called."""
-        return {movable.name for movable in self.movables if movable.kind == "TYPE"}
-
-    @property
     def first(self) -> list[Statement]:
         """The statements that make what the tables' columns need: collations, types and sequences."""
         return [*ddl.create_types(self.tables), *ddl.create_sequences(self.sequences)]
@@ -217,7 +212,7 @@ def build_plan(
         SpecError: the spec does not fit the source.
         UnsupportedTypeError: a column's type has no translation.
     """
-    translation = translate(source, spec, only, row_limit)
+    translation = translate(source, spec, only, row_limit, target.extensions)
     _refuse_bad_defaults(translation.tables)
     chunks = [
         chunk for table in translation.tables for chunk in cut(table.route, source.table(table.route.source).statistics)

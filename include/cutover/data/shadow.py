@@ -73,25 +73,31 @@ def drop_within(connection: psycopg.Connection, shadow: str) -> None:
     connection.execute(sql.SQL("DROP SCHEMA IF EXISTS {}").format(sql.Identifier(shadow)))
 
 
-# A sequence that belongs to a column goes where its table goes.
+# A sequence that belongs to a column goes where its table goes, and what belongs to an extension stays.
 _CONTENTS = """
+WITH extensions AS (SELECT classid, objid FROM pg_depend WHERE deptype = 'e')
 SELECT CASE c.relkind WHEN 'v' THEN 'VIEW' ELSE 'TABLE' END, c.relname, '', quote_ident(c.relname), c.oid
 FROM pg_class c WHERE c.relnamespace = to_regnamespace(quote_ident(%(schema)s)) AND c.relkind IN ('r', 'p', 'v')
+  AND NOT EXISTS (SELECT 1 FROM extensions e WHERE e.classid = 'pg_class'::regclass AND e.objid = c.oid)
 UNION ALL
 SELECT 'SEQUENCE', c.relname, '', quote_ident(c.relname), c.oid
 FROM pg_class c WHERE c.relnamespace = to_regnamespace(quote_ident(%(schema)s)) AND c.relkind = 'S'
   AND NOT EXISTS (SELECT 1 FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid
                     AND d.refclassid = 'pg_class'::regclass AND d.deptype IN ('a', 'i'))
+  AND NOT EXISTS (SELECT 1 FROM extensions e WHERE e.classid = 'pg_class'::regclass AND e.objid = c.oid)
 UNION ALL
 SELECT 'ROUTINE', p.proname, oidvectortypes(p.proargtypes),
   quote_ident(p.proname) || '(' || pg_get_function_identity_arguments(p.oid) || ')', p.oid
 FROM pg_proc p WHERE p.pronamespace = to_regnamespace(quote_ident(%(schema)s)) AND p.prokind IN ('f', 'p')
+  AND NOT EXISTS (SELECT 1 FROM extensions e WHERE e.classid = 'pg_proc'::regclass AND e.objid = p.oid)
 UNION ALL
 SELECT 'TYPE', t.typname, '', quote_ident(t.typname), t.oid
 FROM pg_type t WHERE t.typnamespace = to_regnamespace(quote_ident(%(schema)s)) AND t.typtype = 'e'
+  AND NOT EXISTS (SELECT 1 FROM extensions e WHERE e.classid = 'pg_type'::regclass AND e.objid = t.oid)
 UNION ALL
 SELECT 'COLLATION', c.collname, '', quote_ident(c.collname), c.oid
 FROM pg_collation c WHERE c.collnamespace = to_regnamespace(quote_ident(%(schema)s))
+  AND NOT EXISTS (SELECT 1 FROM extensions e WHERE e.classid = 'pg_collation'::regclass AND e.objid = c.oid)
 ORDER BY 1, 2, 3"""
 
 

@@ -27,6 +27,8 @@ ARROW: dict[str, pa.DataType] = {
     # A set travels as its labels joined by commas, as MySQL writes it; COPY takes a list.
     "enum": pa.string(),
     "set": pa.string(),
+    # EWKB, which PostGIS's own reader of binary COPY takes (PostGIS source, LWGEOM_recv).
+    "geometry": pa.binary(),
     "json": pa.json_(),
     "uuid": pa.uuid(),
 }

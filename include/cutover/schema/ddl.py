@@ -180,6 +180,8 @@ def index_builds(table: TargetTable) -> Iterator[tuple[Index, Statement]]:
     for index in wanted:
         if index.kind == "fulltext":
             made = sa.Index(index.name, _words(built, index), postgresql_using="gin", _table=built)
+        elif index.kind == "spatial":
+            made = sa.Index(index.name, *(built.c[name] for name in index.columns), postgresql_using="gist")
         else:
             elements = (_element(built, part, table) for part in index.parts)
             made = sa.Index(index.name, *elements, unique=index.unique, _table=built)
@@ -194,7 +196,10 @@ def _element(built: sa.Table, part: IndexPart, table: TargetTable) -> sa.ColumnE
     element: sa.ColumnElement[object] = built.c[part.column]
     if part.prefix is not None:
         length: sa.ColumnElement[int] = sa.literal_column(str(part.prefix))
-        binary = table.route.column(part.column).arrow == "binary"
+        arrow = table.route.column(part.column).arrow
+        # The first bytes, where these are what the source compares.
+        element = sa.cast(element, postgresql.BYTEA) if arrow == "geometry" else element
+        binary = arrow in ("binary", "geometry")
         element = sa.func.substr(element, sa.literal_column("1"), length) if binary else sa.func.left(element, length)
     return element.desc() if part.descending else element
 
@@ -280,7 +285,9 @@ def _changed(table: TargetTable) -> str:
     if not table.computed:
         return "OLD.* *<> NEW.*"
     quote = _DIALECT.identifier_preparer.quote
-    names = [(quote(c.target), "::text" if c.arrow == "json" else "") for c in table.route.loaded.columns]
+    # JSON has no equality, and that of PostGIS is not found without its schema.
+    casts = {"json": "::text", "geometry": "::bytea"}
+    names = [(quote(c.target), casts.get(c.arrow, "")) for c in table.route.loaded.columns]
     return " OR ".join(f"OLD.{name}{cast} IS DISTINCT FROM NEW.{name}{cast}" for name, cast in names)
 
 

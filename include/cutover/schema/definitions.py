@@ -15,8 +15,10 @@ from cutover.schema.ddl import Statement
 
 # Each query gives kind, name and definition; names within are short, for the schema is the search path's first.
 _OBJECTS = """
-WITH here AS (SELECT to_regnamespace(quote_ident(%(schema)s))::oid AS oid),
-relations AS (SELECT c.* FROM pg_class c, here WHERE c.relnamespace = here.oid AND c.relkind IN ('r', 'p'))
+WITH extensions AS (SELECT classid, objid FROM pg_depend WHERE deptype = 'e'),
+here AS (SELECT to_regnamespace(quote_ident(%(schema)s))::oid AS oid),
+relations AS (SELECT c.* FROM pg_class c, here WHERE c.relnamespace = here.oid AND c.relkind IN ('r', 'p')
+  AND NOT EXISTS (SELECT 1 FROM extensions e WHERE e.classid = 'pg_class'::regclass AND e.objid = c.oid))
 SELECT 'table', c.relname, concat_ws(' ',
   CASE c.relkind WHEN 'p' THEN 'PARTITION BY ' || pg_get_partkeydef(c.oid) END,
   CASE WHEN c.relispartition THEN pg_get_expr(c.relpartbound, c.oid) END,
@@ -48,20 +50,24 @@ FROM relations c JOIN pg_trigger t ON t.tgrelid = c.oid WHERE NOT t.tgisinternal
 UNION ALL
 SELECT 'view', v.relname, pg_get_viewdef(v.oid, true) || coalesce(' ' || array_to_string(v.reloptions, ', '), '')
 FROM pg_class v, here WHERE v.relnamespace = here.oid AND v.relkind = 'v'
+  AND NOT EXISTS (SELECT 1 FROM extensions e WHERE e.classid = 'pg_class'::regclass AND e.objid = v.oid)
 UNION ALL
 SELECT CASE p.prokind WHEN 'p' THEN 'procedure' ELSE 'function' END,
   p.proname || '(' || pg_get_function_identity_arguments(p.oid) || ')',
   concat_ws(' ', pg_get_function_result(p.oid), p.provolatile, p.prosrc)
 FROM pg_proc p, here WHERE p.pronamespace = here.oid AND p.prokind IN ('f', 'p')
+  AND NOT EXISTS (SELECT 1 FROM extensions e WHERE e.classid = 'pg_proc'::regclass AND e.objid = p.oid)
 UNION ALL
 SELECT 'type', t.typname, string_agg(quote_literal(e.enumlabel), ', ' ORDER BY e.enumsortorder)
-FROM pg_type t JOIN pg_enum e ON e.enumtypid = t.oid, here WHERE t.typnamespace = here.oid GROUP BY t.typname
+FROM pg_type t JOIN pg_enum e ON e.enumtypid = t.oid, here WHERE t.typnamespace = here.oid
+  AND NOT EXISTS (SELECT 1 FROM extensions e WHERE e.classid = 'pg_type'::regclass AND e.objid = t.oid)
+GROUP BY t.typname
 UNION ALL
 SELECT 'sequence', c.relname, concat_ws(' ', format_type(s.seqtypid, NULL), 'INCREMENT', s.seqincrement,
   'MINVALUE', s.seqmin, 'MAXVALUE', s.seqmax, 'START', s.seqstart, CASE WHEN s.seqcycle THEN 'CYCLE' END)
 FROM pg_sequence s JOIN pg_class c ON c.oid = s.seqrelid, here WHERE c.relnamespace = here.oid AND NOT EXISTS (
   SELECT 1 FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid
-    AND d.refclassid = 'pg_class'::regclass AND d.deptype IN ('a', 'i'))
+    AND d.deptype IN ('a', 'i', 'e'))
 UNION ALL
 SELECT 'collation', c.collname, concat_ws(' ', c.collprovider, c.collisdeterministic)
 FROM pg_collation c, here WHERE c.collnamespace = here.oid
@@ -117,6 +123,8 @@ def of_statements(target: Endpoint, statements: Iterable[Statement]) -> Definiti
 
 
 def _read(connection: psycopg.Connection, schema: str) -> Definitions:
+    # The server writes a type's schema where it would not find it, and the extensions' may be the live schema.
+    postgresql.find_extensions(connection, schema)
     return {(kind, name): definition for kind, name, definition in connection.execute(_OBJECTS, {"schema": schema})}
 
 

@@ -30,19 +30,21 @@ from cutover.schema.model import (
 )
 
 # The catalogue compares names without regard to case: BINARY keeps the rows of Item and item apart.
-_COLUMNS = sa.text("""
+_COLUMNS = """
     SELECT table_name, column_name, column_type, is_nullable, column_default, extra,
-           generation_expression, column_comment, collation_name
+           generation_expression, column_comment, collation_name, {srs_id}
     FROM information_schema.columns WHERE table_schema = DATABASE()
-    ORDER BY BINARY table_name, ordinal_position""")
-# MySQL 8 has functional indexes and a column of the catalogue for them; nobody else has either.
+    ORDER BY BINARY table_name, ordinal_position"""
+# MySQL 8 has functional indexes, and geometry columns of one SRID, and columns of the catalogue for both; nobody else
+# has either. (MariaDB's REF_SYSTEM_ID is a remark that binds no value: its manual, Geometry Types.)
 _INDEXES = """
     SELECT table_name, index_name, column_name, non_unique, sub_part, index_type, collation, {expression}
     FROM information_schema.statistics WHERE table_schema = DATABASE()
     ORDER BY BINARY table_name, BINARY index_name, seq_in_index"""
-_HAS_EXPRESSIONS = sa.text("""
-    SELECT COUNT(*) FROM information_schema.columns
-    WHERE table_schema = 'information_schema' AND table_name = 'STATISTICS' AND column_name = 'EXPRESSION'""")
+_EXTRAS = sa.text("""
+    SELECT LOWER(column_name) FROM information_schema.columns
+    WHERE table_schema = 'information_schema' AND (table_name = 'STATISTICS' AND column_name = 'EXPRESSION'
+      OR table_name = 'COLUMNS' AND column_name = 'SRS_ID')""")
 _KEYS = sa.text("""
     SELECT k.table_name, k.constraint_name, k.column_name, k.referenced_table_name,
            k.referenced_column_name, r.delete_rule, r.update_rule,
@@ -98,9 +100,11 @@ def inspect(endpoint: Endpoint) -> Schema:
         version = str(connection.execute(sa.text("SELECT VERSION()")).scalar_one())
         mariadb = "mariadb" in version.lower()
         columns: dict[str, list[Column]] = defaultdict(list)
-        for table, *described in connection.execute(_COLUMNS):
+        extras = {name for (name,) in connection.execute(_EXTRAS)}
+        query = _COLUMNS.format(srs_id="srs_id" if "srs_id" in extras else "NULL")
+        for table, *described in connection.execute(sa.text(query)):
             columns[table].append(_column(mariadb, *described))
-        indexes = _indexes(connection)
+        indexes = _indexes(connection, "expression" if "expression" in extras else "NULL")
         keys = _foreign_keys(connection)
         checks = _checks(connection, mariadb)
         partitions = _partitions(connection)
@@ -152,6 +156,7 @@ def _column(
     generated: str | None,
     comment: str,
     collation: str | None,
+    srid: int | None,
 ) -> Column:
     extra = extra.lower()
     if default is not None:
@@ -168,6 +173,7 @@ def _column(
         comment or None,
         collation,
         "invisible" in extra,
+        srid,
     )
 
 
@@ -201,8 +207,7 @@ def _with_true_defaults(connection: sa.Connection, table: str, columns: tuple[Co
     return tuple(made)
 
 
-def _indexes(connection: sa.Connection) -> dict[str, list[Index]]:
-    expression = "expression" if connection.execute(_HAS_EXPRESSIONS).scalar_one() else "NULL"
+def _indexes(connection: sa.Connection, expression: str) -> dict[str, list[Index]]:
     found: dict[str, list[Index]] = defaultdict(list)
     described = connection.execute(sa.text(_INDEXES.format(expression=expression)))
     for (table, name), rows in groupby(described, key=lambda row: (row[0], row[1])):

@@ -17,7 +17,8 @@ class Column:
     """A column as its server declares it.
 
     ``type`` is the server's full spelling (``int(10) unsigned``); ``default`` and ``generated`` are SQL
-    expressions in the server's dialect, or None where the column has none.
+    expressions in the server's dialect, or None where the column has none. ``srid`` is the one spatial reference
+    system that the server lets into a geometry column, or None where it lets in every one.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Column:
     comment: str | None = None
     collation: str | None = None
     invisible: bool = False
+    srid: int | None = None
 
     @property
     def ignores_case(self) -> bool:
@@ -248,6 +250,14 @@ class Sequence:
 
 
 @dataclass(frozen=True)
+class Extension:
+    """An extension of PostgreSQL that a translation can make use of, and the schema that holds its objects."""
+
+    name: str
+    schema: str
+
+
+@dataclass(frozen=True)
 class OtherObject:
     """An object that is named but not described here."""
 
@@ -268,6 +278,7 @@ class Schema:
     routines: tuple[Routine, ...] = ()
     events: tuple[Event, ...] = ()
     sequences: tuple[Sequence, ...] = ()
+    extensions: tuple[Extension, ...] = ()
 
     def table(self, name: str) -> Table:
         """Return the table called ``name``; raise KeyError where there is none."""
@@ -306,5 +317,6 @@ class Schema:
             **{(routine.kind, routine.name): routine for routine in bare.routines},
             **{("event", event.name): event for event in bare.events},
             **{("sequence", sequence.name): sequence for sequence in bare.sequences},
+            **{("extension", extension.name): extension for extension in bare.extensions},
             **{(other.kind, other.name): other for other in bare.others},
         }

@@ -19,6 +19,7 @@ _FAMILIES: dict[str, Family] = {
     "enum": "enum",
     "set": "set",
     "binary": "binary",
+    "geometry": "geometry",
     "date32": "date",
     "timestamp": "timestamp",
     "timestamptz": "timestamptz",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from cutover.dialects import postgresql
@@ -16,7 +16,7 @@ from cutover.schema.collations import lowered
 from cutover.schema.computed import compute
 from cutover.schema.expressions import implicit_default, row_filter, translate_default
 from cutover.schema.indexes import name_indexes, translate_indexes
-from cutover.schema.model import Column, Schema, Table
+from cutover.schema.model import Column, Extension, Schema, Table
 from cutover.schema.names import MAX_IDENTIFIER_BYTES, fits, marked
 from cutover.schema.partitions import partition
 from cutover.schema.programs import Program
@@ -44,9 +44,15 @@ class Translation:
 
 
 def translate(
-    source: Schema, spec: MigrationSpec, only: tuple[str, ...] = (), row_limit: int | None = None
+    source: Schema,
+    spec: MigrationSpec,
+    only: tuple[str, ...] = (),
+    row_limit: int | None = None,
+    extensions: tuple[Extension, ...] = (),
 ) -> Translation:
     """Translate the tables that the spec chooses; ``only`` narrows them further, ``row_limit`` their rows.
+
+    ``extensions`` are those of the target.
 
     Raises:
         SpecError: the spec names a table or column that is not there, or a type without a carrier.
@@ -56,7 +62,8 @@ def translate(
     findings = Findings()
     sequences = tuple(translate_sequences(source, spec, findings))
     counting = scopes.of_sequences(source, sequences)
-    tables = [_table(table, counting, spec, findings) for table in chosen]
+    known = {extension.name: extension.schema for extension in extensions}
+    tables = [_table(table, known, counting, spec, findings) for table in chosen]
     if row_limit is not None:
         tables = [_limited(table, row_limit, findings) for table in tables]
     _name_enums(tables)
@@ -75,7 +82,9 @@ def translate(
     )
 
 
-def _table(table: Table, counting: Scope, spec: MigrationSpec, findings: Findings) -> TargetTable:
+def _table(
+    table: Table, extensions: Mapping[str, str], counting: Scope, spec: MigrationSpec, findings: Findings
+) -> TargetTable:
     """Translate columns and keys: what can be told without knowing what other tables become."""
     filtering = spec.data.extraction.filtering
     wanted = filtering.columns.get(table.name)
@@ -91,7 +100,8 @@ def _table(table: Table, counting: Scope, spec: MigrationSpec, findings: Finding
             findings.note(f"column {table.name}.{column.name}", f"is called {target}")
         if column.invisible:
             findings.note(f"column {table.name}.{column.name}", "is INVISIBLE in the source, and seen in the target")
-        routes.append(_nullable(table, columns.route(table, column, target, spec, findings), spec, findings))
+        route = columns.route(table, column, target, extensions, spec, findings)
+        routes.append(_nullable(table, route, spec, findings))
     called = table_name(table.name, spec)
     if called != table.name:
         findings.note(f"table {table.name}", f"is called {called}")
@@ -132,8 +142,7 @@ def _with_expressions(
     if table.constrained:
         taken = {check.name for check in checks}
         checks += translate_checks(source, routes, scope, taken, spec.schema_.settings.tables.fold, findings)
-    names = {route.source: route.target for route in routes}
-    indexes = translate_indexes(source, names, table.constrained, scope, spec, findings)
+    indexes = translate_indexes(source, routes, table.constrained, scope, spec, findings)
     return lowered(replace(table, checks=tuple(checks), indexes=tuple(indexes)), source, spec, findings)
 
 

@@ -259,7 +259,7 @@ def _target_not_ours(run: Run, made: Plan) -> Iterator[str]:
         )
     for bound in bound_objects(run.target, run.live, displaced):
         yield f"{bound}: it would stay with the old one after the cutover. Drop it, and make it anew afterwards"
-    for taken in taken_names(run.target, run.live, made.relation_names, made.type_names, displaced):
+    for taken in taken_names(run.target, run.live, made.relation_names, made.movables, displaced):
         yield f"{taken} of {run.live} has the name of one to be made; rename it"
 
 
