@@ -135,10 +135,10 @@ class Plan:
 
     @property
     def last(self) -> list[Statement]:
-        """What is done once every row and constraint is there: comments, identities and :attr:`code`."""
+        """What is done once every row and constraint is there, before :attr:`code`: comments and identities."""
         comments = [statement for table in self.tables for statement in ddl.comments(table)]
         restarts = [restart for table in self.tables if (restart := ddl.restart_identity(table))]
-        return [*comments, *restarts, *self.code]
+        return [*comments, *restarts]
 
     @property
     def up(self) -> list[Statement]:
@@ -151,7 +151,7 @@ class Plan:
             statements += [added] if added else []
         for table in self.tables:
             statements += [ddl.foreign_key(table, key, self.deferrable, self.validated) for key in table.foreign_keys]
-        return [*statements, *ddl.restart_sequences(self.sequences), *self.last]
+        return [*statements, *ddl.restart_sequences(self.sequences), *self.last, *self.code]
 
     @property
     def down(self) -> list[Statement]:

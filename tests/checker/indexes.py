@@ -54,8 +54,10 @@ def _same_part(wanted: source.Part, found: target.Part) -> bool:
         return found.column is None
     if wanted.prefix is None:
         return found.column == wanted.column
-    cut = re.match(r'"?(left|substr|substring)"?\(', found.expression)
-    return bool(cut) and found.expression.endswith(f", {wanted.prefix})") and _names(wanted.column, found.expression)
+    cast = re.fullmatch(r"\(*(.*?)\)::[\w.]*citext\)*", found.expression)
+    expression = cast[1] if cast else found.expression
+    cut = re.match(r'"?(left|substr|substring)"?\(', expression)
+    return bool(cut) and expression.endswith(f", {wanted.prefix})") and _names(wanted.column, expression)
 
 
 def _names(column: str | None, expression: str) -> bool:

@@ -161,4 +161,4 @@ def _text(source: Type, target: str) -> bool:
         endless = target in _ENDLESS
     # character(n) would add spaces, so it stands for nothing.
     held = re.fullmatch(r"character varying\((\d+)\)", target)
-    return endless or (held is not None and int(held[1]) >= needed)
+    return endless or target.endswith("citext") or (held is not None and int(held[1]) >= needed)

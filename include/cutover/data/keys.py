@@ -100,11 +100,18 @@ def _build(
         built.twins.append((table, index, statement))
 
 
-def apply(target: Endpoint, schema: str, statements: Sequence[Statement], timeout: int) -> None:
-    """Run statements one after the other, each in its own transaction."""
+def apply(
+    target: Endpoint, schema: str, statements: Sequence[Statement], timeout: int, extensions: bool = False
+) -> None:
+    """Run statements one after the other, each in its own transaction.
+
+    With ``extensions`` a view finds the operators that they bring, and what it compares means what it is to mean.
+    """
     if not statements:
         return
     with postgresql.session(target, schema, statement_timeout=timeout) as connection:
+        if extensions:
+            postgresql.find_extensions(connection, schema)
         connection.commit()
         for statement in statements:
             _once(connection, statement)

@@ -99,12 +99,13 @@ def session(
 
 
 _WITH_EXTENSIONS = """
-    SELECT set_config('search_path', concat_ws(', ', %s::text, string_agg(DISTINCT quote_ident(n.nspname), ', ')), true)
+    SELECT set_config(
+      'search_path', concat_ws(', ', %s::text, string_agg(DISTINCT quote_ident(n.nspname), ', ')), false)
     FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace WHERE n.nspname <> 'pg_catalog'"""
 
 
 def find_extensions(connection: psycopg.Connection, schema: str) -> None:
-    """Let names be found in ``schema`` first and then in the extensions' schemas, to the end of the transaction."""
+    """Let names, of operators too, be found in ``schema`` first and then in the extensions' schemas."""
     connection.execute(_WITH_EXTENSIONS, (quoted(schema),))
 
 

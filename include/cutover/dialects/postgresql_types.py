@@ -61,6 +61,6 @@ def read_expression(arrow: str) -> str:
     if arrow == "geometry":
         # The bytes that COPY took: EWKB in the byte order of the server's machine (PostGIS source, LWGEOM_to_bytea).
         return "{c}::bytea"
-    if arrow.startswith("decimal") or arrow in ("json", "uuid", "enum"):
+    if arrow.startswith("decimal") or arrow in ("json", "uuid", "enum", "citext"):
         return "{c}::text"
     return "{c}"

@@ -8,7 +8,7 @@ from typing import TypeVar
 from cutover.dialects import mysql, mysql_types, postgresql, postgresql_types
 from cutover.errors import SpecError, UnsupportedTypeError
 from cutover.route import ColumnRoute, Scalar
-from cutover.schema.collations import collation
+from cutover.schema.collations import caseless, collation
 from cutover.schema.model import Column, Table
 from cutover.schema.names import fits, fitting
 from cutover.schema.target import Findings
@@ -69,7 +69,7 @@ def route(
     nulls = spec.data.transformation.cleaning.nulls
     validation = spec.data.transformation.cleaning.validation
     zero_dates = spec.data.transformation.cleaning.zero_dates
-    return ColumnRoute(
+    made = ColumnRoute(
         column.name,
         column.type,
         travel.read.replace("{c}", mysql.quoted(column.name)),
@@ -91,6 +91,7 @@ def route(
         # A set's labels as text are joined, and no list says what they may be.
         labels=labels if arrow in ("enum", "set") or (arrow == "string" and travel.arrow != "set") else (),
     )
+    return caseless(made, table, column, extensions, spec)
 
 
 def _geometry(shape: str, srid: int | None, schema: str) -> str:

@@ -183,13 +183,13 @@ def index_builds(table: TargetTable) -> Iterator[tuple[Index, Statement]]:
         elif index.kind == "spatial":
             made = sa.Index(index.name, *(built.c[name] for name in index.columns), postgresql_using="gist")
         else:
-            elements = (_element(built, part, table) for part in index.parts)
+            elements = (_element(built, part, table, index.unique) for part in index.parts)
             made = sa.Index(index.name, *elements, unique=index.unique, _table=built)
         kind = "unique index" if index.unique else "index"
         yield index, Statement(table.name, f"{kind} {index.name} on {table.name}", _sql(CreateIndex(made)))
 
 
-def _element(built: sa.Table, part: IndexPart, table: TargetTable) -> sa.ColumnElement[object]:
+def _element(built: sa.Table, part: IndexPart, table: TargetTable, unique: bool) -> sa.ColumnElement[object]:
     if part.expression is not None:
         expression: sa.ColumnElement[object] = _verbatim(f"({part.expression})")  # type: ignore[assignment]
         return sa.desc(expression) if part.descending else expression
@@ -201,6 +201,9 @@ def _element(built: sa.Table, part: IndexPart, table: TargetTable) -> sa.ColumnE
         element = sa.cast(element, postgresql.BYTEA) if arrow == "geometry" else element
         binary = arrow in ("binary", "geometry")
         element = sa.func.substr(element, sa.literal_column("1"), length) if binary else sa.func.left(element, length)
+        if arrow == "citext" and unique:
+            # left() gives text, in which case counts.
+            element = sa.cast(element, _Verbatim(table.route.column(part.column).target_type))
     return element.desc() if part.descending else element
 
 

@@ -81,7 +81,7 @@ def implicit_default(route: ColumnRoute) -> str | None:
         return "0"
     if route.arrow == "enum":
         return exp.Literal.string(route.labels[0]).sql(dialect="postgres")
-    return {"string": "''", "binary": "''", "set": "'{}'"}.get(route.arrow)
+    return {"string": "''", "citext": "''", "binary": "''", "set": "'{}'"}.get(route.arrow)
 
 
 def _literal(value: str, arrow: str) -> str:
@@ -93,7 +93,7 @@ def _literal(value: str, arrow: str) -> str:
     if arrow == "binary":
         raw = bytes.fromhex(value[2:]) if value.startswith("0x") else value.encode()
         return exp.Literal.string(f"\\x{raw.hex()}").sql(dialect="postgres")
-    if value.startswith("0x") and arrow in ("string", "enum"):
+    if value.startswith("0x") and arrow in ("string", "citext", "enum"):
         value = bytes.fromhex(value[2:]).decode()
     if arrow.startswith(("int", "float", "decimal")):
         return (

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from cutover.route import ColumnRoute
 from cutover.schema.choose import table_name, target_name
+from cutover.schema.collations import to_citext
 from cutover.schema.model import ForeignKey, Table
 from cutover.schema.target import Findings, TargetTable
 from cutover.spec import MigrationSpec
@@ -86,8 +87,11 @@ def _unify(
     else:
         type_ = arrow = ""
     collation = next((column.collation for column in columns if column.collation), None)
+    citext = next((column.target_type for column in columns if column.arrow == "citext"), None)
     for (name, _), column in zip(group, columns, strict=True):
         changed = replace(column, collation=collation if column.arrow == "string" else None)
+        if citext and changed.arrow == "string":
+            changed = to_citext(changed, citext)
         if type_:
             changed = replace(changed, target_type=type_, arrow=arrow)
         if column.arrow == _BEYOND != changed.arrow and tables[name].identity != column.target:

@@ -58,6 +58,7 @@ def rehearse(
                     table = _with_what_it_computes(connection, table, losses)
                     table = _with_what_is_accepted(connection, table, losses)
                 accepted.append(table)
+        postgresql.find_extensions(connection, schema)
         code = _code(connection, accepted, views, programs, losses) if views or programs else ((), ())
         connection.rollback()
     return Accepted(tuple(accepted), tuple(code[0]), tuple(code[1]), tuple(losses))

@@ -16,6 +16,7 @@ from cutover.spec import MigrationSpec
 _FAMILIES: dict[str, Family] = {
     "bool": "boolean",
     "string": "text",
+    "citext": "text",
     "enum": "enum",
     "set": "set",
     "binary": "binary",

@@ -12,7 +12,7 @@ from cutover.schema import columns, scopes
 from cutover.schema.checks import of_labels, translate_checks
 from cutover.schema.choose import choose, table_name, target_name
 from cutover.schema.code import translate_code
-from cutover.schema.collations import lowered
+from cutover.schema.collations import lowered, of_length, refuse_without_extension
 from cutover.schema.computed import compute
 from cutover.schema.expressions import implicit_default, row_filter, translate_default
 from cutover.schema.indexes import name_indexes, translate_indexes
@@ -63,6 +63,7 @@ def translate(
     sequences = tuple(translate_sequences(source, spec, findings))
     counting = scopes.of_sequences(source, sequences)
     known = {extension.name: extension.schema for extension in extensions}
+    refuse_without_extension(known, spec)
     tables = [_table(table, known, counting, spec, findings) for table in chosen]
     if row_limit is not None:
         tables = [_limited(table, row_limit, findings) for table in tables]
@@ -139,6 +140,7 @@ def _with_expressions(
     table = compute(table, source, scope, spec, findings)
     routes = table.route.columns
     checks = [of_labels(table.name, route) for route in routes if route.labels and route.arrow != "enum"]
+    checks += [of_length(table.name, route) for route in routes if route.length is not None]
     if table.constrained:
         taken = {check.name for check in checks}
         checks += translate_checks(source, routes, scope, taken, spec.schema_.settings.tables.fold, findings)
