@@ -11,7 +11,7 @@ from pydantic import TypeAdapter
 from cutover.data.chunks import cut, deal
 from cutover.errors import SpecError
 from cutover.route import Chunk, TableRoute
-from cutover.schema import ddl
+from cutover.schema import ddl, sequences
 from cutover.schema.ddl import Statement
 from cutover.schema.model import Schema
 from cutover.schema.programs import Program
@@ -123,7 +123,7 @@ class Plan:
     @property
     def first(self) -> list[Statement]:
         """The statements that make what the tables' columns need: collations, types and sequences."""
-        return [*ddl.create_types(self.tables), *ddl.create_sequences(self.sequences)]
+        return [*ddl.create_types(self.tables), *sequences.create(self.sequences)]
 
     @property
     def code(self) -> list[Statement]:
@@ -151,14 +151,14 @@ class Plan:
             statements += [added] if added else []
         for table in self.tables:
             statements += [ddl.foreign_key(table, key, self.deferrable, self.validated) for key in table.foreign_keys]
-        return [*statements, *ddl.restart_sequences(self.sequences), *self.last, *self.code]
+        return [*statements, *sequences.restart(self.sequences), *self.last, *self.code]
 
     @property
     def down(self) -> list[Statement]:
         """The statements that take the target away again."""
         views = map(ddl.drop_view, reversed(self.views))
-        tables, sequences = ddl.drop_tables(self.tables), ddl.drop_sequences(self.sequences)
-        return [*views, *tables, *sequences, *map(ddl.drop_program, self.programs)]
+        tables, counting = ddl.drop_tables(self.tables), sequences.drop(self.sequences)
+        return [*views, *tables, *counting, *map(ddl.drop_program, self.programs)]
 
     def unasked(self, table: TargetTable) -> set[str]:
         """Return the names of the checks that are not asked of the rows that are there."""

@@ -94,6 +94,11 @@ def _build(
         if index.columns == table.route.key and index.unique:
             raise
         built.refused.append((table, index, error.diag.message_primary or str(error)))
+    except (psycopg.errors.ExclusionViolation, psycopg.errors.DataException) as error:
+        # A date that is none has left a period without its start or end, or rows break the period's own check.
+        if index.period is None:
+            raise
+        built.refused.append((table, index, error.diag.message_primary or str(error)))
     except psycopg.errors.UniqueViolation:
         if not index.whole:
             raise

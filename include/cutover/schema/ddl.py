@@ -6,8 +6,8 @@ the dry run is the one that runs, wherever it runs.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
@@ -24,13 +24,15 @@ from sqlalchemy.types import UserDefinedType
 from sqlglot import exp
 
 from cutover.route import ColumnRoute
-from cutover.schema import collations, sequences
+from cutover.schema import collations
 from cutover.schema.model import ForeignKey, Index, IndexPart
 from cutover.schema.names import fitting
 from cutover.schema.programs import Program
-from cutover.schema.target import TargetCheck, TargetSequence, TargetTable, TargetView
+from cutover.schema.target import TargetCheck, TargetTable, TargetView
 
 _TOUCH = "cutover_touch_"
+# What a period between two columns is, by their Arrow type.
+_RANGES = {"date32": "daterange", "timestamp": "tsrange", "timestamptz": "tstzrange"}
 # The last value of an identity, by the Arrow type of its column.
 _LARGEST = {"int16": 2**15 - 1, "int32": 2**31 - 1, "int64": 2**63 - 1}
 _DIALECT: sa.Dialect = postgresql.dialect(paramstyle="named")  # type: ignore[no-untyped-call]
@@ -104,25 +106,6 @@ def create_types(tables: Sequence[TargetTable]) -> Iterator[Statement]:
             yield Statement(table.name, f"type {enum.name}", f"CREATE TYPE {enum.name} AS ENUM ({labels})")
 
 
-def create_sequences(wanted: Iterable[TargetSequence]) -> Iterator[Statement]:
-    """Yield what makes the sequences, which columns of the tables may count with."""
-    for sequence in wanted:
-        yield Statement("", f"sequence {sequence.name}", sequences.statement(sequence))
-
-
-def restart_sequences(wanted: Iterable[TargetSequence]) -> Iterator[Statement]:
-    """Yield what lets the sequences go on where the source's are."""
-    for sequence in wanted:
-        yield Statement("", f"next value of sequence {sequence.name}", sequences.restart(sequence))
-
-
-def drop_sequences(wanted: Iterable[TargetSequence]) -> Iterator[Statement]:
-    """Yield the way back of :func:`create_sequences`, once the tables are gone."""
-    for sequence in wanted:
-        name = _DIALECT.identifier_preparer.quote(sequence.name)
-        yield Statement("", f"drop sequence {sequence.name}", f"DROP SEQUENCE IF EXISTS {name}")
-
-
 def create_tables(tables: tuple[TargetTable, ...]) -> Iterator[Statement]:
     """Yield CREATE TABLE without keys or indexes: the load is several times faster into bare tables.
 
@@ -178,6 +161,9 @@ def index_builds(table: TargetTable) -> Iterator[tuple[Index, Statement]]:
     if _keyed(table) and not table.partitions:
         wanted.insert(0, Index.over(table.key_name, table.route.key, unique=True))
     for index in wanted:
+        if index.period is not None:
+            yield index, _exclusion(built, index, table)
+            continue
         if index.kind == "fulltext":
             made = sa.Index(index.name, _words(built, index), postgresql_using="gin", _table=built)
         elif index.kind == "spatial":
@@ -187,6 +173,25 @@ def index_builds(table: TargetTable) -> Iterator[tuple[Index, Statement]]:
             made = sa.Index(index.name, *elements, unique=index.unique, _table=built)
         kind = "unique index" if index.unique else "index"
         yield index, Statement(table.name, f"{kind} {index.name} on {table.name}", _sql(CreateIndex(made)))
+
+
+def _exclusion(built: sa.Table, index: Index, table: TargetTable) -> Statement:
+    """Say that rows alike in the other columns have no moment in common; a period ends before its end."""
+    assert index.period is not None
+    quote = _DIALECT.identifier_preparer.quote
+    range_ = _RANGES[table.route.column(index.period[0]).arrow]
+    others = [replace(part, descending=False) for part in index.parts if part.column not in index.period]
+    alike = [f"{_printed(_element(built, part, table, unique=True))} WITH =" for part in others]
+    period = f"{range_}({', '.join(map(quote, index.period))}) WITH &&"
+    sql = f"ALTER TABLE {quote(table.name)} ADD CONSTRAINT {quote(index.name)} EXCLUDE USING gist "
+    return Statement(
+        table.name, f"unique periods {index.name} on {table.name}", sql + f"({', '.join([*alike, period])})"
+    )
+
+
+def _printed(element: sa.ColumnElement[object]) -> str:
+    printed = str(element.compile(dialect=_DIALECT, compile_kwargs={"include_table": False}))
+    return printed if isinstance(element, sa.Column | sa.TextClause) else f"({printed})"
 
 
 def _element(built: sa.Table, part: IndexPart, table: TargetTable, unique: bool) -> sa.ColumnElement[object]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from cutover.route import ColumnRoute
@@ -13,6 +13,9 @@ from cutover.schema.rewrite.scope import Scope, UntranslatableError
 from cutover.schema.target import Findings, TargetTable
 from cutover.spec import MigrationSpec
 
+_NO_BTREE_GIST = (
+    "WITHOUT OVERLAPS needs an extension, and periods may overlap without; CREATE EXTENSION btree_gist in the target"
+)
 _NO_POSTGIS = (
     "a SPATIAL index needs a column of PostGIS, and this one arrives as bytea; CREATE EXTENSION postgis in the target"
 )
@@ -22,6 +25,7 @@ def translate_indexes(
     table: Table,
     routes: Sequence[ColumnRoute],
     constrained: bool,
+    extensions: Mapping[str, str],
     scope: Scope,
     spec: MigrationSpec,
     findings: Findings,
@@ -31,6 +35,7 @@ def translate_indexes(
     Args:
         table: the table as inspected.
         routes: the columns that travel.
+        extensions: those of the target, with their schemas.
         constrained: whether keys and constraints are built, and so unique indexes.
         scope: what the names in an index's expressions mean.
         spec: which of the other indexes travel.
@@ -61,9 +66,25 @@ def translate_indexes(
                 findings.note(where, "SPATIAL becomes GiST")
             elif index.kind == "fulltext":
                 findings.note(where, "FULLTEXT becomes GIN over to_tsvector('simple', ...)")
+            elif index.period and (reason := _no_exclusion(index, routes, extensions)):
+                findings.lose(where, reason)
+                if index.columns == table.primary_key:
+                    continue
+                index = replace(index, kind="btree", period=None)
+            elif index.period:
+                findings.note(where, "WITHOUT OVERLAPS becomes EXCLUDE USING gist")
+                start, end = index.period
+                index = replace(index, period=(names[start], names[end]))
             elif any(part.prefix is not None for part in index.parts):
                 findings.note(where, "its prefixes become left(column, length), or substr of bytes")
             yield replace(index, parts=parts)
+
+
+def _no_exclusion(index: Index, routes: Sequence[ColumnRoute], extensions: Mapping[str, str]) -> str | None:
+    if "btree_gist" not in extensions:
+        return _NO_BTREE_GIST
+    caseless = [r.source for r in routes if r.source in index.columns and (r.collation or r.arrow == "citext")]
+    return f"periods may overlap: {', '.join(caseless)} ignores case, which GiST does not" if caseless else None
 
 
 def _part(part: IndexPart, table: Table, names: dict[str, str], scope: Scope) -> IndexPart:

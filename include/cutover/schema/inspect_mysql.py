@@ -15,6 +15,7 @@ from cutover.dialects import mysql
 from cutover.dialects.endpoint import Endpoint
 from cutover.schema import inspect_mysql_programs as programs
 from cutover.schema import inspect_mysql_sequences as sequences
+from cutover.schema.inspect_mysql_periods import with_periods
 from cutover.schema.model import (
     Check,
     Column,
@@ -105,6 +106,8 @@ def inspect(endpoint: Endpoint) -> Schema:
         for table, *described in connection.execute(sa.text(query)):
             columns[table].append(_column(mariadb, *described))
         indexes = _indexes(connection, "expression" if "expression" in extras else "NULL")
+        if mariadb:
+            indexes = with_periods(connection, indexes, columns)
         keys = _foreign_keys(connection)
         checks = _checks(connection, mariadb)
         partitions = _partitions(connection)
@@ -122,8 +125,8 @@ def inspect(endpoint: Endpoint) -> Schema:
                     name,
                     declared,
                     primary,
-                    # A key over prefixes is unique in more than its columns.
-                    tuple(i for i in indexes[name] if i.name != "PRIMARY" or not i.whole),
+                    # A key over prefixes, or that lets no periods overlap, is unique in more than its columns.
+                    tuple(i for i in indexes[name] if i.name != "PRIMARY" or not i.whole or i.period),
                     tuple(keys[name]),
                     kept,
                     Statistics(int(rows or 0), int(size or 0), low, high, next_identity and int(next_identity)),

@@ -54,9 +54,10 @@ class IndexPart:
 
 @dataclass(frozen=True)
 class Index:
-    """An index; ``kind`` is ``btree``, ``fulltext`` or ``spatial``.
+    """An index; ``kind`` is ``btree``, ``fulltext``, ``spatial`` or ``period``.
 
-    ``origin`` is its name in the source, where the target calls it by another.
+    ``origin`` is its name in the source, where the target calls it by another. A unique one of kind ``period`` holds
+    the start and the end of a ``period`` among its columns: two rows that overlap there differ in another of them.
     """
 
     name: str
@@ -64,6 +65,7 @@ class Index:
     unique: bool = False
     kind: str = "btree"
     origin: str | None = None
+    period: tuple[str, str] | None = None
 
     @staticmethod
     def over(name: str, columns: Iterable[str], unique: bool = False) -> Index:

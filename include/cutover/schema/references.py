@@ -113,7 +113,7 @@ def _unusable(key: ForeignKey, table: TargetTable, parent: TargetTable | None, s
         return f"table {key.referred_table} is not part of this migration"
     if not set(key.columns) <= {c.source for c in table.route.columns}:
         return "columnFilters leaves out one of its columns"
-    unique = [source.primary_key, *(i.columns for i in source.indexes if i.unique and i.whole)]
+    unique = [source.primary_key, *(i.columns for i in source.indexes if i.unique and i.whole and not i.period)]
     if not any(set(columns) == set(key.referred_columns) for columns in unique if columns):
         return f"{key.referred_table}({', '.join(key.referred_columns)}) is not unique, which PostgreSQL asks for"
     theirs = {c.source: c for c in parent.route.columns}

@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from cutover.dialects import postgresql
 from cutover.schema.choose import table_name
+from cutover.schema.ddl import Statement
 from cutover.schema.model import Schema, Sequence
 from cutover.schema.target import Findings, TargetSequence
 from cutover.spec import MigrationSpec
@@ -50,21 +51,30 @@ def _translated(sequence: Sequence, name: str) -> TargetSequence:
     )
 
 
-def statement(wanted: TargetSequence) -> str:
-    """Return the SQL that makes a sequence."""
-    return (
-        f"CREATE SEQUENCE {postgresql.quoted(wanted.name)} INCREMENT BY {wanted.increment} "
-        f"MINVALUE {wanted.minimum} MAXVALUE {wanted.maximum} START WITH {wanted.start} CACHE 1"
-        + (" CYCLE" if wanted.cycles else "")
-    )
+def create(wanted: Iterable[TargetSequence]) -> Iterator[Statement]:
+    """Yield what makes the sequences, which columns of the tables may count with."""
+    for sequence in wanted:
+        sql = (
+            f"CREATE SEQUENCE {postgresql.quoted(sequence.name)} INCREMENT BY {sequence.increment} "
+            f"MINVALUE {sequence.minimum} MAXVALUE {sequence.maximum} START WITH {sequence.start} CACHE 1"
+        )
+        yield Statement("", f"sequence {sequence.name}", sql + (" CYCLE" if sequence.cycles else ""))
 
 
-def restart(wanted: TargetSequence) -> str:
-    """Return the SQL that lets a sequence go on with its next value; one that has ended stays at its end."""
-    name = postgresql.quoted(wanted.name).replace("'", "''")
-    last = wanted.maximum if wanted.increment > 0 else wanted.minimum
-    value, used = (last, "true") if wanted.ended else (wanted.next, "false")
-    return f"SELECT setval('{name}', {value}, {used})"
+def restart(wanted: Iterable[TargetSequence]) -> Iterator[Statement]:
+    """Yield what lets the sequences go on with their next values; one that has ended stays at its end."""
+    for sequence in wanted:
+        name = postgresql.quoted(sequence.name).replace("'", "''")
+        last = sequence.maximum if sequence.increment > 0 else sequence.minimum
+        value, used = (last, "true") if sequence.ended else (sequence.next, "false")
+        yield Statement("", f"next value of sequence {sequence.name}", f"SELECT setval('{name}', {value}, {used})")
+
+
+def drop(wanted: Iterable[TargetSequence]) -> Iterator[Statement]:
+    """Yield the way back of :func:`create`, once the tables are gone."""
+    for sequence in wanted:
+        sql = f"DROP SEQUENCE IF EXISTS {postgresql.quoted(sequence.name)}"
+        yield Statement("", f"drop sequence {sequence.name}", sql)
 
 
 def going_on(planned: Iterable[TargetSequence], now: Iterable[Sequence]) -> list[TargetSequence]:

@@ -70,7 +70,7 @@ def translate(
     _name_enums(tables)
     tables = agree_along_foreign_keys(tables, chosen, spec, findings)
     scope = scopes.of_tables(source, tables, sequences)
-    tables = [_with_expressions(table, source.table(table.route.source), scope, spec, findings) for table in tables]
+    tables = [_with_expressions(t, source.table(t.route.source), known, scope, spec, findings) for t in tables]
     taken = {table.name for table in tables} | {table_name(view.name, spec) for view in source.views}
     taken |= {sequence.name for sequence in sequences}
     tables = [partition(table, source.table(table.route.source), taken, findings) for table in tables]
@@ -134,7 +134,12 @@ def _table(
 
 
 def _with_expressions(
-    table: TargetTable, source: Table, scope: Scope, spec: MigrationSpec, findings: Findings
+    table: TargetTable,
+    source: Table,
+    extensions: Mapping[str, str],
+    scope: Scope,
+    spec: MigrationSpec,
+    findings: Findings,
 ) -> TargetTable:
     """Add what is made of expressions: generated columns, checks and indexes."""
     table = compute(table, source, scope, spec, findings)
@@ -144,7 +149,7 @@ def _with_expressions(
     if table.constrained:
         taken = {check.name for check in checks}
         checks += translate_checks(source, routes, scope, taken, spec.schema_.settings.tables.fold, findings)
-    indexes = translate_indexes(source, routes, table.constrained, scope, spec, findings)
+    indexes = translate_indexes(source, routes, table.constrained, extensions, scope, spec, findings)
     return lowered(replace(table, checks=tuple(checks), indexes=tuple(indexes)), source, spec, findings)
 
 

@@ -239,7 +239,7 @@ def finish_schema(run: Run) -> None:
         finish.enforce_limits(finish.counts(target, schema), *limits)
         # Anew: the rows may have been read long after the plan was made.
         counting = sequences.going_on(plan.sequences, inspect_mysql_sequences.read(run.source))
-        keys.apply(target, schema, [*ddl.restart_sequences(counting), *plan.last], timeout)
+        keys.apply(target, schema, [*sequences.restart(counting), *plan.last], timeout)
         keys.apply(target, schema, plan.code, timeout, extensions=True)
         with postgresql.session(target) as connection:
             shadow.bind_routines(connection, schema, schema)
