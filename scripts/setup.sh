@@ -17,12 +17,24 @@ python() {
     return 1
 }
 
+# Of PostGIS, what fits the newest PostgreSQL here, which the tests start, or the one that the distribution will bring.
+postgis() {
+    local version
+    version=$(compgen -G '/usr/lib/postgresql/*/bin/initdb' | cut -d/ -f5 | sort -n | tail -n 1) || true
+    if [ -z "$version" ]; then
+        has initdb || printf '%s\n' postgresql-postgis postgresql-postgis-scripts
+    elif ! [ -e "/usr/share/postgresql/$version/extension/postgis.control" ]; then
+        printf '%s\n' "postgresql-$version-postgis-3" "postgresql-$version-postgis-3-scripts"
+    fi
+}
+
 missing_packages() {
     local python include
     python=$(python) || python=
     include=$([ -z "$python" ] || "$python" -c 'import sysconfig; print(sysconfig.get_path("include"))')
     { has mariadbd && has mariadb-install-db && id mysql; } >/dev/null 2>&1 || echo mariadb-server
     { compgen -G '/usr/lib/postgresql/*/bin/initdb' || has initdb; } >/dev/null && has pg_dump || echo postgresql
+    postgis
     has gcc || echo gcc
     has pkg-config || echo pkg-config
     has setpriv || echo util-linux

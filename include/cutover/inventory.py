@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from cutover.plan import Plan
 from cutover.schema.model import Index, Table
-from cutover.schema.target import TargetTable
+from cutover.schema.target import TargetSequence, TargetTable
 
 AS_IS, TRANSLATED, LEFT_OUT = "as is", "translated", "left out"
 _UNCHOSEN, _UNWANTED = "stays behind: the spec does not choose it", "stays behind: the spec says so"
@@ -77,6 +77,9 @@ def _objects(plan: Plan) -> Iterator[tuple[str, str, str]]:
         yield "trigger", trigger.name, ""
     for event in plan.source.events:
         yield "event", event.name, ""
+    counting = {sequence.source: sequence for sequence in plan.sequences}
+    for sequence in plan.source.sequences:
+        yield "sequence", sequence.name, _goes_on(counting.get(sequence.name))
     for other in plan.source.others:
         yield other.kind, other.name, ""
 
@@ -106,6 +109,10 @@ def _of_table(source: Table, target: TargetTable) -> Iterator[tuple[str, str, st
         yield "check", f"{source.name}.{check.name}", "" if target.constrained else _UNWANTED
     if source.partitioning:
         yield "partitioning of", source.name, ""
+
+
+def _goes_on(made: TargetSequence | None) -> str:
+    return "" if made is None or made.ended else f"goes on with {made.next}"
 
 
 def _renamed(made: Index | None, index: Index) -> str:

@@ -12,11 +12,11 @@ from cutover.data.chunks import cut, deal
 from cutover.data.sync import checkpoint
 from cutover.errors import SpecError
 from cutover.route import Chunk, TableRoute
-from cutover.schema import ddl
+from cutover.schema import ddl, sequences
 from cutover.schema.ddl import Statement
 from cutover.schema.model import Schema
 from cutover.schema.programs import Program
-from cutover.schema.target import Loss, Movable, Note, TargetTable, TargetView
+from cutover.schema.target import Loss, Movable, Note, TargetSequence, TargetTable, TargetView
 from cutover.schema.translate import translate
 from cutover.spec import MigrationSpec
 
@@ -53,6 +53,7 @@ class Plan:
         tables: the tables to create, parents before children.
         views: the views to create, each after those it reads.
         programs: routines and triggers to create.
+        sequences: the sequences to create, before the tables that count with them.
         batches: chunks, dealt out to workers.
         losses: what does not arrive, and why.
         notes: what arrives, but not as it was.
@@ -73,6 +74,7 @@ class Plan:
     validated: bool = True
     versions: PlannedVersions | None = None
     follows: bool = False
+    sequences: tuple[TargetSequence, ...] = ()
 
     @property
     def chunks(self) -> list[Chunk]:
@@ -132,22 +134,23 @@ class Plan:
         found += [Movable("TYPE", enum.identifier) for table in self.tables for enum in table.enums]
         found += [Movable("COLLATION", name) for name in ddl.collations_of(self.tables)]
         found += [Movable("VIEW", view.name) for view in self.views]
+        found += [Movable("SEQUENCE", sequence.name) for sequence in self.sequences]
         return (*found, *(Movable("ROUTINE", ddl.routine_name(program)) for program in self.programs))
 
     @property
     def relation_names(self) -> set[str]:
-        """What the tables, views, indexes and keys are called, which share one space of names."""
+        """What the tables, views, sequences, indexes and keys are called, which share one space of names."""
         if self.versions is not None:
             return set(self.versions.relations)
-        names = {movable.name for movable in self.movables if movable.kind in ("TABLE", "VIEW")}
+        names = {movable.name for movable in self.movables if movable.kind in ("TABLE", "VIEW", "SEQUENCE")}
         for table in self.tables:
             names |= {index.name for index in table.indexes} | ({table.key_name} if table.route.key else set())
         return names
 
     @property
-    def type_names(self) -> set[str]:
-        """What the enumerated types are called."""
-        return {movable.name for movable in self.movables if movable.kind == "TYPE"}
+    def first(self) -> list[Statement]:
+        """The statements that make what the tables' columns need: collations, types and sequences."""
+        return [*ddl.create_types(self.tables), *sequences.create(self.sequences)]
 
     @property
     def code(self) -> list[Statement]:
@@ -159,15 +162,15 @@ class Plan:
 
     @property
     def last(self) -> list[Statement]:
-        """What is done once every row and constraint is there: comments, identities and :attr:`code`."""
+        """What is done once every row and constraint is there, before :attr:`code`: comments and identities."""
         comments = [statement for table in self.tables for statement in ddl.comments(table)]
         restarts = [restart for table in self.tables if (restart := ddl.restart_identity(table))]
-        return [*comments, *restarts, *self.code]
+        return [*comments, *restarts]
 
     @property
     def up(self) -> list[Statement]:
         """The statements that build the target, in order; the load comes after the tables."""
-        statements = [*ddl.create_types(self.tables), *ddl.create_tables(self.tables)]
+        statements = [*self.first, *ddl.create_tables(self.tables)]
         for table in self.tables:
             statements += ddl.indexes(table)
         for table in self.tables:
@@ -175,13 +178,14 @@ class Plan:
             statements += [added] if added else []
         for table in self.tables:
             statements += [ddl.foreign_key(table, key, self.deferrable, self.validated) for key in table.foreign_keys]
-        return statements + self.last
+        return [*statements, *sequences.restart(self.sequences), *self.last, *self.code]
 
     @property
     def down(self) -> list[Statement]:
         """The statements that take the target away again."""
         views = map(ddl.drop_view, reversed(self.views))
-        return [*views, *ddl.drop_tables(self.tables), *map(ddl.drop_program, self.programs)]
+        tables, counting = ddl.drop_tables(self.tables), sequences.drop(self.sequences)
+        return [*views, *tables, *counting, *map(ddl.drop_program, self.programs)]
 
     def unasked(self, table: TargetTable) -> set[str]:
         """Return the names of the checks that are not asked of the rows that are there."""
@@ -235,7 +239,7 @@ def build_plan(
         SpecError: the spec does not fit the source.
         UnsupportedTypeError: a column's type has no translation.
     """
-    translation = translate(source, spec, only, row_limit)
+    translation = translate(source, spec, only, row_limit, target.extensions)
     _refuse_bad_defaults(translation.tables)
     chunks = [
         chunk for table in translation.tables for chunk in cut(table.route, source.table(table.route.source).statistics)
@@ -254,6 +258,7 @@ def build_plan(
         spec.schema_.settings.constraints.deferrable_constraints,
         spec.schema_.settings.constraints.validate_constraints,
         follows=spec.strategy.types.data.streams,
+        sequences=translation.sequences,
     )
 
 

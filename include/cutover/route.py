@@ -29,6 +29,7 @@ class ColumnRoute:
         labels: the values of an enum or set, in the order of their declaration.
         collation: what compares it in the target, where that is not the database's own.
         ignores_case: whether the source compares it without regard to case or trailing spaces.
+        length: how many characters it may hold, where its type does not say so.
         computed: SQL expression by which the target makes the value itself; it is not loaded then.
     """
 
@@ -49,6 +50,7 @@ class ColumnRoute:
     labels: tuple[str, ...] = ()
     collation: str | None = None
     ignores_case: bool = False
+    length: int | None = None
     computed: str | None = None
 
 

@@ -26,9 +26,11 @@ def compare(table: source.Table, counterpart: target.Table) -> Iterator[Finding]
 
 def _alike(wanted: source.Index, found: target.Index) -> bool:
     """Whether an index of the target does what one of the source does."""
-    likeness: Callable[[source.Index, target.Index], bool] = {"fulltext": _of_words, "spatial": _of_space}.get(
-        wanted.kind, _of_order
-    )
+    likeness: Callable[[source.Index, target.Index], bool] = {
+        "fulltext": _of_words,
+        "spatial": _of_space,
+        "period": _of_periods,
+    }.get(wanted.kind, _of_order)
     return likeness(wanted, found)
 
 
@@ -40,6 +42,11 @@ def _of_words(wanted: source.Index, found: target.Index) -> bool:
 def _of_space(wanted: source.Index, found: target.Index) -> bool:
     text = " ".join(part.expression for part in found.parts)
     return found.method == "gist" and all(_names(part.column, text) for part in wanted.parts)
+
+
+def _of_periods(wanted: source.Index, found: target.Index) -> bool:
+    text = " ".join(part.expression for part in found.parts)
+    return found.excludes and all(_names(part.column, text) for part in wanted.parts)
 
 
 def _of_order(wanted: source.Index, found: target.Index) -> bool:
@@ -54,8 +61,10 @@ def _same_part(wanted: source.Part, found: target.Part) -> bool:
         return found.column is None
     if wanted.prefix is None:
         return found.column == wanted.column
-    cut = re.match(r'"?(left|substr|substring)"?\(', found.expression)
-    return bool(cut) and found.expression.endswith(f", {wanted.prefix})") and _names(wanted.column, found.expression)
+    cast = re.fullmatch(r"\(*(.*?)\)::[\w.]*citext\)*", found.expression)
+    expression = cast[1] if cast else found.expression
+    cut = re.match(r'"?(left|substr|substring)"?\(', expression)
+    return bool(cut) and expression.endswith(f", {wanted.prefix})") and _names(wanted.column, expression)
 
 
 def _names(column: str | None, expression: str) -> bool:

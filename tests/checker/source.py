@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 # What MariaDB makes of a column that is declared JSON.
@@ -76,7 +76,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Index:
-    """``kind`` is btree, hash, fulltext or spatial."""
+    """``kind`` is btree, hash, fulltext or spatial, or period where no periods may overlap."""
 
     name: str
     unique: bool
@@ -181,6 +181,7 @@ def read_source(connection: Any) -> Source:
             found.views.append(View(Table(name, tuple(columns[name])), texts[name]))
         else:
             primary = next((index for index in indexes[name] if index.name == "PRIMARY"), None)
+            overlaps = _without_overlaps(connection, name) if mariadb else set()
             found.tables.append(
                 Table(
                     name,
@@ -188,7 +189,11 @@ def read_source(connection: Any) -> Source:
                     auto_increment,
                     comment,
                     tuple(part.column or "" for part in primary.parts) if primary else (),
-                    tuple(index for index in indexes[name] if index is not primary),
+                    tuple(
+                        replace(index, kind="period") if index.name in overlaps else index
+                        for index in indexes[name]
+                        if index is not primary or index.name in overlaps
+                    ),
                     tuple(keys[name]),
                     tuple(check for check in checks[name] if not _declares_json(check, columns[name])),
                     name in partitioned,
@@ -196,6 +201,14 @@ def read_source(connection: Any) -> Source:
                 )
             )
     return found
+
+
+def _without_overlaps(connection: Any, table: str) -> set[str]:
+    """The keys that let no periods overlap, by their names; no catalogue tells of them."""
+    ((_, text),) = fetch(connection, f"SHOW CREATE TABLE {quoted(table)}")
+    lines = [line for line in text.splitlines() if re.search(r"` WITHOUT OVERLAPS\)", line)]
+    named = [re.match(r"\s*UNIQUE KEY `((?:[^`]|``)+)`", line) for line in lines]
+    return {match[1].replace("``", "`") if match else "PRIMARY" for match in named}
 
 
 def _columns(connection: Any, mariadb: bool, checks: dict[str, list[Check]]) -> dict[str, list[Column]]:

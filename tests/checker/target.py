@@ -25,7 +25,8 @@ _INDEXES = """
                  FROM generate_series(0, i.indnkeyatts - 1) AS k ORDER BY k),
            array(SELECT pg_get_indexdef(i.indexrelid, k + 1, false)
                  FROM generate_series(0, i.indnkeyatts - 1) AS k ORDER BY k),
-           array(SELECT i.indoption[k] & 1 = 1 FROM generate_series(0, i.indnkeyatts - 1) AS k ORDER BY k)
+           array(SELECT i.indoption[k] & 1 = 1 FROM generate_series(0, i.indnkeyatts - 1) AS k ORDER BY k),
+           i.indisexclusion
     FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid JOIN pg_class x ON x.oid = i.indexrelid
     JOIN pg_am m ON m.oid = x.relam
     WHERE c.relnamespace = %(schema)s::regnamespace AND i.indisvalid AND i.indpred IS NULL ORDER BY 1, 2"""
@@ -75,13 +76,14 @@ class Part:
 
 @dataclass(frozen=True)
 class Index:
-    """``method`` is the access method."""
+    """``method`` is the access method; ``excludes`` says that it keeps rows out that overlap with others."""
 
     name: str
     method: str
     unique: bool
     primary: bool
     parts: tuple[Part, ...]
+    excludes: bool = False
 
 
 @dataclass(frozen=True)
@@ -206,9 +208,10 @@ def _index(
     names: list[str | None],
     expressions: list[str],
     descending: list[bool],
+    excludes: bool,
 ) -> Index:
     parts = tuple(Part(*part) for part in zip(names, expressions, descending, strict=True))
-    return Index(name, method, unique, primary, parts)
+    return Index(name, method, unique, primary, parts, excludes)
 
 
 def _add_constraint(
@@ -236,6 +239,12 @@ def next_value(connection: psycopg.Connection, sequence: str) -> int:
     step = "(SELECT seqincrement FROM pg_sequence WHERE seqrelid = %(name)s::regclass)"
     query = f"SELECT CASE WHEN is_called THEN last_value::numeric + {step} ELSE last_value END FROM {sequence}"
     return int(fetch(connection, query, name=sequence)[0][0])
+
+
+def counting(connection: psycopg.Connection, sequence: str) -> tuple[Any, ...]:
+    """A sequence's step, least and greatest value, and whether it begins again."""
+    query = "SELECT seqincrement, seqmin, seqmax, seqcycle FROM pg_sequence WHERE seqrelid = %(name)s::regclass"
+    return fetch(connection, query, name=sequence)[0]
 
 
 def sequence_of(connection: psycopg.Connection, table: Table, column: Column) -> str | None:

@@ -89,6 +89,8 @@ def _holds(family: str, source: Type, target: str) -> bool:
         return _bit((source.numbers or (1,))[0], target)
     if family == "text":
         return _text(source, target)
+    if family == "geometry" and target != "bytea":
+        return _shape(source.base, target)
     return target in _ALLOWED[family]
 
 
@@ -99,9 +101,16 @@ _ALLOWED = {
     "bytes": ("bytea",),
     "json": ("json", "jsonb"),
     "word": ("text", "uuid", "inet"),
-    "geometry": ("bytea", "geometry"),
+    "geometry": ("bytea",),
     "unknown": (),
 }
+
+
+def _shape(base: str, target: str) -> bool:
+    """Whether a column of PostGIS takes what one of the source does: of any kind, or of its own."""
+    match = re.fullmatch(r"(?:.*\.)?geometry(?:\((\w+)(?:,\d+)?\))?", target)
+    kind = (match[1] or "geometry").lower() if match else ""
+    return kind in ("geometry", base, {"geomcollection": "geometrycollection"}.get(base))
 
 
 def _integer(source: Type, target: str) -> bool:
@@ -152,4 +161,4 @@ def _text(source: Type, target: str) -> bool:
         endless = target in _ENDLESS
     # character(n) would add spaces, so it stands for nothing.
     held = re.fullmatch(r"character varying\((\d+)\)", target)
-    return endless or (held is not None and int(held[1]) >= needed)
+    return endless or target.endswith("citext") or (held is not None and int(held[1]) >= needed)

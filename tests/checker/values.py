@@ -47,8 +47,8 @@ def reading_target(family: str, column: str, type_: str) -> str:
         return f"host({column})"
     if family in ("integer", "decimal", "text", "bytes", "set") and not type_.startswith("enum "):
         return column
-    if type_ == "geometry":
-        return f"ST_AsEWKB({column})"
+    if family == "geometry" and type_ != "bytea":
+        return f"{column}::bytea"
     return column if type_ == "bytea" or (family == "bit" and not type_.startswith("bit")) else f"{column}::text"
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
-from helpers import begin, source_database, spec
+from helpers import begin, postgres, source_database, spec
 
 from checker import Address, check
 from checker.feed import feed
@@ -60,6 +60,8 @@ def test_it_becomes_what_is_expected(
     further = server is not mysql_server
     # Another server may not know every statement; what it refuses is not there to be moved.
     feed(login, [case / "source.sql"], force=further)
+    if (case / "target.sql").exists():
+        postgres(target_db, (case / "target.sql").read_text())
     told = run_migration(begin(source, target_db, spec(data=LENIENT), workers=1))
     assert told.status in (report.COMPLETED, report.WITH_LOSSES), told.cause
     suffix = ".further" if further else ""

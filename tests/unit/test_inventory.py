@@ -14,6 +14,7 @@ from cutover.schema.model import (
     OtherObject,
     Routine,
     Schema,
+    Sequence,
     Statistics,
     Table,
     Trigger,
@@ -40,7 +41,8 @@ SOURCE = Schema(
             Statistics(next_identity=8),
         ),
     ),
-    (OtherObject("sequence", "s"),),
+    (OtherObject("package", "b"),),
+    sequences=(Sequence("s", 1, 1, 9, 2, next=3), Sequence("by_server", 1, 1, 9, 0)),
     views=(View("v", "select `old`.`t`.`id` AS `id` from `old`.`t`", (Column("id", "int(11)", False),)),),
     triggers=(Trigger("of_x", "temp_x", "BEFORE", "INSERT", "set new.id = 1"),),
     routines=(Routine("f", (), "return 1", "int(11)"), Routine("p", (), "select 1")),
@@ -77,10 +79,13 @@ def test_each_object_has_its_line() -> None:
         "function f": AS_IS,
         "procedure p": LEFT_OUT,
         "trigger of_x": LEFT_OUT,
-        "sequence s": LEFT_OUT,
+        "sequence s": TRANSLATED,
+        "sequence by_server": LEFT_OUT,
+        "package b": LEFT_OUT,
     }
     assert found["column t.id"].detail == "int(11) becomes integer"
     assert found["AUTO_INCREMENT of t.id"].detail == "an identity that goes on with 8"
+    assert found["sequence s"].detail == "goes on with 3"
     assert found["index t.by_on"].detail == "too wide"
     assert found["trigger of_x"].detail == "stays behind with its table temp_x"
 

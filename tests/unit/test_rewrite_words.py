@@ -45,6 +45,7 @@ SCOPE = Scope(
     "shop",
     {"items": ITEMS, "Owners": OWNERS},
     functions={"tax": Attribute("tax_of", "numeric(10,2)", "decimal")},
+    sequences={"s": "s_", "it's": "it's"},
 )
 TRIGGER = Scope(
     "shop",
@@ -89,6 +90,10 @@ def statement(written: str) -> str:
         ("uuid()", "gen_random_uuid()::text"),
         ("rand()", "random()"),
         ("tax(price)", '"tax_of"("price")'),
+        ("nextval(s)", "nextval('\"s_\"')"),
+        ("next value for `shop`.`s` + 1", "nextval('\"s_\"') + 1"),
+        ("previous value for s", "currval('\"s_\"')"),
+        ("nextval(`it's`)", "nextval('\"it''s\"')"),
         ("marks = 'a,b'", "(\"marks\" = ARRAY['a', 'b']::text[])::int"),
         ("born = '2024-2-9'", "(\"born\" = '2024-02-09')::int"),
         ("born < '2024-02-09 10:00'", "(\"born\" < TIMESTAMP '2024-02-09 10:00:00')::int"),
@@ -128,6 +133,9 @@ def test_condition_becomes(written: str, made: str) -> None:
         ("last_insert_id()", "LAST_INSERT_ID()"),
         ("row_count()", "ROW_COUNT()"),
         ("sleep(1)", "SLEEP()"),
+        ("nextval(other.s)", "another database: other.s"),
+        ("nextval(unknown)", "sequence unknown, which is not carried"),
+        ("setval(s, 5)", "SETVAL(), which never goes back in the source"),
         ("database()", "DATABASE()"),
         ("schema()", "SCHEMA()"),
         ("user()", "USER()"),

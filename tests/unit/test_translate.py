@@ -15,15 +15,18 @@ from cutover.schema.expressions import translate_default
 from cutover.schema.model import (
     Check,
     Column,
+    Extension,
     ForeignKey,
     Index,
     IndexPart,
     OtherObject,
     Schema,
+    Sequence,
     Statistics,
     Table,
     View,
 )
+from cutover.schema.rewrite.scope import Scope
 from cutover.schema.translate import TargetTable, Translation, translate
 from cutover.spec import MigrationSpec
 
@@ -167,7 +170,7 @@ def test_what_stays_behind_is_named() -> None:
     )
     source = schema(
         table("t", *columns, indexes=(Index("f", (IndexPart("d"),), kind="spatial"),)),
-        others=(OtherObject("sequence", "s"),),
+        others=(OtherObject("package", "s"),),
         views=(View("v", "select sleep(1) AS `x`", (Column("x", "int", True),)),),
     )
     losses = {loss.object for loss in translate(source, spec()).losses}
@@ -175,7 +178,7 @@ def test_what_stays_behind_is_named() -> None:
         "generated column t.g",
         "default of t.d",
         "index t.f",
-        "sequence s",
+        "package s",
         "view v",
     }
 
@@ -194,6 +197,49 @@ def test_columns_that_become_one_are_refused() -> None:
     mapping = {"transformation": {"mapping": {"fieldMapping": {"t": {"a": "id"}}}}}
     with pytest.raises(SpecError, match=r"t.*id"):
         done(table("t", ID, Column("a", "int", True)), written=spec(data=mapping))
+
+
+def test_geometries_take_postgis() -> None:
+    columns = (
+        ID,
+        Column("p", "point", False, srid=4326),
+        Column("any", "geometry", True),
+        Column("flat", "polygon", True, srid=0),
+    )
+    source = schema(table("t", *columns, indexes=(Index("by_p", (IndexPart("p"),), kind="spatial"),)))
+    made = translate(source, spec(), extensions=(Extension("postgis", "Gis"),))
+    types = [route.target_type for route in made.tables[0].route.columns]
+    assert types == ["integer", '"Gis".geometry(Point,4326)', '"Gis".geometry(Geometry)', '"Gis".geometry(Polygon)']
+    assert [index.kind for index in made.tables[0].indexes] == ["spatial"]
+    assert not made.losses
+    bare = translate(source, spec())
+    assert [route.target_type for route in bare.tables[0].route.columns][1:] == ["bytea"] * 3
+    assert [loss.object for loss in bare.losses] == ["index t.by_p"]
+
+
+def test_citext_takes_its_extension_and_keeps_lengths() -> None:
+    word = Column("word", "varchar(9)", False, collation="utf8mb4_general_ci")
+    written = spec(schema={"settings": {"tables": {"columns": {"ignoreCase": "citext"}}}})
+    source = schema(table("t", ID, word, replace(word, name="free"), indexes=(Index.over("words", ("word",), True),)))
+    with pytest.raises(SpecError, match="CREATE EXTENSION citext"):
+        translate(source, written)
+    (made,) = translate(source, written, extensions=(Extension("citext", "public"),)).tables
+    assert [route.target_type for route in made.route.columns] == ["integer", '"public".citext', "varchar(9)"]
+    assert [check.sql for check in made.checks] == ['char_length("word") <= 9']
+
+
+def test_sequences_within_bigint_are_carried() -> None:
+    most = 2**63
+    counting = (
+        Sequence("a", 1, 1, most - 2, 1, next=5),
+        Sequence("beyond", 1, 1, 2 * most, 1, next=most + 1),
+        Sequence("wide", 1, 1, 2 * most, 1, next=7),
+        Sequence("by_server", 1, 1, 9, 0),
+    )
+    made = translate(replace(schema(table("t", ID)), sequences=counting), spec())
+    assert [(s.name, s.maximum, s.next) for s in made.sequences] == [("a", most - 2, 5), ("wide", most - 1, 7)]
+    assert [loss.object for loss in made.losses] == ["sequence beyond", "sequence by_server"]
+    assert [str(note) for note in made.notes] == ["sequence wide: ends with bigint, as PostgreSQL's do"]
 
 
 @pytest.mark.parametrize(
@@ -218,7 +264,7 @@ def test_columns_that_become_one_are_refused() -> None:
 )
 def test_defaults(type_: str, default: str, translated: str | None) -> None:
     (made,) = done(table("t", ID, Column("c", type_, True))).tables
-    assert translate_default(default, made.route.column("c")) == translated
+    assert translate_default(default, made.route.column("c"), Scope("old")) == translated
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from cutover.data.load import ERROR, MARKERS, REJECTS, RULE
 from cutover.dialects import postgresql
 from cutover.dialects.endpoint import Endpoint
 from cutover.errors import DataError
-from cutover.route import TableRoute
+from cutover.route import ColumnRoute, TableRoute
 from cutover.schema.target import TargetTable
 
 
@@ -85,7 +85,7 @@ def move_aside(
     # A function takes a hundred arguments at most.
     pairs = [
         sql.SQL("jsonb_build_object({})").format(
-            sql.SQL(", ").join(part for c in some for part in (sql.Literal(c.source), sql.Identifier(c.target)))
+            sql.SQL(", ").join(part for c in some for part in (sql.Literal(c.source), _shown(c)))
         )
         for some in (keyed[start : start + 40] for start in range(0, len(keyed), 40))
     ]
@@ -118,6 +118,12 @@ def move_aside(
         )
     )
     return moved.rowcount
+
+
+def _shown(column: ColumnRoute) -> sql.Composable:
+    # PostGIS would write a geometry as GeoJSON, which has no SRID.
+    name = sql.Identifier(column.target)
+    return sql.SQL("{}::bytea").format(name) if column.arrow == "geometry" else name
 
 
 def analyze(target: Endpoint, schema: str, tables: Sequence[str]) -> None:

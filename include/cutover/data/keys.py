@@ -94,17 +94,29 @@ def _build(
         if index.columns == table.route.key and index.unique:
             raise
         built.refused.append((table, index, error.diag.message_primary or str(error)))
+    except (psycopg.errors.ExclusionViolation, psycopg.errors.DataException) as error:
+        # A date that is none has left a period without its start or end, or rows break the period's own check.
+        if index.period is None:
+            raise
+        built.refused.append((table, index, error.diag.message_primary or str(error)))
     except psycopg.errors.UniqueViolation:
         if not index.whole:
             raise
         built.twins.append((table, index, statement))
 
 
-def apply(target: Endpoint, schema: str, statements: Sequence[Statement], timeout: int) -> None:
-    """Run statements one after the other, each in its own transaction."""
+def apply(
+    target: Endpoint, schema: str, statements: Sequence[Statement], timeout: int, extensions: bool = False
+) -> None:
+    """Run statements one after the other, each in its own transaction.
+
+    With ``extensions`` a view finds the operators that they bring, and what it compares means what it is to mean.
+    """
     if not statements:
         return
     with postgresql.session(target, schema, statement_timeout=timeout) as connection:
+        if extensions:
+            postgresql.find_extensions(connection, schema)
         connection.commit()
         for statement in statements:
             _once(connection, statement)

@@ -64,7 +64,7 @@ def drop_within(connection: psycopg.Connection, shadow: str) -> None:
         raise ValueError(f"{shadow!r} is no shadow schema")
     there = contents(connection, shadow)
     # What one kind depends on is of a later kind; nothing outside may depend on any of them.
-    for kind in ("VIEW", "TABLE", "ROUTINE", "TYPE", "COLLATION"):
+    for kind in ("VIEW", "TABLE", "SEQUENCE", "ROUTINE", "TYPE", "COLLATION"):
         identities = [found.identity for movable, found in there.items() if movable.kind == kind]
         if identities:
             names = [sql.SQL(".").join((sql.Identifier(shadow), sql.SQL(identity))) for identity in identities]
@@ -74,19 +74,31 @@ def drop_within(connection: psycopg.Connection, shadow: str) -> None:
     connection.execute(sql.SQL("DROP SCHEMA IF EXISTS {}").format(sql.Identifier(shadow)))
 
 
+# A sequence that belongs to a column goes where its table goes, and what belongs to an extension stays.
 _CONTENTS = """
+WITH extensions AS (SELECT classid, objid FROM pg_depend WHERE deptype = 'e')
 SELECT CASE c.relkind WHEN 'v' THEN 'VIEW' ELSE 'TABLE' END, c.relname, '', quote_ident(c.relname), c.oid
 FROM pg_class c WHERE c.relnamespace = to_regnamespace(quote_ident(%(schema)s)) AND c.relkind IN ('r', 'p', 'v')
+  AND NOT EXISTS (SELECT 1 FROM extensions e WHERE e.classid = 'pg_class'::regclass AND e.objid = c.oid)
+UNION ALL
+SELECT 'SEQUENCE', c.relname, '', quote_ident(c.relname), c.oid
+FROM pg_class c WHERE c.relnamespace = to_regnamespace(quote_ident(%(schema)s)) AND c.relkind = 'S'
+  AND NOT EXISTS (SELECT 1 FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid
+                    AND d.refclassid = 'pg_class'::regclass AND d.deptype IN ('a', 'i'))
+  AND NOT EXISTS (SELECT 1 FROM extensions e WHERE e.classid = 'pg_class'::regclass AND e.objid = c.oid)
 UNION ALL
 SELECT 'ROUTINE', p.proname, oidvectortypes(p.proargtypes),
   quote_ident(p.proname) || '(' || pg_get_function_identity_arguments(p.oid) || ')', p.oid
 FROM pg_proc p WHERE p.pronamespace = to_regnamespace(quote_ident(%(schema)s)) AND p.prokind IN ('f', 'p')
+  AND NOT EXISTS (SELECT 1 FROM extensions e WHERE e.classid = 'pg_proc'::regclass AND e.objid = p.oid)
 UNION ALL
 SELECT 'TYPE', t.typname, '', quote_ident(t.typname), t.oid
 FROM pg_type t WHERE t.typnamespace = to_regnamespace(quote_ident(%(schema)s)) AND t.typtype = 'e'
+  AND NOT EXISTS (SELECT 1 FROM extensions e WHERE e.classid = 'pg_type'::regclass AND e.objid = t.oid)
 UNION ALL
 SELECT 'COLLATION', c.collname, '', quote_ident(c.collname), c.oid
 FROM pg_collation c WHERE c.collnamespace = to_regnamespace(quote_ident(%(schema)s))
+  AND NOT EXISTS (SELECT 1 FROM extensions e WHERE e.classid = 'pg_collation'::regclass AND e.objid = c.oid)
 ORDER BY 1, 2, 3"""
 
 
@@ -107,17 +119,19 @@ def contents(connection: psycopg.Connection, schema: str) -> dict[Movable, Found
 
 
 _IMMOVABLE = """
-SELECT CASE c.relkind WHEN 'm' THEN 'materialized view' WHEN 'S' THEN 'sequence' WHEN 'f' THEN 'foreign table'
-  ELSE 'type' END || ' ' || c.relname FROM pg_class c
-WHERE c.relnamespace = to_regnamespace(quote_ident(%(schema)s)) AND c.relkind IN ('m', 'S', 'f', 'c')
-  AND NOT EXISTS (SELECT 1 FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid
-                  AND d.deptype IN ('a', 'i'))
-UNION ALL
-SELECT 'domain ' || t.typname FROM pg_type t
-WHERE t.typnamespace = to_regnamespace(quote_ident(%(schema)s)) AND t.typtype IN ('d', 'r')
-UNION ALL
-SELECT 'aggregate ' || p.proname FROM pg_proc p
-WHERE p.pronamespace = to_regnamespace(quote_ident(%(schema)s)) AND p.prokind IN ('a', 'w')
+WITH here AS (SELECT to_regnamespace(quote_ident(%(schema)s))::oid AS oid),
+found AS (
+  SELECT 'pg_class'::regclass AS class, c.oid,
+    CASE c.relkind WHEN 'm' THEN 'materialized view' WHEN 'f' THEN 'foreign table' ELSE 'type' END AS kind, c.relname
+  FROM pg_class c, here WHERE c.relnamespace = here.oid AND c.relkind IN ('m', 'f', 'c')
+  UNION ALL
+  SELECT 'pg_type'::regclass, t.oid, CASE t.typtype WHEN 'd' THEN 'domain' ELSE 'range type' END, t.typname
+  FROM pg_type t, here WHERE t.typnamespace = here.oid AND t.typtype IN ('d', 'r')
+  UNION ALL
+  SELECT 'pg_proc'::regclass, p.oid, 'aggregate', p.proname
+  FROM pg_proc p, here WHERE p.pronamespace = here.oid AND p.prokind IN ('a', 'w'))
+SELECT kind || ' ' || relname FROM found f
+WHERE NOT EXISTS (SELECT 1 FROM pg_depend d WHERE d.classid = f.class AND d.objid = f.oid AND d.deptype IN ('i', 'e'))
 ORDER BY 1"""
 
 

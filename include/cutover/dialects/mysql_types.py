@@ -117,6 +117,20 @@ _EWKB = (
 )
 
 
+# What PostGIS calls them, as a modifier of its type geometry.
+SHAPES = {
+    "geometry": "Geometry",
+    "point": "Point",
+    "linestring": "LineString",
+    "polygon": "Polygon",
+    "multipoint": "MultiPoint",
+    "multilinestring": "MultiLineString",
+    "multipolygon": "MultiPolygon",
+    "geometrycollection": "GeometryCollection",
+    "geomcollection": "GeometryCollection",
+}
+
+
 def _geometry(t: ParsedType) -> Travel:
     return Travel("bytea", "binary", _EWKB, note="geometry arrives as WKB, with its SRID as EWKB has it")
 
@@ -155,20 +169,7 @@ _TYPES: dict[str, Callable[[ParsedType], Travel]] = {
 _TYPES |= dict.fromkeys(
     ("binary", "varbinary", "tinyblob", "blob", "mediumblob", "longblob"), lambda t: Travel("bytea", "binary")
 )
-_TYPES |= dict.fromkeys(
-    (
-        "geometry",
-        "point",
-        "linestring",
-        "polygon",
-        "multipoint",
-        "multilinestring",
-        "multipolygon",
-        "geometrycollection",
-        "geomcollection",
-    ),
-    _geometry,
-)
+_TYPES |= dict.fromkeys(SHAPES, _geometry)
 _TYPES |= {"integer": _TYPES["int"], "numeric": _TYPES["decimal"], "real": _TYPES["double"]}
 
 

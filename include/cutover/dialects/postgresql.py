@@ -156,6 +156,17 @@ def _connected(endpoint: Endpoint) -> Iterator[psycopg.Connection]:
             connection.commit()
 
 
+_WITH_EXTENSIONS = """
+    SELECT set_config(
+      'search_path', concat_ws(', ', %s::text, string_agg(DISTINCT quote_ident(n.nspname), ', ')), false)
+    FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace WHERE n.nspname <> 'pg_catalog'"""
+
+
+def find_extensions(connection: psycopg.Connection, schema: str) -> None:
+    """Let names, of operators too, be found in ``schema`` first and then in the extensions' schemas."""
+    connection.execute(_WITH_EXTENSIONS, (quoted(schema),))
+
+
 def _translated(endpoint: Endpoint, error: psycopg.Error) -> Exception:
     text = f"{endpoint}: {_first_line(error)}"
     # A refused login comes without an SQLSTATE, in the words of libpq.

@@ -58,6 +58,9 @@ def read_expression(arrow: str) -> str:
         return "(EXTRACT(EPOCH FROM {c}) * 1000000)::bigint"
     if arrow == "set":
         return "array_to_string({c}, ',')"
-    if arrow.startswith("decimal") or arrow in ("json", "uuid", "enum"):
+    if arrow == "geometry":
+        # The bytes that COPY took: EWKB in the byte order of the server's machine (PostGIS source, LWGEOM_to_bytea).
+        return "{c}::bytea"
+    if arrow.startswith("decimal") or arrow in ("json", "uuid", "enum", "citext"):
         return "{c}::text"
     return "{c}"

@@ -15,7 +15,7 @@ from cutover.schema.target import Movable
 _OURS = """
 WITH relations AS (
     SELECT c.oid, c.relname, c.relnamespace, c.relrowsecurity FROM pg_class c
-    WHERE c.relnamespace = to_regnamespace(quote_ident(%(schema)s)) AND c.relkind IN ('r', 'p', 'v')
+    WHERE c.relnamespace = to_regnamespace(quote_ident(%(schema)s)) AND c.relkind IN ('r', 'p', 'v', 'S')
       AND c.relname = ANY (%(relations)s)),
 types AS (
     SELECT t.oid, t.typarray FROM pg_type t
@@ -78,7 +78,7 @@ ORDER BY 1"""
 _TAKEN = """
 SELECT DISTINCT c.relkind, c.relname FROM pg_class c
 WHERE c.relnamespace = to_regnamespace(quote_ident(%(schema)s)) AND c.relname = ANY (%(relations)s)
-  AND NOT (c.relkind IN ('r', 'p', 'v') AND c.relname = ANY (%(displaced)s))
+  AND NOT (c.relkind IN ('r', 'p', 'v', 'S') AND c.relname = ANY (%(displaced)s))
   AND NOT EXISTS (SELECT 1 FROM pg_index i JOIN pg_class t ON t.oid = i.indrelid
                   WHERE i.indexrelid = c.oid AND t.relname = ANY (%(displaced)s))
   AND NOT EXISTS (SELECT 1 FROM pg_depend d JOIN pg_class t ON t.oid = d.refobjid
@@ -86,14 +86,19 @@ WHERE c.relnamespace = to_regnamespace(quote_ident(%(schema)s)) AND c.relname = 
                     AND d.deptype IN ('a', 'i') AND t.relname = ANY (%(displaced)s))
 UNION ALL
 SELECT 'T', t.typname FROM pg_type t
-WHERE t.typnamespace = to_regnamespace(quote_ident(%(schema)s)) AND t.typname = ANY (%(types)s)
+WHERE t.typnamespace = to_regnamespace(quote_ident(%(schema)s))
+  AND (t.typname = ANY (%(types)s) OR t.typname = ANY (%(tables)s) AND t.typtype <> 'c')
   AND NOT (t.typtype = 'e' AND t.typname = ANY (%(displaced)s))
+UNION ALL
+SELECT 'P', p.proname FROM pg_proc p JOIN pg_depend d ON d.classid = 'pg_proc'::regclass AND d.objid = p.oid
+WHERE p.pronamespace = to_regnamespace(quote_ident(%(schema)s)) AND p.proname = ANY (%(routines)s) AND d.deptype = 'e'
 ORDER BY 2"""
 _KINDS = {"r": "table", "p": "table", "v": "view", "m": "materialized view", "i": "index", "I": "index"} | {
     "S": "sequence",
     "f": "foreign table",
     "c": "type",
     "T": "type",
+    "P": "an extension's function",
 }
 
 
@@ -107,7 +112,7 @@ def bound_objects(target: Endpoint, schema: str, displaced: Collection[Movable])
         there = shadow.contents(connection, schema)
         known = {
             "schema": schema,
-            "relations": names("TABLE", "VIEW"),
+            "relations": names("TABLE", "VIEW", "SEQUENCE"),
             "types": names("TYPE"),
             "collations": names("COLLATION"),
             "routines": [there[movable].oid for movable in displaced if movable.kind == "ROUTINE" and movable in there],
@@ -117,11 +122,30 @@ def bound_objects(target: Endpoint, schema: str, displaced: Collection[Movable])
 
 
 def taken_names(
-    target: Endpoint, schema: str, relations: Collection[str], types: Collection[str], displaced: Collection[Movable]
+    target: Endpoint,
+    schema: str,
+    relations: Collection[str],
+    coming: Collection[Movable],
+    displaced: Collection[Movable],
 ) -> list[str]:
-    """Name what has one of the names of what comes, and does not leave: relations share theirs, whatever they are."""
-    leaving = [movable.name for movable in displaced if movable.kind in ("TABLE", "VIEW", "TYPE")]
-    known = {"schema": schema, "relations": list(relations), "types": list(types), "displaced": leaving}
+    """Name what has one of the names of what comes, and does not leave.
+
+    Relations share their names, whatever they are; ``relations`` are those of all that come. A table takes its name
+    among types as well.
+    """
+
+    def names(*kinds: str) -> list[str]:
+        return [movable.name for movable in coming if movable.kind in kinds]
+
+    leaving = [movable.name for movable in displaced if movable.kind in ("TABLE", "VIEW", "SEQUENCE", "TYPE")]
+    known = {
+        "schema": schema,
+        "relations": list(relations),
+        "tables": names("TABLE", "VIEW"),
+        "types": names("TYPE"),
+        "routines": names("ROUTINE"),
+        "displaced": leaving,
+    }
     with postgresql.session(target) as connection:
         found = connection.execute(_TAKEN, known).fetchall()
     return [f"{_KINDS.get(str(kind), 'relation')} {name}" for kind, name in found]

@@ -22,7 +22,7 @@ FROM pg_type t, aclexplode(t.typacl) a WHERE t.oid = %s AND a.grantee <> t.typow
 _DEFAULTS = f"""
 SELECT {_GRANT}
 FROM pg_default_acl d LEFT JOIN pg_namespace n ON n.oid = d.defaclnamespace, aclexplode(d.defaclacl) a
-WHERE d.defaclobjtype = 'r' AND (n.nspname = %s OR n.nspname IS NULL)
+WHERE d.defaclobjtype = %s AND (n.nspname = %s OR n.nspname IS NULL)
   AND d.defaclrole = (SELECT oid FROM pg_roles WHERE rolname = current_user) AND a.grantee <> d.defaclrole"""  # noqa: S608
 _OWNER = sql.SQL(
     "SELECT pg_get_userbyid({owner}), pg_get_userbyid({owner}) = current_user, {untouched}, {definer} "
@@ -35,17 +35,21 @@ _OWNERS = {
     for kind, catalogue, owner, untouched, definer in (
         ("TABLE", "pg_class", "relowner", "relacl IS NULL", "false"),
         ("VIEW", "pg_class", "relowner", "relacl IS NULL", "false"),
+        ("SEQUENCE", "pg_class", "relowner", "relacl IS NULL", "false"),
         ("ROUTINE", "pg_proc", "proowner", "proacl IS NULL", "prosecdef"),
         ("TYPE", "pg_type", "typowner", "typacl IS NULL", "false"),
         ("COLLATION", "pg_collation", "collowner", "true", "false"),
     )
 }
-_GRANTS = {"TABLE": _OF_RELATION, "VIEW": _OF_RELATION, "ROUTINE": _OF_ROUTINE, "TYPE": _OF_TYPE}
+_GRANTS = dict.fromkeys(("TABLE", "VIEW", "SEQUENCE"), _OF_RELATION) | {"ROUTINE": _OF_ROUTINE, "TYPE": _OF_TYPE}
+# What a kind is called in GRANT, and how pg_default_acl marks it.
+_GRANTED_ON = {"TABLE": "TABLE", "VIEW": "TABLE", "SEQUENCE": "SEQUENCE", "ROUTINE": "ROUTINE", "TYPE": "TYPE"}
+_MARKS = {"TABLE": "r", "VIEW": "r", "SEQUENCE": "S"}
 
 
-def defaults(connection: psycopg.Connection, schema: str) -> list[Grant]:
-    """Return what is granted on every new table of the schema."""
-    return connection.execute(_DEFAULTS, (schema,)).fetchall()
+def defaults(connection: psycopg.Connection, schema: str) -> dict[str, list[Grant]]:
+    """Return what is granted on every new table, view and sequence of the schema, by kind."""
+    return {kind: connection.execute(_DEFAULTS, (mark, schema)).fetchall() for kind, mark in _MARKS.items()}
 
 
 def carry(connection: psycopg.Connection, kind: str, old: int, schema: str, identity: str) -> None:
@@ -63,7 +67,7 @@ def carry(connection: psycopg.Connection, kind: str, old: int, schema: str, iden
     assert row is not None
     owner, is_ours, untouched, definer = row
     if not untouched:
-        granted_on = sql.SQL(kind if kind in ("ROUTINE", "TYPE") else "TABLE")
+        granted_on = sql.SQL(_GRANTED_ON[kind])
         if kind in ("ROUTINE", "TYPE"):
             # What everybody may do with a new one is said by nothing: it has to be taken away.
             connection.execute(sql.SQL("REVOKE ALL ON {} {} FROM PUBLIC").format(granted_on, named))
@@ -74,9 +78,9 @@ def carry(connection: psycopg.Connection, kind: str, old: int, schema: str, iden
         connection.execute(sql.SQL("ALTER {} {} OWNER TO {}").format(sql.SQL(kind), named, sql.Identifier(owner)))
 
 
-def grant(connection: psycopg.Connection, schema: str, name: str, grants: Sequence[Grant]) -> None:
-    """Grant privileges on a table or view."""
-    _grant(connection, sql.SQL("TABLE"), sql.Identifier(schema, name), grants)
+def grant(connection: psycopg.Connection, kind: str, schema: str, name: str, grants: Sequence[Grant]) -> None:
+    """Grant privileges on a table, view or sequence."""
+    _grant(connection, sql.SQL(_GRANTED_ON[kind]), sql.Identifier(schema, name), grants)
 
 
 def _grant(connection: psycopg.Connection, kind: sql.SQL, identity: sql.Composable, grants: Sequence[Grant]) -> None:

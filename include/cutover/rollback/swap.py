@@ -133,8 +133,8 @@ def cut_over(
         for movable in coming:
             if movable in leaving:
                 rights.carry(connection, movable.kind, old[movable].oid, live, new[movable].identity)
-            elif movable.kind in ("TABLE", "VIEW"):
-                rights.grant(connection, live, movable.name, defaults)
+            else:
+                rights.grant(connection, movable.kind, live, movable.name, defaults.get(movable.kind, ()))
         connection.commit()
         return Exchanged(tuple(coming), tuple(leaving), (time.monotonic() - started) * 1000)
 

@@ -103,10 +103,10 @@ def _names(table: Table, spec: MigrationSpec) -> set[str]:
 
 
 def _named_alike(source: Schema, chosen: list[Table], spec: MigrationSpec) -> Iterator[str]:
-    """Tables and views share one space of names."""
+    """Tables, views and sequences share one space of names."""
     views = [view.name for view in source.views] if spec.schema_.settings.tables.options.preserve_views else []
     taken: dict[str, str] = {}
-    for name in [*(table.name for table in chosen), *views]:
+    for name in [*(table.name for table in chosen), *views, *(sequence.name for sequence in source.sequences)]:
         other = taken.setdefault(table_name(name, spec), name)
         if other != name:
             yield (

@@ -8,7 +8,7 @@ from typing import TypeVar
 from cutover.dialects import mysql, mysql_types, postgresql, postgresql_types
 from cutover.errors import SpecError, UnsupportedTypeError
 from cutover.route import ColumnRoute, Scalar
-from cutover.schema.collations import collation
+from cutover.schema.collations import caseless, collation
 from cutover.schema.model import Column, Table
 from cutover.schema.names import fits, fitting
 from cutover.schema.target import Findings
@@ -17,8 +17,15 @@ from cutover.spec import MigrationSpec
 _Value = TypeVar("_Value")
 
 
-def route(table: Table, column: Column, target: str, spec: MigrationSpec, findings: Findings) -> ColumnRoute:
-    """Return the way of a column; ``target`` is its name there.
+def route(
+    table: Table,
+    column: Column,
+    target: str,
+    extensions: Mapping[str, str],
+    spec: MigrationSpec,
+    findings: Findings,
+) -> ColumnRoute:
+    """Return the way of a column; ``target`` is its name there, ``extensions`` are the target's with their schemas.
 
     Raises:
         UnsupportedTypeError: its type has no translation.
@@ -28,11 +35,15 @@ def route(table: Table, column: Column, target: str, spec: MigrationSpec, findin
     if travel is None:
         raise UnsupportedTypeError(table.name, column.name, column.type)
     where = f"column {table.name}.{column.name}"
-    if travel.note:
-        findings.note(where, f"{column.type}: {travel.note}")
+    mapped = mapped_type(column.type, spec)
     wire = travel.wire or travel.arrow
     target_type, arrow = travel.target_type, travel.arrow
     labels = travel.labels
+    shape = mysql_types.SHAPES.get(mysql_types.parse(column.type).base)
+    if shape is not None and mapped is None and "postgis" in extensions:
+        target_type, arrow = _geometry(shape, column.srid, extensions["postgis"]), "geometry"
+    elif travel.note:
+        findings.note(where, f"{column.type}: {travel.note}")
     if any("?" in label for label in labels):
         # The catalogue is in three-byte UTF-8 and shows what it cannot write so (MariaDB manual, Unicode).
         target_type, arrow, labels = "text", "string", ()
@@ -43,7 +54,6 @@ def route(table: Table, column: Column, target: str, spec: MigrationSpec, findin
     elif arrow == "enum":
         labels = labels if column.name not in table.statistics.unlabelled else (*labels, "")
         target_type, arrow = _enum(f"{table.name}_{column.name}_enum", labels)
-    mapped = mapped_type(column.type, spec)
     if mapped is None and _holds_booleans(table, column):
         mapped = "boolean"
         findings.note(where, f"{column.type}: it holds nothing but 0, 1 and NULL and becomes boolean")
@@ -59,7 +69,7 @@ def route(table: Table, column: Column, target: str, spec: MigrationSpec, findin
     nulls = spec.data.transformation.cleaning.nulls
     validation = spec.data.transformation.cleaning.validation
     zero_dates = spec.data.transformation.cleaning.zero_dates
-    return ColumnRoute(
+    made = ColumnRoute(
         column.name,
         column.type,
         travel.read.replace("{c}", mysql.quoted(column.name)),
@@ -81,6 +91,12 @@ def route(table: Table, column: Column, target: str, spec: MigrationSpec, findin
         # A set's labels as text are joined, and no list says what they may be.
         labels=labels if arrow in ("enum", "set") or (arrow == "string" and travel.arrow != "set") else (),
     )
+    return caseless(made, table, column, extensions, spec)
+
+
+def _geometry(shape: str, srid: int | None, schema: str) -> str:
+    # Without a number, or with 0, values of every SRID are let in (PostGIS manual, geometry).
+    return f"{postgresql.quoted(schema)}.geometry({shape}{f',{srid}' if srid else ''})"
 
 
 def _enum(name: str, labels: tuple[str, ...]) -> tuple[str, str]:

@@ -7,7 +7,7 @@ the dry run is the one that runs, wherever it runs.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
@@ -31,6 +31,8 @@ from cutover.schema.target import TargetCheck, TargetTable, TargetView
 from cutover.schema.written import Written, verbatim
 
 _TOUCH = "cutover_touch_"
+# What a period between two columns is, by their Arrow type.
+_RANGES = {"date32": "daterange", "timestamp": "tsrange", "timestamptz": "tstzrange"}
 # The last value of an identity, by the Arrow type of its column.
 _LARGEST = {"int16": 2**15 - 1, "int32": 2**31 - 1, "int64": 2**63 - 1}
 _DIALECT: sa.Dialect = postgresql.dialect(paramstyle="named")  # type: ignore[no-untyped-call]
@@ -142,24 +144,54 @@ def index_builds(table: TargetTable) -> Iterator[tuple[Index, Statement]]:
     if _keyed(table) and not table.partitions:
         wanted.insert(0, Index.over(table.key_name, table.route.key, unique=True))
     for index in wanted:
+        if index.period is not None:
+            yield index, _exclusion(built, index, table)
+            continue
         if index.kind == "fulltext":
             made = sa.Index(index.name, _words(built, index), postgresql_using="gin", _table=built)
+        elif index.kind == "spatial":
+            made = sa.Index(index.name, *(built.c[name] for name in index.columns), postgresql_using="gist")
         else:
-            elements = (_element(built, part, table) for part in index.parts)
+            elements = (_element(built, part, table, index.unique) for part in index.parts)
             made = sa.Index(index.name, *elements, unique=index.unique, _table=built)
         kind = "unique index" if index.unique else "index"
         yield index, Statement(table.name, f"{kind} {index.name} on {table.name}", _sql(CreateIndex(made)))
 
 
-def _element(built: sa.Table, part: IndexPart, table: TargetTable) -> sa.ColumnElement[object]:
+def _exclusion(built: sa.Table, index: Index, table: TargetTable) -> Statement:
+    """Say that rows alike in the other columns have no moment in common; a period ends before its end."""
+    assert index.period is not None
+    quote = _DIALECT.identifier_preparer.quote
+    range_ = _RANGES[table.route.column(index.period[0]).arrow]
+    others = [replace(part, descending=False) for part in index.parts if part.column not in index.period]
+    alike = [f"{_printed(_element(built, part, table, unique=True))} WITH =" for part in others]
+    period = f"{range_}({', '.join(map(quote, index.period))}) WITH &&"
+    sql = f"ALTER TABLE {quote(table.name)} ADD CONSTRAINT {quote(index.name)} EXCLUDE USING gist "
+    return Statement(
+        table.name, f"unique periods {index.name} on {table.name}", sql + f"({', '.join([*alike, period])})"
+    )
+
+
+def _printed(element: sa.ColumnElement[object]) -> str:
+    printed = str(element.compile(dialect=_DIALECT, compile_kwargs={"include_table": False}))
+    return printed if isinstance(element, sa.Column | sa.TextClause) else f"({printed})"
+
+
+def _element(built: sa.Table, part: IndexPart, table: TargetTable, unique: bool) -> sa.ColumnElement[object]:
     if part.expression is not None:
         expression: sa.ColumnElement[object] = verbatim(f"({part.expression})")  # type: ignore[assignment]
         return sa.desc(expression) if part.descending else expression
     element: sa.ColumnElement[object] = built.c[part.column]
     if part.prefix is not None:
         length: sa.ColumnElement[int] = sa.literal_column(str(part.prefix))
-        binary = table.route.column(part.column).arrow == "binary"
+        arrow = table.route.column(part.column).arrow
+        # The first bytes, where these are what the source compares.
+        element = sa.cast(element, postgresql.BYTEA) if arrow == "geometry" else element
+        binary = arrow in ("binary", "geometry")
         element = sa.func.substr(element, sa.literal_column("1"), length) if binary else sa.func.left(element, length)
+        if arrow == "citext" and unique:
+            # left() gives text, in which case counts.
+            element = sa.cast(element, Written(table.route.column(part.column).target_type))
     return element.desc() if part.descending else element
 
 
@@ -244,7 +276,9 @@ def _changed(table: TargetTable) -> str:
     if not table.computed:
         return "OLD.* *<> NEW.*"
     quote = _DIALECT.identifier_preparer.quote
-    names = [(quote(c.target), "::text" if c.arrow == "json" else "") for c in table.route.loaded.columns]
+    # JSON has no equality, and that of PostGIS is not found without its schema.
+    casts = {"json": "::text", "geometry": "::bytea"}
+    names = [(quote(c.target), casts.get(c.arrow, "")) for c in table.route.loaded.columns]
     return " OR ".join(f"OLD.{name}{cast} IS DISTINCT FROM NEW.{name}{cast}" for name, cast in names)
 
 

@@ -18,8 +18,10 @@ from cutover.schema.ddl import Statement
 # Kind, table, name, definition, and what it takes to make it; names are short, for the schema is the search path's
 # first. pg_get_functiondef alone names the schema; where a routine looks for its tables is not a part of it.
 _OBJECTS = """
-WITH here AS (SELECT to_regnamespace(quote_ident(%(schema)s))::oid AS oid),
-relations AS (SELECT c.* FROM pg_class c, here WHERE c.relnamespace = here.oid AND c.relkind IN ('r', 'p'))
+WITH extensions AS (SELECT classid, objid FROM pg_depend WHERE deptype = 'e'),
+here AS (SELECT to_regnamespace(quote_ident(%(schema)s))::oid AS oid),
+relations AS (SELECT c.* FROM pg_class c, here WHERE c.relnamespace = here.oid AND c.relkind IN ('r', 'p')
+  AND NOT EXISTS (SELECT 1 FROM extensions e WHERE e.classid = 'pg_class'::regclass AND e.objid = c.oid))
 SELECT 'table', c.relname, '', concat_ws(' ',
     CASE c.relkind WHEN 'p' THEN 'PARTITION BY ' || pg_get_partkeydef(c.oid) END,
     CASE WHEN c.relispartition THEN pg_get_expr(c.relpartbound, c.oid) END,
@@ -70,6 +72,7 @@ SELECT 'view', v.relname, '', pg_get_viewdef(v.oid, true) || coalesce(' ' || arr
               JOIN pg_class u ON d.refclassid = 'pg_class'::regclass AND u.oid = d.refobjid AND u.oid <> v.oid
               WHERE r.ev_class = v.oid))
 FROM pg_class v, here WHERE v.relnamespace = here.oid AND v.relkind = 'v'
+  AND NOT EXISTS (SELECT 1 FROM extensions e WHERE e.classid = 'pg_class'::regclass AND e.objid = v.oid)
 UNION ALL
 SELECT CASE p.prokind WHEN 'p' THEN 'procedure' ELSE 'function' END, '',
   p.proname || '(' || pg_get_function_identity_arguments(p.oid) || ')',
@@ -80,10 +83,19 @@ SELECT CASE p.prokind WHEN 'p' THEN 'procedure' ELSE 'function' END, '',
     'result', pg_get_function_result(p.oid),
     'identity', quote_ident(p.proname) || '(' || pg_get_function_identity_arguments(p.oid) || ')')
 FROM pg_proc p, here WHERE p.pronamespace = here.oid AND p.prokind IN ('f', 'p')
+  AND NOT EXISTS (SELECT 1 FROM extensions e WHERE e.classid = 'pg_proc'::regclass AND e.objid = p.oid)
 UNION ALL
 SELECT 'type', '', t.typname, string_agg(quote_literal(e.enumlabel), ', ' ORDER BY e.enumsortorder),
   jsonb_build_object('as', format_type(t.oid, NULL))
-FROM pg_type t JOIN pg_enum e ON e.enumtypid = t.oid, here WHERE t.typnamespace = here.oid GROUP BY t.oid
+FROM pg_type t JOIN pg_enum e ON e.enumtypid = t.oid, here WHERE t.typnamespace = here.oid
+  AND NOT EXISTS (SELECT 1 FROM extensions e WHERE e.classid = 'pg_type'::regclass AND e.objid = t.oid)
+GROUP BY t.oid
+UNION ALL
+SELECT 'sequence', '', c.relname, concat_ws(' ', format_type(s.seqtypid, NULL), 'INCREMENT', s.seqincrement,
+  'MINVALUE', s.seqmin, 'MAXVALUE', s.seqmax, 'START', s.seqstart, CASE WHEN s.seqcycle THEN 'CYCLE' END), '{}'
+FROM pg_sequence s JOIN pg_class c ON c.oid = s.seqrelid, here WHERE c.relnamespace = here.oid AND NOT EXISTS (
+  SELECT 1 FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid
+    AND d.deptype IN ('a', 'i', 'e'))
 UNION ALL
 SELECT 'collation', '', c.collname, concat_ws(' ', c.collprovider, c.collisdeterministic),
   jsonb_build_object('deterministic', c.collisdeterministic, 'locale',
@@ -183,8 +195,13 @@ def run(connection: sa.Connection, statements: Iterable[Statement]) -> None:
 
 def read(connection: sa.Connection, schema: str) -> Definitions:
     """Read the definitions of a schema that is the search path's first."""
-
-    found = (Definition(*row) for row in postgresql.driver(connection).execute(_OBJECTS, {"schema": schema}))
+    driver = postgresql.driver(connection)
+    path = driver.execute("SELECT current_setting('search_path')").fetchone()
+    assert path is not None
+    # The server writes a type's schema where it would not find it, and the extensions' may be the live schema.
+    postgresql.find_extensions(driver, schema)
+    found = [Definition(*row) for row in driver.execute(_OBJECTS, {"schema": schema})]
+    driver.execute("SELECT set_config('search_path', %s, false)", path)
     return {definition.key: definition for definition in found}
 
 

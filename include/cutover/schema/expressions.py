@@ -18,8 +18,12 @@ _SELECT_PARTS = ("expressions", "from", "from_", "where", "kind")
 _NOW = ("current_timestamp", "now", "localtime", "localtimestamp")
 
 
-def translate_default(default: str, route: ColumnRoute) -> str | None:
-    """Return a MySQL default as PostgreSQL SQL for the column's new type, or None where there is no way."""
+def translate_default(default: str, route: ColumnRoute, scope: Scope) -> str | None:
+    """Return a MySQL default as PostgreSQL SQL for the column's new type, or None where there is no way.
+
+    ``scope`` holds no names but those of sequences: a default of PostgreSQL may not refer to other columns
+    (manual, CREATE TABLE).
+    """
     try:
         parsed = sqlglot.parse_one(default, read="mysql")
     except SqlglotError:
@@ -28,7 +32,7 @@ def translate_default(default: str, route: ColumnRoute) -> str | None:
         return "CURRENT_TIMESTAMP"
     value = _constant(parsed)
     if value is None:
-        return None if route.values else _expression(default, route)
+        return None if route.values else _expression(default, route, scope)
     if route.values:
         mapping = dict(route.values)
         if value not in mapping:
@@ -55,10 +59,9 @@ def _constant(parsed: exp.Expr) -> str | None:
     return str(parsed.this) if isinstance(parsed, exp.Literal) else None
 
 
-def _expression(default: str, route: ColumnRoute) -> str | None:
-    # No names: a default of PostgreSQL may not refer to other columns (manual, CREATE TABLE).
+def _expression(default: str, route: ColumnRoute, scope: Scope) -> str | None:
     try:
-        made = rewrite_expression(default, Scope(""), condition=route.arrow == "bool").sql
+        made = rewrite_expression(default, scope, condition=route.arrow == "bool").sql
         # What is text to MySQL needs to be told for these.
         return f"({made})::{route.target_type}" if route.arrow in ("uuid", "json", "enum") else made
     except UntranslatableError:
@@ -78,7 +81,7 @@ def implicit_default(route: ColumnRoute) -> str | None:
         return "0"
     if route.arrow == "enum":
         return exp.Literal.string(route.labels[0]).sql(dialect="postgres")
-    return {"string": "''", "binary": "''", "set": "'{}'"}.get(route.arrow)
+    return {"string": "''", "citext": "''", "binary": "''", "set": "'{}'"}.get(route.arrow)
 
 
 def _literal(value: str, arrow: str) -> str:
@@ -90,7 +93,7 @@ def _literal(value: str, arrow: str) -> str:
     if arrow == "binary":
         raw = bytes.fromhex(value[2:]) if value.startswith("0x") else value.encode()
         return exp.Literal.string(f"\\x{raw.hex()}").sql(dialect="postgres")
-    if value.startswith("0x") and arrow in ("string", "enum"):
+    if value.startswith("0x") and arrow in ("string", "citext", "enum"):
         value = bytes.fromhex(value[2:]).decode()
     if arrow.startswith(("int", "float", "decimal")):
         return (

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
+from cutover.route import ColumnRoute
 from cutover.schema.model import Index, IndexPart, Table
 from cutover.schema.names import fits, fitting, marked
 from cutover.schema.rewrite import rewrite_expression
@@ -12,15 +13,29 @@ from cutover.schema.rewrite.scope import Scope, UntranslatableError
 from cutover.schema.target import Findings, TargetTable
 from cutover.spec import MigrationSpec
 
+_NO_BTREE_GIST = (
+    "WITHOUT OVERLAPS needs an extension, and periods may overlap without; CREATE EXTENSION btree_gist in the target"
+)
+_NO_POSTGIS = (
+    "a SPATIAL index needs a column of PostGIS, and this one arrives as bytea; CREATE EXTENSION postgis in the target"
+)
+
 
 def translate_indexes(
-    table: Table, names: dict[str, str], constrained: bool, scope: Scope, spec: MigrationSpec, findings: Findings
+    table: Table,
+    routes: Sequence[ColumnRoute],
+    constrained: bool,
+    extensions: Mapping[str, str],
+    scope: Scope,
+    spec: MigrationSpec,
+    findings: Findings,
 ) -> Iterator[Index]:
     """Yield a table's indexes in the target's names; what cannot be one is a loss with its reason.
 
     Args:
         table: the table as inspected.
-        names: the target's name of each column that travels.
+        routes: the columns that travel.
+        extensions: those of the target, with their schemas.
         constrained: whether keys and constraints are built, and so unique indexes.
         scope: what the names in an index's expressions mean.
         spec: which of the other indexes travel.
@@ -28,6 +43,8 @@ def translate_indexes(
     """
     settings = spec.schema_.settings
     plain = settings.indexes.enabled and settings.indexes.preserve_indexes and settings.tables.options.preserve_indexes
+    names = {route.source: route.target for route in routes}
+    shapes = {route.source for route in routes if route.arrow == "geometry"}
     redundant = _redundant(table) if settings.indexes.optimize_indexes else {}
     for index in table.indexes:
         where = f"index {table.name}.{index.name}"
@@ -37,19 +54,37 @@ def translate_indexes(
             findings.leave(where, f"is not built: {redundant[index.name]} serves as well (optimizeIndexes)")
         elif not set(index.columns) <= names.keys():
             findings.lose(where, "columnFilters leaves out one of its columns")
-        elif index.kind == "spatial":
-            findings.lose(where, "a SPATIAL index needs PostGIS, and its column arrives as bytea")
+        elif index.kind == "spatial" and not set(index.columns) <= shapes:
+            findings.lose(where, _NO_POSTGIS)
         else:
             try:
                 parts = tuple(_part(part, table, names, scope) for part in index.parts)
             except UntranslatableError as error:
                 findings.lose(where, f"{error.construct} has no sure translation")
                 continue
-            if index.kind == "fulltext":
+            if index.kind == "spatial":
+                findings.note(where, "SPATIAL becomes GiST")
+            elif index.kind == "fulltext":
                 findings.note(where, "FULLTEXT becomes GIN over to_tsvector('simple', ...)")
+            elif index.period and (reason := _no_exclusion(index, routes, extensions)):
+                findings.lose(where, reason)
+                if index.columns == table.primary_key:
+                    continue
+                index = replace(index, kind="btree", period=None)
+            elif index.period:
+                findings.note(where, "WITHOUT OVERLAPS becomes EXCLUDE USING gist")
+                start, end = index.period
+                index = replace(index, period=(names[start], names[end]))
             elif any(part.prefix is not None for part in index.parts):
                 findings.note(where, "its prefixes become left(column, length), or substr of bytes")
             yield replace(index, parts=parts)
+
+
+def _no_exclusion(index: Index, routes: Sequence[ColumnRoute], extensions: Mapping[str, str]) -> str | None:
+    if "btree_gist" not in extensions:
+        return _NO_BTREE_GIST
+    caseless = [r.source for r in routes if r.source in index.columns and (r.collation or r.arrow == "citext")]
+    return f"periods may overlap: {', '.join(caseless)} ignores case, which GiST does not" if caseless else None
 
 
 def _part(part: IndexPart, table: Table, names: dict[str, str], scope: Scope) -> IndexPart:

@@ -14,6 +14,8 @@ import sqlalchemy as sa
 from cutover.dialects import mysql
 from cutover.dialects.endpoint import Endpoint
 from cutover.schema import inspect_mysql_programs as programs
+from cutover.schema import inspect_mysql_sequences as sequences
+from cutover.schema.inspect_mysql_periods import with_periods
 from cutover.schema.model import (
     Check,
     Column,
@@ -29,19 +31,21 @@ from cutover.schema.model import (
 )
 
 # The catalogue compares names without regard to case: BINARY keeps the rows of Item and item apart.
-_COLUMNS = sa.text("""
+_COLUMNS = """
     SELECT table_name, column_name, column_type, is_nullable, column_default, extra,
-           generation_expression, column_comment, collation_name
+           generation_expression, column_comment, collation_name, {srs_id}
     FROM information_schema.columns WHERE table_schema = DATABASE()
-    ORDER BY BINARY table_name, ordinal_position""")
-# MySQL 8 has functional indexes and a column of the catalogue for them; nobody else has either.
+    ORDER BY BINARY table_name, ordinal_position"""
+# MySQL 8 has functional indexes, and geometry columns of one SRID, and columns of the catalogue for both; nobody else
+# has either. (MariaDB's REF_SYSTEM_ID is a remark that binds no value: its manual, Geometry Types.)
 _INDEXES = """
     SELECT table_name, index_name, column_name, non_unique, sub_part, index_type, collation, {expression}
     FROM information_schema.statistics WHERE table_schema = DATABASE()
     ORDER BY BINARY table_name, BINARY index_name, seq_in_index"""
-_HAS_EXPRESSIONS = sa.text("""
-    SELECT COUNT(*) FROM information_schema.columns
-    WHERE table_schema = 'information_schema' AND table_name = 'STATISTICS' AND column_name = 'EXPRESSION'""")
+_EXTRAS = sa.text("""
+    SELECT LOWER(column_name) FROM information_schema.columns
+    WHERE table_schema = 'information_schema' AND (table_name = 'STATISTICS' AND column_name = 'EXPRESSION'
+      OR table_name = 'COLUMNS' AND column_name = 'SRS_ID')""")
 _KEYS = sa.text("""
     SELECT k.table_name, k.constraint_name, k.column_name, k.referenced_table_name,
            k.referenced_column_name, r.delete_rule, r.update_rule,
@@ -55,10 +59,10 @@ _KEYS = sa.text("""
 _STATISTICS = sa.text("""
     SELECT table_name, table_type, table_rows, data_length, auto_increment, table_comment
     FROM information_schema.tables WHERE table_schema = DATABASE() ORDER BY BINARY table_name""")
-# What other kinds there are differs between the servers: sequences and packages are MariaDB's.
+# What other kinds there are differs between the servers: packages are MariaDB's.
 _OTHERS = sa.text("""
     SELECT LOWER(table_type), table_name FROM information_schema.tables
-    WHERE table_schema = DATABASE() AND table_type NOT IN ('BASE TABLE', 'SYSTEM VERSIONED', 'VIEW')
+    WHERE table_schema = DATABASE() AND table_type NOT IN ('BASE TABLE', 'SYSTEM VERSIONED', 'VIEW', 'SEQUENCE')
     UNION ALL SELECT LOWER(routine_type), routine_name FROM information_schema.routines
       WHERE routine_schema = DATABASE() AND routine_type NOT IN ('FUNCTION', 'PROCEDURE')
     UNION ALL SELECT 'history of table', table_name FROM information_schema.tables
@@ -97,9 +101,13 @@ def inspect(endpoint: Endpoint) -> Schema:
         version = str(connection.execute(sa.text("SELECT VERSION()")).scalar_one())
         mariadb = "mariadb" in version.lower()
         columns: dict[str, list[Column]] = defaultdict(list)
-        for table, *described in connection.execute(_COLUMNS):
+        extras = {name for (name,) in connection.execute(_EXTRAS)}
+        query = _COLUMNS.format(srs_id="srs_id" if "srs_id" in extras else "NULL")
+        for table, *described in connection.execute(sa.text(query)):
             columns[table].append(_column(mariadb, *described))
-        indexes = _indexes(connection)
+        indexes = _indexes(connection, "expression" if "expression" in extras else "NULL")
+        if mariadb:
+            indexes = with_periods(connection, indexes, columns)
         keys = _foreign_keys(connection)
         checks = _checks(connection, mariadb)
         partitions = _partitions(connection)
@@ -117,8 +125,8 @@ def inspect(endpoint: Endpoint) -> Schema:
                     name,
                     declared,
                     primary,
-                    # A key over prefixes is unique in more than its columns.
-                    tuple(i for i in indexes[name] if i.name != "PRIMARY" or not i.whole),
+                    # A key over prefixes, or that lets no periods overlap, is unique in more than its columns.
+                    tuple(i for i in indexes[name] if i.name != "PRIMARY" or not i.whole or i.period),
                     tuple(keys[name]),
                     kept,
                     Statistics(int(rows or 0), int(size or 0), low, high, next_identity and int(next_identity)),
@@ -135,6 +143,7 @@ def inspect(endpoint: Endpoint) -> Schema:
             programs.triggers(connection),
             programs.routines(connection),
             programs.events(connection),
+            sequences.sequences(connection),
         )
 
 
@@ -148,6 +157,7 @@ def _column(
     generated: str | None,
     comment: str,
     collation: str | None,
+    srid: int | None,
 ) -> Column:
     extra = extra.lower()
     if default is not None:
@@ -164,6 +174,7 @@ def _column(
         comment or None,
         collation,
         "invisible" in extra,
+        srid,
     )
 
 
@@ -197,8 +208,7 @@ def _with_true_defaults(connection: sa.Connection, table: str, columns: tuple[Co
     return tuple(made)
 
 
-def _indexes(connection: sa.Connection) -> dict[str, list[Index]]:
-    expression = "expression" if connection.execute(_HAS_EXPRESSIONS).scalar_one() else "NULL"
+def _indexes(connection: sa.Connection, expression: str) -> dict[str, list[Index]]:
     found: dict[str, list[Index]] = defaultdict(list)
     described = connection.execute(sa.text(_INDEXES.format(expression=expression)))
     for (table, name), rows in groupby(described, key=lambda row: (row[0], row[1])):

@@ -17,7 +17,8 @@ class Column:
     """A column as its server declares it.
 
     ``type`` is the server's full spelling (``int(10) unsigned``); ``default`` and ``generated`` are SQL
-    expressions in the server's dialect, or None where the column has none.
+    expressions in the server's dialect, or None where the column has none. ``srid`` is the one spatial reference
+    system that the server lets into a geometry column, or None where it lets in every one.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Column:
     comment: str | None = None
     collation: str | None = None
     invisible: bool = False
+    srid: int | None = None
 
     @property
     def ignores_case(self) -> bool:
@@ -52,9 +54,10 @@ class IndexPart:
 
 @dataclass(frozen=True)
 class Index:
-    """An index; ``kind`` is ``btree``, ``fulltext`` or ``spatial``.
+    """An index; ``kind`` is ``btree``, ``fulltext``, ``spatial`` or ``period``.
 
-    ``origin`` is its name in the source, where the target calls it by another.
+    ``origin`` is its name in the source, where the target calls it by another. A unique one of kind ``period`` holds
+    the start and the end of a ``period`` among its columns: two rows that overlap there differ in another of them.
     """
 
     name: str
@@ -62,6 +65,7 @@ class Index:
     unique: bool = False
     kind: str = "btree"
     origin: str | None = None
+    period: tuple[str, str] | None = None
 
     @staticmethod
     def over(name: str, columns: Iterable[str], unique: bool = False) -> Index:
@@ -231,6 +235,31 @@ class Event:
 
 
 @dataclass(frozen=True)
+class Sequence:
+    """A counter that stands by itself.
+
+    ``next`` is the first value that the server has not set aside to give out, and lies beyond the last one where
+    there is none left; it is a statistic, the rest is structure.
+    """
+
+    name: str
+    start: int
+    minimum: int
+    maximum: int
+    increment: int
+    cycles: bool = False
+    next: int | None = None
+
+
+@dataclass(frozen=True)
+class Extension:
+    """An extension of PostgreSQL that a translation can make use of, and the schema that holds its objects."""
+
+    name: str
+    schema: str
+
+
+@dataclass(frozen=True)
 class OtherObject:
     """An object that is named but not described here."""
 
@@ -240,7 +269,7 @@ class OtherObject:
 
 @dataclass(frozen=True)
 class Schema:
-    """One schema of a server: tables, views, programs, and the names of everything else."""
+    """One schema of a server: tables, views, programs, sequences, and the names of everything else."""
 
     name: str
     tables: tuple[Table, ...]
@@ -250,6 +279,8 @@ class Schema:
     triggers: tuple[Trigger, ...] = ()
     routines: tuple[Routine, ...] = ()
     events: tuple[Event, ...] = ()
+    sequences: tuple[Sequence, ...] = ()
+    extensions: tuple[Extension, ...] = ()
 
     def table(self, name: str) -> Table:
         """Return the table called ``name``; raise KeyError where there is none."""
@@ -261,7 +292,8 @@ class Schema:
     def without_statistics(self) -> Schema:
         """Return the same structure with every statistic removed."""
         bare = tuple(replace(table, statistics=Statistics()) for table in self.tables)
-        return replace(self, tables=bare, server="")
+        still = tuple(replace(sequence, next=None) for sequence in self.sequences)
+        return replace(self, tables=bare, sequences=still, server="")
 
     def digest(self) -> str:
         """Return the SHA-256 of the structure, as hex."""
@@ -286,5 +318,7 @@ class Schema:
             **{("trigger", trigger.name): trigger for trigger in bare.triggers},
             **{(routine.kind, routine.name): routine for routine in bare.routines},
             **{("event", event.name): event for event in bare.events},
+            **{("sequence", sequence.name): sequence for sequence in bare.sequences},
+            **{("extension", extension.name): extension for extension in bare.extensions},
             **{(other.kind, other.name): other for other in bare.others},
         }

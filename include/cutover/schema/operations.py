@@ -53,7 +53,7 @@ class _Change:
         yield from self._columns_changed(gone, [d for d in new if d.table not in new_tables])
         yield from self._added(new)
         yield from (_drop("TABLE", d) for d in gone if d.kind == "table" and d.parts["of"] not in lost_tables)
-        for kind in ("function", "procedure", "type", "collation"):
+        for kind in ("sequence", "function", "procedure", "type", "collation"):
             yield from (_drop(kind.upper(), d) for d in gone if d.kind == kind and d.key not in self.after)
         yield from self._comments()
 
@@ -64,7 +64,7 @@ class _Change:
     def _remade(self) -> set[tuple[str, str, str]]:
         """What is dropped and made anew: what changed and cannot be altered, and whatever stands on it."""
         changed = self._changed()
-        remade = {key for key in changed if key[0] not in ("table", "column", "type", *_ROUTINES)}
+        remade = {key for key in changed if key[0] not in ("table", "column", "type", "sequence", *_ROUTINES)}
         remade |= {
             key
             for key in changed
@@ -130,11 +130,16 @@ class _Change:
                 deterministic = str(d.parts["deterministic"]).lower()
                 settings = f"provider = icu, locale = '{locale}', deterministic = {deterministic}"
                 yield _run(f"CREATE COLLATION {quoted(d.name)} ({settings})")
+            elif d.kind == "sequence":
+                yield _run(f"CREATE SEQUENCE {quoted(d.name)} AS {d.text}")
             elif d.kind == "type":
                 yield _run(f"CREATE TYPE {quoted(d.name)} AS ENUM ({d.text})")
         for key in sorted(self._changed()):
             if key[0] == "type":
                 yield from self._labels_changed(self.before[key], self.after[key])
+            elif key[0] == "sequence":
+                cycles = "" if self.after[key].text.endswith("CYCLE") else " NO CYCLE"
+                yield _run(f"ALTER SEQUENCE {quoted(key[2])} AS {self.after[key].text}{cycles}")
 
     def _labels_changed(self, old: Definition, new: Definition) -> Iterator[ops.MigrateOperation]:
         """Exchange an enumerated type: labels can be added to one, but not taken away or moved."""

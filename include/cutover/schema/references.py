@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from cutover.route import ColumnRoute
 from cutover.schema.choose import table_name, target_name
+from cutover.schema.collations import to_citext
 from cutover.schema.model import ForeignKey, Table
 from cutover.schema.target import Findings, TargetTable
 from cutover.spec import MigrationSpec
@@ -86,8 +87,11 @@ def _unify(
     else:
         type_ = arrow = ""
     collation = next((column.collation for column in columns if column.collation), None)
+    citext = next((column.target_type for column in columns if column.arrow == "citext"), None)
     for (name, _), column in zip(group, columns, strict=True):
         changed = replace(column, collation=collation if column.arrow == "string" else None)
+        if citext and changed.arrow == "string":
+            changed = to_citext(changed, citext)
         if type_:
             changed = replace(changed, target_type=type_, arrow=arrow)
         if column.arrow == _BEYOND != changed.arrow and tables[name].identity != column.target:
@@ -109,7 +113,7 @@ def _unusable(key: ForeignKey, table: TargetTable, parent: TargetTable | None, s
         return f"table {key.referred_table} is not part of this migration"
     if not set(key.columns) <= {c.source for c in table.route.columns}:
         return "columnFilters leaves out one of its columns"
-    unique = [source.primary_key, *(i.columns for i in source.indexes if i.unique and i.whole)]
+    unique = [source.primary_key, *(i.columns for i in source.indexes if i.unique and i.whole and not i.period)]
     if not any(set(columns) == set(key.referred_columns) for columns in unique if columns):
         return f"{key.referred_table}({', '.join(key.referred_columns)}) is not unique, which PostgreSQL asks for"
     theirs = {c.source: c for c in parent.route.columns}

@@ -28,12 +28,17 @@ class Accepted:
 
 
 def rehearse(
-    target: Endpoint, tables: Sequence[TargetTable], views: Sequence[TargetView], programs: Sequence[Program]
+    target: Endpoint,
+    first: Iterable[ddl.Statement],
+    tables: Sequence[TargetTable],
+    views: Sequence[TargetView],
+    programs: Sequence[Program],
 ) -> Accepted:
     """Find out which generated columns, indexes, checks, triggers, views and routines the target accepts.
 
     Everything happens in one transaction that is rolled back: first table by table, so that no more
     locks are held than one needs, then all tables at once where views or routines need them.
+    ``first`` makes what the tables' columns need.
 
     Raises:
         TransientError: the target was lost.
@@ -45,7 +50,7 @@ def rehearse(
         schema = f"cutover_rehearsal_{uuid4().hex[:8]}"
         connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(schema)))
         connection.execute("SELECT set_config('search_path', %s, true)", (postgresql.quoted(schema),))
-        _run(connection, ddl.create_types(tables))
+        _run(connection, first)
         for table in tables:
             with connection.transaction(force_rollback=True):
                 if _refusal(connection, _whole(table)) is not None:
@@ -53,6 +58,7 @@ def rehearse(
                     table = _with_what_it_computes(connection, table, losses)
                     table = _with_what_is_accepted(connection, table, losses)
                 accepted.append(table)
+        postgresql.find_extensions(connection, schema)
         code = _code(connection, accepted, views, programs, losses) if views or programs else ((), ())
         connection.rollback()
     return Accepted(tuple(accepted), tuple(code[0]), tuple(code[1]), tuple(losses))

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from cutover.dialects import mysql_types, postgresql_types
 from cutover.route import ColumnRoute
 from cutover.schema.columns import mapped_type
 from cutover.schema.model import Column, Schema, Table
 from cutover.schema.rewrite.scope import Attribute, Family, Relation, Scope
-from cutover.schema.target import TargetTable
+from cutover.schema.target import TargetSequence, TargetTable
 from cutover.spec import MigrationSpec
 
 _FAMILIES: dict[str, Family] = {
     "bool": "boolean",
     "string": "text",
+    "citext": "text",
     "enum": "enum",
     "set": "set",
     "binary": "binary",
+    "geometry": "geometry",
     "date32": "date",
     "timestamp": "timestamp",
     "timestamptz": "timestamptz",
@@ -36,8 +39,13 @@ def family(arrow: str) -> Family:
     return "decimal" if arrow.startswith("decimal") else _FAMILIES.get(arrow, "other")
 
 
-def of_tables(source: Schema, tables: Sequence[TargetTable]) -> Scope:
-    """Return the scope of translated tables.
+def of_sequences(source: Schema, sequences: Sequence[TargetSequence]) -> Scope:
+    """Return the scope of what may count with a sequence and name nothing else."""
+    return Scope(source.name, sequences={sequence.source: sequence.name for sequence in sequences})
+
+
+def of_tables(source: Schema, tables: Sequence[TargetTable], sequences: Sequence[TargetSequence]) -> Scope:
+    """Return the scope of translated tables and sequences.
 
     Columns that stay behind, or whose values become others, have no place in it: SQL that names
     them would not mean what it did.
@@ -49,7 +57,7 @@ def of_tables(source: Schema, tables: Sequence[TargetTable]) -> Scope:
         attributes = {route.source.lower(): _attribute(route, described) for route in routes}
         key = frozenset(name.lower() for name in described.primary_key) if table.constrained else frozenset()
         relations[table.route.source] = Relation(table.name, attributes, key)
-    return Scope(source.name, relations)
+    return replace(of_sequences(source, sequences), relations=relations)
 
 
 def _attribute(route: ColumnRoute, table: Table) -> Attribute:

@@ -133,10 +133,10 @@ class TargetTable:
 
 @dataclass(frozen=True)
 class Movable:
-    """Something that is exchanged by itself; ``kind`` is TABLE, VIEW, ROUTINE, TYPE or COLLATION.
+    """Something that is exchanged by itself; ``kind`` is TABLE, VIEW, SEQUENCE, ROUTINE, TYPE or COLLATION.
 
-    What belongs to a table (indexes, keys, triggers, sequences) goes with it. ``arguments`` are the types of a
-    routine's, as the server writes them; a plan knows only its name.
+    What belongs to a table (indexes, keys, triggers, sequences of its columns) goes with it. ``arguments`` are the
+    types of a routine's, as the server writes them; a plan knows only its name.
     """
 
     kind: str
@@ -147,6 +147,28 @@ class Movable:
     def named(self) -> Movable:
         """The same without arguments."""
         return Movable(self.kind, self.name)
+
+
+@dataclass(frozen=True)
+class TargetSequence:
+    """A sequence of the target; ``source`` is its name in the source, ``next`` what it goes on with.
+
+    A ``next`` beyond its bounds says that there is none left, until it begins again where it ``cycles``.
+    """
+
+    name: str
+    source: str
+    start: int
+    minimum: int
+    maximum: int
+    increment: int
+    cycles: bool
+    next: int
+
+    @property
+    def ended(self) -> bool:
+        """Whether no value is left before it begins again, if it does."""
+        return self.next > self.maximum or self.next < self.minimum
 
 
 @dataclass(frozen=True)

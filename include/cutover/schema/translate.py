@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from cutover.dialects import postgresql
@@ -12,22 +12,22 @@ from cutover.schema import columns, scopes
 from cutover.schema.checks import of_labels, translate_checks
 from cutover.schema.choose import choose, table_name, target_name
 from cutover.schema.code import translate_code
-from cutover.schema.collations import lowered
+from cutover.schema.collations import lowered, of_length, refuse_without_extension
 from cutover.schema.computed import compute
 from cutover.schema.expressions import implicit_default, row_filter, translate_default
 from cutover.schema.indexes import name_indexes, translate_indexes
-from cutover.schema.model import Column, Schema, Table
+from cutover.schema.model import Column, Extension, Schema, Table
 from cutover.schema.names import MAX_IDENTIFIER_BYTES, fits, marked
 from cutover.schema.partitions import partition
 from cutover.schema.programs import Program
 from cutover.schema.references import agree_along_foreign_keys, in_dependency_order, is_integer
 from cutover.schema.rewrite.scope import Scope
-from cutover.schema.target import EnumType, Findings, Loss, Note, TargetTable, TargetView
+from cutover.schema.sequences import translate_sequences
+from cutover.schema.target import EnumType, Findings, Loss, Note, TargetSequence, TargetTable, TargetView
 from cutover.spec import MigrationSpec
 
 _OTHERS = {
     "history of table": "PostgreSQL keeps no history of rows; those of today arrive",
-    "sequence": "sequences are not carried yet",
 }
 
 
@@ -38,14 +38,21 @@ class Translation:
     tables: tuple[TargetTable, ...]
     views: tuple[TargetView, ...]
     programs: tuple[Program, ...]
+    sequences: tuple[TargetSequence, ...]
     losses: tuple[Loss, ...]
     notes: tuple[Note, ...]
 
 
 def translate(
-    source: Schema, spec: MigrationSpec, only: tuple[str, ...] = (), row_limit: int | None = None
+    source: Schema,
+    spec: MigrationSpec,
+    only: tuple[str, ...] = (),
+    row_limit: int | None = None,
+    extensions: tuple[Extension, ...] = (),
 ) -> Translation:
     """Translate the tables that the spec chooses; ``only`` narrows them further, ``row_limit`` their rows.
+
+    ``extensions`` are those of the target.
 
     Raises:
         SpecError: the spec names a table or column that is not there, or a type without a carrier.
@@ -53,25 +60,32 @@ def translate(
     """
     chosen = choose(source, spec, only)
     findings = Findings()
-    tables = [_table(table, spec, findings) for table in chosen]
+    sequences = tuple(translate_sequences(source, spec, findings))
+    counting = scopes.of_sequences(source, sequences)
+    known = {extension.name: extension.schema for extension in extensions}
+    refuse_without_extension(known, spec)
+    tables = [_table(table, known, counting, spec, findings) for table in chosen]
     if row_limit is not None:
         tables = [_limited(table, row_limit, findings) for table in tables]
     _name_enums(tables)
     tables = agree_along_foreign_keys(tables, chosen, spec, findings)
-    scope = scopes.of_tables(source, tables)
-    tables = [_with_expressions(table, source.table(table.route.source), scope, spec, findings) for table in tables]
+    scope = scopes.of_tables(source, tables, sequences)
+    tables = [_with_expressions(t, source.table(t.route.source), known, scope, spec, findings) for t in tables]
     taken = {table.name for table in tables} | {table_name(view.name, spec) for view in source.views}
+    taken |= {sequence.name for sequence in sequences}
     tables = [partition(table, source.table(table.route.source), taken, findings) for table in tables]
     views, programs = translate_code(source, scope, spec, findings)
     name_indexes(tables, taken, spec.schema_.settings.tables.fold)
     for other in source.others:
         findings.lose(f"{other.kind} {other.name}", _OTHERS.get(other.kind, f"a {other.kind} is not carried yet"))
     return Translation(
-        tuple(in_dependency_order(tables)), views, programs, tuple(findings.losses), tuple(findings.notes)
+        tuple(in_dependency_order(tables)), views, programs, sequences, tuple(findings.losses), tuple(findings.notes)
     )
 
 
-def _table(table: Table, spec: MigrationSpec, findings: Findings) -> TargetTable:
+def _table(
+    table: Table, extensions: Mapping[str, str], counting: Scope, spec: MigrationSpec, findings: Findings
+) -> TargetTable:
     """Translate columns and keys: what can be told without knowing what other tables become."""
     filtering = spec.data.extraction.filtering
     wanted = filtering.columns.get(table.name)
@@ -87,7 +101,8 @@ def _table(table: Table, spec: MigrationSpec, findings: Findings) -> TargetTable
             findings.note(f"column {table.name}.{column.name}", f"is called {target}")
         if column.invisible:
             findings.note(f"column {table.name}.{column.name}", "is INVISIBLE in the source, and seen in the target")
-        routes.append(_nullable(table, columns.route(table, column, target, spec, findings), spec, findings))
+        route = columns.route(table, column, target, extensions, spec, findings)
+        routes.append(_nullable(table, route, spec, findings))
     called = table_name(table.name, spec)
     if called != table.name:
         findings.note(f"table {table.name}", f"is called {called}")
@@ -108,7 +123,7 @@ def _table(table: Table, spec: MigrationSpec, findings: Findings) -> TargetTable
             keep_last=duplicates is not None and duplicates.strategy == "keep_last",
         ),
         _keys_travel(spec),
-        tuple(_defaults(table, routes, spec, findings)),
+        tuple(_defaults(table, routes, counting, spec, findings)),
         comments=tuple((target, column.comment) for target, column in described.items() if column.comment),
         identity=next((target for target, column in described.items() if column.autoincrement), None),
         next_identity=table.statistics.next_identity,
@@ -119,22 +134,27 @@ def _table(table: Table, spec: MigrationSpec, findings: Findings) -> TargetTable
 
 
 def _with_expressions(
-    table: TargetTable, source: Table, scope: Scope, spec: MigrationSpec, findings: Findings
+    table: TargetTable,
+    source: Table,
+    extensions: Mapping[str, str],
+    scope: Scope,
+    spec: MigrationSpec,
+    findings: Findings,
 ) -> TargetTable:
     """Add what is made of expressions: generated columns, checks and indexes."""
     table = compute(table, source, scope, spec, findings)
     routes = table.route.columns
     checks = [of_labels(table.name, route) for route in routes if route.labels and route.arrow != "enum"]
+    checks += [of_length(table.name, route) for route in routes if route.length is not None]
     if table.constrained:
         taken = {check.name for check in checks}
         checks += translate_checks(source, routes, scope, taken, spec.schema_.settings.tables.fold, findings)
-    names = {route.source: route.target for route in routes}
-    indexes = translate_indexes(source, names, table.constrained, scope, spec, findings)
+    indexes = translate_indexes(source, routes, table.constrained, extensions, scope, spec, findings)
     return lowered(replace(table, checks=tuple(checks), indexes=tuple(indexes)), source, spec, findings)
 
 
 def _defaults(
-    table: Table, routes: list[ColumnRoute], spec: MigrationSpec, findings: Findings
+    table: Table, routes: list[ColumnRoute], counting: Scope, spec: MigrationSpec, findings: Findings
 ) -> Iterator[tuple[str, str]]:
     handling = spec.schema_.settings.tables.columns.default_value_handling
     for route in routes:
@@ -150,7 +170,7 @@ def _defaults(
         elif handling == "remove":
             findings.leave(where, "is not carried: defaultValueHandling is remove")
         else:
-            default = translate_default(column.default, route)
+            default = translate_default(column.default, route, counting)
             if default is None:
                 findings.lose(where, f"{column.default} has no sure translation")
             else:

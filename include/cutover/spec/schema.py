@@ -163,7 +163,8 @@ class Columns(Part):
     ignoreCase says what becomes of text that the source compares without regard to case: letter compares it
     letter by letter, as PostgreSQL does; lower makes its unique indexes unique over lower(column); icu gives
     the columns of keys a collation that ignores case, so that uniqueness and foreign keys mean what they did
-    (PostgreSQL before 18 knows no LIKE for such a column: manual, Nondeterministic Collations).
+    (PostgreSQL before 18 knows no LIKE for such a column: manual, Nondeterministic Collations); citext gives
+    them the type of that name, which takes the extension in the target.
     """
 
     preserve_types: AlwaysTrue = True
@@ -171,7 +172,7 @@ class Columns(Part):
     default_value_handling: Literal["preserve", "update", "remove"] = "preserve"
     null_handling: Literal["preserve", "update", "remove"] = "preserve"
     generated_columns: Literal["compute", "values"] = "compute"
-    ignore_case: Annotated[Literal["letter", "lower", "icu"], NotYet("citext")] = "letter"
+    ignore_case: Literal["letter", "lower", "icu", "citext"] = "letter"
 
 
 class Tables(Part):

@@ -225,7 +225,7 @@ def worked_out(run: Run) -> Plan:
     chosen = {table.name for table in choose(source, run.spec, run.params.tables)}
     source = profile(run.source, source, run.spec, chosen)
     made = build_plan(run.spec, source, target, run.params.tables, run.params.workers, run.params.row_limit)
-    accepted = rehearse(run.target, made.tables, made.views, made.programs)
+    accepted = rehearse(run.target, made.first, made.tables, made.views, made.programs)
     accepted_plan = replace(
         made,
         tables=accepted.tables,
@@ -252,7 +252,7 @@ def _target_not_ours(run: Run, made: Plan) -> Iterator[str]:
         )
     for bound in bound_objects(run.target, run.live, displaced):
         yield f"{bound}: it would stay with the old one after the cutover. Drop it, and make it anew afterwards"
-    for taken in taken_names(run.target, run.live, made.relation_names, made.type_names, displaced):
+    for taken in taken_names(run.target, run.live, made.relation_names, made.movables, displaced):
         yield f"{taken} of {run.live} has the name of one to be made; rename it"
 
 

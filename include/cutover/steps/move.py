@@ -19,7 +19,7 @@ from cutover.data.transform import Reject, Tally, target_schema, transform
 from cutover.dialects import postgresql
 from cutover.errors import DataError, DriftError, TerminalError, TransientError
 from cutover.route import Chunk
-from cutover.schema import ddl
+from cutover.schema import ddl, inspect_mysql_sequences, sequences
 from cutover.steps import follow
 from cutover.steps.check import inspect_both
 from cutover.steps.context import Run
@@ -56,7 +56,7 @@ def create_schema(run: Run) -> None:
             changes = now.changes_since(planned)
             if changes:
                 raise DriftError(side, changes)
-        shadow.create(run.target, run.shadow, ddl.create_types(run.plan.tables), ddl.create_tables(run.plan.tables))
+        shadow.create(run.target, run.shadow, run.plan.first, ddl.create_tables(run.plan.tables))
         if run.plan.follows:
             follow.begin(run, str((run.finished("preflight") or {})["binlog"]))
         detail["schema"] = run.shadow
@@ -240,7 +240,10 @@ def finish_schema(run: Run) -> None:
                 removed += [orphans] if orphans else []
         record_rejects(run)
         finish.enforce_limits(finish.counts(target, schema), *limits)
-        keys.apply(target, schema, plan.last, timeout)
+        # Anew: the rows may have been read long after the plan was made.
+        counting = sequences.going_on(plan.sequences, inspect_mysql_sequences.read(run.source))
+        keys.apply(target, schema, [*sequences.restart(counting), *plan.last], timeout)
+        keys.apply(target, schema, plan.code, timeout, extensions=True)
         with postgresql.session(target) as connection:
             shadow.bind_routines(connection, schema, schema)
         finish.analyze(target, schema, [table.name for table in plan.tables])

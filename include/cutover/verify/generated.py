@@ -189,7 +189,7 @@ WHERE rows > 0"""  # noqa: S608
 
 def _unique_columns(table: TargetTable) -> list[tuple[str, ...]]:
     found = [table.route.key] if table.route.key else []
-    found += [index.columns for index in table.indexes if index.unique and index.whole]
+    found += [index.columns for index in table.indexes if index.unique and index.whole and not index.period]
     found += [(column,) for column in table.route.duplicates]
     return list(dict.fromkeys(found))
 

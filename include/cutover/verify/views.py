@@ -18,7 +18,8 @@ from cutover.verify.rows import Comparison, compare_unordered
 
 # What gives another value each time it is asked.
 _VOLATILE = re.compile(
-    r"\b(now|sysdate|curdate|curtime|current_\w+|utc_\w+|local\w+|rand|uuid\w*|connection_id|user)\b", re.IGNORECASE
+    r"\b(now|sysdate|curdate|curtime|current_\w+|utc_\w+|local\w+|rand|uuid\w*|connection_id|user|nextval|lastval)\b",
+    re.IGNORECASE,
 )
 
 _UNORDERED = re.compile(r"\bgroup_concat\((?!.*\border by\b)", re.IGNORECASE | re.DOTALL)

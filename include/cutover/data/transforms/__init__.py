@@ -11,7 +11,7 @@ from typing import Protocol
 
 import pyarrow as pa
 
-from cutover.data.transforms import defaults, email, json, not_null, nul, types, values
+from cutover.data.transforms import defaults, email, json, not_null, nul, shapes, types, values
 from cutover.data.transforms.result import Outcome
 from cutover.route import ColumnRoute
 
@@ -26,6 +26,6 @@ class Transform(Protocol):
         """Return the transformed array, of the same length, and what was refused or altered."""
 
 
-TRANSFORMS: tuple[Transform, ...] = (nul, values, types, json, defaults, email, not_null)
+TRANSFORMS: tuple[Transform, ...] = (nul, values, types, json, shapes, defaults, email, not_null)
 
 __all__ = ["TRANSFORMS", "Outcome", "Transform"]

@@ -9,6 +9,7 @@ from sqlglot import exp
 from cutover.dialects.postgresql import quoted
 from cutover.schema.rewrite.aggregates import AGGREGATES, WINDOWS
 from cutover.schema.rewrite.context import Context
+from cutover.schema.rewrite.counters import COUNTERS, count
 from cutover.schema.rewrite.dates import DATES
 from cutover.schema.rewrite.documents import DOCUMENTS
 from cutover.schema.rewrite.intervals import apart, shift
@@ -41,6 +42,8 @@ def call(context: Context, tree: exp.Anonymous, over: bool = False) -> Value:
         return _aggregate(context, name, tree.expressions)
     if name in _FUNCTIONS:
         return function(context, name, [context.value(argument) for argument in tree.expressions])
+    if name in COUNTERS:
+        return count(context, name, tree.expressions)
     own = context.scope.functions.get(tree.name.lower())
     if own is not None:
         arguments = ", ".join(shown(context.value(argument)).sql for argument in tree.expressions)

@@ -84,12 +84,14 @@ class Scope:
             in a trigger ``new.column`` and ``old.column`` are among them.
         functions: the target's name of each stored function that is carried, with its return type
             (``Attribute.name`` is the name), by its lower-case name in the source.
+        sequences: the target's name of each sequence, by its name in the source.
     """
 
     database: str
     relations: Mapping[str, Relation] = field(default_factory=dict)
     variables: Mapping[str, Attribute] = field(default_factory=dict)
     functions: Mapping[str, Attribute] = field(default_factory=dict)
+    sequences: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

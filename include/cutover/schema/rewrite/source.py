@@ -6,6 +6,8 @@ arguments, so that only what this package knows is ever translated.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from sqlglot import exp
 from sqlglot.dialects.mysql import MySQL
 from sqlglot.errors import ErrorLevel, SqlglotError
@@ -17,10 +19,27 @@ from cutover.schema.rewrite.scope import UntranslatableError
 _OWN_GRAMMAR = ("CAST", "CONVERT", "EXTRACT", "GROUP_CONCAT", "MATCH", "POSITION", "SUBSTRING", "SUBSTR", "TRIM")
 
 
+def _counter(name: str, follows: tuple[str, ...]) -> Callable[[_Parser], exp.Expr | None]:
+    """Return what reads ``NEXT VALUE FOR s`` as the call that it is short for, and leaves a column ``next`` alone."""
+
+    def read(parser: _Parser) -> exp.Expr | None:
+        if not parser._match_text_seq(*follows):
+            parser._retreat(parser._index - 1)
+            return None
+        return exp.Anonymous(this=name, expressions=[parser._parse_column()])
+
+    return read
+
+
 class _Parser(MySQLParser):
     FUNCTIONS = {}
     FUNCTION_PARSERS = {name: MySQLParser.FUNCTION_PARSERS[name] for name in _OWN_GRAMMAR} | {
         "VALUES": MySQLParser.FUNCTION_PARSERS["VALUES"]
+    }
+    # MariaDB's own (manual, SEQUENCE Functions).
+    NO_PAREN_FUNCTION_PARSERS = MySQLParser.NO_PAREN_FUNCTION_PARSERS | {
+        "NEXT": _counter("NEXTVAL", ("VALUE", "FOR")),
+        "PREVIOUS": _counter("LASTVAL", ("VALUE", "FOR")),
     }
 
 

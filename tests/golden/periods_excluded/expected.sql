@@ -1,0 +1,32 @@
+CREATE SCHEMA public;
+COMMENT ON SCHEMA public IS 'standard public schema';
+CREATE TABLE public."it's" (
+    id integer NOT NULL,
+    "wo`rd" character varying(9),
+    since timestamp(6) without time zone NOT NULL,
+    till timestamp(6) without time zone NOT NULL,
+    CONSTRAINT "p`q" CHECK ((since < till))
+);
+CREATE TABLE public.plain (
+    id integer NOT NULL,
+    s date NOT NULL,
+    e date NOT NULL,
+    CONSTRAINT stay CHECK ((s < e))
+);
+CREATE TABLE public.rooms (
+    id integer NOT NULL,
+    s date NOT NULL,
+    e date NOT NULL,
+    CONSTRAINT stay CHECK ((s < e))
+);
+ALTER TABLE ONLY public."it's"
+    ADD CONSTRAINT "PRIMARY" EXCLUDE USING gist (id WITH =, tsrange(since, till) WITH &&);
+ALTER TABLE ONLY public."it's"
+    ADD CONSTRAINT "it's_pkey" PRIMARY KEY (id, till, since);
+ALTER TABLE ONLY public.rooms
+    ADD CONSTRAINT no_overlap EXCLUDE USING gist (id WITH =, daterange(s, e) WITH &&);
+ALTER TABLE ONLY public.plain
+    ADD CONSTRAINT plain_pkey PRIMARY KEY (s, e);
+ALTER TABLE ONLY public."it's"
+    ADD CONSTRAINT "u`v" EXCLUDE USING gist ("wo`rd" WITH =, tsrange(since, till) WITH &&);
+CREATE UNIQUE INDEX by_end ON public.plain USING btree (id, e, s);
