@@ -41,13 +41,14 @@ def remove_duplicates(target: Endpoint, schema: str, table: TargetTable) -> list
     """
     removed = []
     route = table.route
-    for field in route.duplicates:
+    for key in route.duplicates:
+        field = ", ".join(key)
         reason = f"duplicate {field}"
         order = sql.SQL(", ").join(
             sql.SQL("{} {}").format(sql.Identifier(name), sql.SQL("DESC" if route.keep_last else "ASC"))
             for name in route.key
         )
-        chosen = all_but_first(route.target, [field], order)
+        chosen = all_but_first(route.target, key, order)
         with postgresql.session(target, schema) as connection:
             count = move_aside(connection, route, chosen, field, reason, RULE)
         if count:

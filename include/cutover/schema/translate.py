@@ -11,6 +11,7 @@ from cutover.route import ColumnRoute, TableRoute
 from cutover.schema import columns, scopes
 from cutover.schema.checks import of_labels, translate_checks
 from cutover.schema.choose import choose, table_name, target_name
+from cutover.schema.cleaning import cleaned, duplicate_keys, refuse_rewritten_keys
 from cutover.schema.code import translate_code
 from cutover.schema.collations import lowered
 from cutover.schema.computed import compute
@@ -58,6 +59,7 @@ def translate(
         tables = [_limited(table, row_limit, findings) for table in tables]
     _name_enums(tables)
     tables = agree_along_foreign_keys(tables, chosen, spec, findings)
+    refuse_rewritten_keys(tables)
     scope = scopes.of_tables(source, tables)
     tables = [_with_expressions(table, source.table(table.route.source), scope, spec, findings) for table in tables]
     taken = {table.name for table in tables} | {table_name(view.name, spec) for view in source.views}
@@ -87,7 +89,8 @@ def _table(table: Table, spec: MigrationSpec, findings: Findings) -> TargetTable
             findings.note(f"column {table.name}.{column.name}", f"is called {target}")
         if column.invisible:
             findings.note(f"column {table.name}.{column.name}", "is INVISIBLE in the source, and seen in the target")
-        routes.append(_nullable(table, columns.route(table, column, target, spec, findings), spec, findings))
+        route = cleaned(columns.route(table, column, target, spec, findings), table, column, spec, findings)
+        routes.append(_nullable(table, route, spec, findings))
     called = table_name(table.name, spec)
     if called != table.name:
         findings.note(f"table {table.name}", f"is called {called}")
@@ -104,7 +107,7 @@ def _table(table: Table, spec: MigrationSpec, findings: Findings) -> TargetTable
             key,
             ranged=len(key) == 1 and is_integer(next(r for r in routes if r.target == key[0])),
             where=None if condition is None else row_filter(condition, table, routes),
-            duplicates=tuple(_duplicate_columns(table, names, spec)),
+            duplicates=tuple(duplicate_keys(table, names, spec)),
             keep_last=duplicates is not None and duplicates.strategy == "keep_last",
         ),
         _keys_travel(spec),
@@ -238,19 +241,3 @@ def _refuse_long_name(name: str, what: str) -> None:
                 "give it another under data.transformation.mapping.fieldMapping"
             ]
         )
-
-
-def _duplicate_columns(table: Table, names: dict[str, str], spec: MigrationSpec) -> Iterator[str]:
-    duplicates = spec.data.transformation.cleaning.duplicates
-    for field in duplicates.key_fields if duplicates else ():
-        owner, dot, column = field.rpartition(".")
-        if dot and owner != table.name:
-            continue
-        target = names.get(column, column)
-        if target in names.values():
-            if not table.primary_key:
-                raise SpecError(
-                    [f"duplicateRemoval.keyFields {field!r}: {table.name} has no primary key to say which is first"]
-                )
-            if names.get(table.primary_key[0]) != target or len(table.primary_key) > 1:
-                yield target

@@ -161,7 +161,7 @@ def _load(run: Run, chunk: Chunk, batches: Iterator[pa.RecordBatch], tally: Tall
             rejected=marker.rejected,
             bytes=marker.bytes,
             seconds=_since(started),
-            altered=[{"column": column, "what": what, "values": n} for column, what, n in marker.altered],
+            altered=[{"column": c, "what": what, "rule": rule, "values": n} for c, what, rule, n in marker.altered],
         )
     if marker.rejected:
         finish.enforce_limits(finish.counts(run.target, run.shadow), run.max_errors, 1.0)
@@ -194,7 +194,7 @@ def _tally_out(tally: Tally) -> dict[str, Any]:
 
 def _tally_in(given: dict[str, Any]) -> Tally:
     tally = Tally(given["rows_read"], given["bytes_read"], [Reject(**reject) for reject in given["rejects"]])
-    tally.altered.update({(column, what): count for column, what, count in given["altered"]})
+    tally.altered.update({(column, what, rule): count for column, what, rule, count in given["altered"]})
     return tally
 
 
