@@ -220,6 +220,8 @@ def _losses(report: Report, by_kind: Mapping[str, list[Event]]) -> None:
         detail = event.detail
         for column in detail.get("not_null_relaxed", ()):
             report.losses.append(f"{column}: NOT NULL relaxed, because dates that are none became NULL")
+        for table_name, column_name, n in detail.get("merged", ()):
+            report.rule.append(f"{table_name}.{column_name}: {n} NULL took the value of a duplicate")
         report.notes += [f"{what}: {why}" for what, why in detail.get("not_validated", ())]
         report.losses += [f"{what}: {why}" for what, why in detail.get("left_out", ())]
         report.notes += detail.get("kept", ())

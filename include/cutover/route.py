@@ -96,6 +96,7 @@ class TableRoute:
         where: row filter in the source's dialect, already parsed and printed again.
         duplicates: keys, each some target columns that may hold a set of values only once.
         keep_last: whether the last of a set of duplicates is kept, in key order, not the first.
+        merge: whether the one that is kept takes the others' values where it has none.
         limit: only this many rows travel, the first in key order; every row where None.
     """
 
@@ -107,6 +108,7 @@ class TableRoute:
     where: str | None = None
     duplicates: tuple[tuple[str, ...], ...] = ()
     keep_last: bool = False
+    merge: bool = False
     limit: int | None = None
 
     @property

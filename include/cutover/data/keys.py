@@ -52,8 +52,8 @@ def build_indexes(target: Endpoint, schema: str, tables: Sequence[TargetTable], 
     """Build the tables' indexes, ``parallel`` at a time, each with ``timeout`` milliseconds.
 
     Rows that are different in the source and alike in the target (NUL characters, or white space that the spec
-    takes out, were all that told them apart) are set aside, so that the others keep their key. An index whose entries are too long
-    for PostgreSQL is left out.
+    takes out, were all that told them apart) are set aside, so that the others keep their key. An index whose
+    entries are too long for PostgreSQL is left out.
     """
     built = Built()
     pending = iter([(table, *pair) for table in tables for pair in ddl.index_builds(table)])

@@ -109,6 +109,7 @@ def _table(table: Table, spec: MigrationSpec, findings: Findings) -> TargetTable
             where=None if condition is None else row_filter(condition, table, routes),
             duplicates=tuple(duplicate_keys(table, names, spec)),
             keep_last=duplicates is not None and duplicates.strategy == "keep_last",
+            merge=duplicates is not None and duplicates.strategy == "merge",
         ),
         _keys_travel(spec),
         tuple(_defaults(table, routes, spec, findings)),

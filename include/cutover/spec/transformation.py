@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
-from cutover.spec.base import ColumnName, Many, Name, NotYet, Part, Scalar, SwitchOr, refusal
+from cutover.spec.base import ColumnName, Many, Name, Part, Scalar, SwitchOr, refusal
 from cutover.spec.enrichment import Enrichment
 from cutover.spec.validation import DataValidation
 
@@ -82,14 +82,15 @@ KeyField = Annotated[
 class DuplicateRemoval(Part):
     """Which of several rows with the same key fields stays: the first in the order of the primary key, or the last.
 
-    The others are set aside.
+    With merge the first stays, and each of its columns that is NULL takes the first value that one of the others
+    has. The others are set aside in any case.
 
     Each entry of keyFields is a key by itself, 'field' or 'table.field'; a list in the list is one key of several
     fields together, such as [orders.customer, orders.day]. A row with NULL in a key is no duplicate by it.
     """
 
     enabled: bool = True
-    strategy: Annotated[Literal["keep_first", "keep_last"], NotYet("merge")] = "keep_first"
+    strategy: Literal["keep_first", "keep_last", "merge"] = "keep_first"
     key_fields: Many[KeyField] = ()
 
     @model_validator(mode="after")

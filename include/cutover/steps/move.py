@@ -13,7 +13,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from cutover.data import finish, keys, shadow, stage
+from cutover.data import finish, keys, merge, shadow, stage
 from cutover.data.extract import extract
 from cutover.data.load import ERROR, RULE, load
 from cutover.data.transform import Reject, Tally, target_schema, transform
@@ -242,6 +242,8 @@ def finish_schema(run: Run) -> None:
             shadow.bind_routines(connection, schema, schema)
         finish.analyze(target, schema, [table.name for table in plan.tables])
         detail["removed"] = [asdict(r) for r in removed]
+        merging = (table.route for table in plan.tables if table.route.merge)
+        detail["merged"] = [(r.source, *filled) for r in merging for filled in merge.filled(target, schema, r)]
         detail["not_null_relaxed"] = relaxed
         detail["not_validated"] = list(_not_validated(run))
         detail["left_out"] = [
