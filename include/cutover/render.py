@@ -130,6 +130,10 @@ def show_plan(plan: Plan, screen: Console) -> None:
         screen.print(Text(f"\n{table.route.source}", style="bold") + Text(f"  {chunks} chunks", style="dim"))
         if table.route.where:
             screen.print(Text(f"  only rows where {table.route.where}"))
+        for key in table.route.duplicates:
+            stays = "last" if table.route.keep_last else "first"
+            merged = ", with the others' values where it has none" if table.route.merge else ""
+            screen.print(Text(f"  of rows with the same {', '.join(key)} the {stays} stays{merged}"))
         rows = []
         for column in table.route.columns:
             what = [f"{code} becomes {meaning}" for code, meaning in column.values]

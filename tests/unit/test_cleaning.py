@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import replace
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from cutover.errors import SpecError
+from cutover.plan import build_plan
+from cutover.render import show_plan
 from cutover.route import ColumnRoute
 from cutover.schema.model import Check, Column, ForeignKey, Schema, Table
 from cutover.schema.translate import Translation, translate
@@ -36,9 +40,16 @@ PEOPLE = Table(
 )
 
 
-def made(source: tuple[Table, ...] = (PEOPLE,), **transformation: Any) -> Translation:
+PETS = Table("pets", (Column("id", "int", False), Column("name", "text", True)), ("id",))
+
+
+def spec(**transformation: Any) -> MigrationSpec:
     given = {"name": "x", "source": {"env": "S"}, "target": {"env": "T"}, "data": {"transformation": transformation}}
-    return translate(Schema("old", source), MigrationSpec.model_validate(given))
+    return MigrationSpec.model_validate(given)
+
+
+def made(source: tuple[Table, ...] = (PEOPLE,), **transformation: Any) -> Translation:
+    return translate(Schema("old", source), spec(**transformation))
 
 
 def columns(**transformation: Any) -> dict[str, ColumnRoute]:
@@ -108,6 +119,7 @@ def test_what_the_target_computes_is_not_checked_and_the_plan_says_so() -> None:
         ({"nullHandling": {"strategy": "remove", "columns": ["people.upper_email"]}}, r"generated column"),
         ({"nullHandling": {"strategy": "remove", "columns": ["pets.id"]}}, r"nullHandling\.columns: old has no"),
         ({"duplicateRemoval": {"keyFields": [["people.boss", "people.sise"]]}}, r"no column 'people\.sise'"),
+        ({"duplicateRemoval": {"keyFields": ["id", ["boss", "nobody"]]}}, r"keyFields: no table has boss and nobody"),
     ],
 )
 def test_what_a_column_cannot_be_asked(transformation: Any, message: str) -> None:
@@ -234,6 +246,43 @@ def test_text_of_a_key_is_not_rewritten(column: str) -> None:
 
 
 def test_keys_by_which_rows_are_duplicates() -> None:
-    given = ["people.email", ["people.boss", "people.size"], ["people.id", "people.boss"], "id", "nobody", "phone"]
+    given = ["people.email", ["people.boss", "people.size"], ["people.id", "people.boss"], "id", "phone"]
     done = made(cleaning={"duplicateRemoval": {"keyFields": given}})
     assert done.tables[0].route.duplicates == (("email",), ("boss", "size"), ("phone",))
+
+
+def test_a_key_without_a_table_is_that_of_every_table_that_has_it() -> None:
+    cleaning = {"duplicateRemoval": {"strategy": "merge", "keyFields": ["phone", "pets.name"]}}
+    done = {table.name: table.route for table in made((PEOPLE, PETS), cleaning=cleaning).tables}
+    assert (done["people"].duplicates, done["people"].merge) == ((("phone",),), True)
+    assert (done["pets"].duplicates, done["pets"].merge) == ((("name",),), True)
+    done = {
+        table.name: table.route for table in made((PETS,), cleaning={"duplicateRemoval": {"keyFields": ["id"]}}).tables
+    }
+    assert (done["pets"].duplicates, done["pets"].merge) == ((), False)
+
+
+def test_the_plan_says_what_is_asked_of_each_column() -> None:
+    written = spec(
+        mapping=STATES | {"unmappedValues": {"people.state": "keep"}},
+        cleaning={
+            "duplicateRemoval": {"strategy": "merge", "keyFields": [["people.boss", "people.size"]]},
+            "nullHandling": {"strategy": "remove", "columns": ["people.since"]},
+            "dataValidation": {
+                "phoneValidation": True,
+                "dateValidation": ["people.born"],
+                "numericValidation": True,
+                "numericRange": {"people.weight": {"min": 1}},
+            },
+        },
+        **enriched(dataNormalization={"people.mail": ["trim"]}, dataStandardization={"people.mail": "email"}),
+    )
+    screen = Console(record=True, width=300, file=io.StringIO())
+    show_plan(build_plan(written, Schema("old", (PEOPLE,)), Schema("public", ())), screen)
+    shown = screen.export_text()
+    for line in (
+        "of rows with the same boss, size the first stays, with the others' values where it has none",
+        *("any other stays", "written by trim, email", "must be a phone number", "rows with NULL stay behind"),
+        *("must be a date from 1900-01-01 to 2100-12-31", "must be a number from 1", "must be an e-mail address"),
+    ):
+        assert line in shown

@@ -84,6 +84,10 @@ def _unknown_columns(source: Schema, chosen: list[Table], spec: MigrationSpec) -
                 yield f"data.transformation.{where}: {source.name} has no column {field!r}"
             elif not _travels(by_name[owner], name, spec):
                 yield f"data.transformation.{where}: {field} stays behind, for columnFilters leaves it out"
+    duplicates = spec.data.transformation.cleaning.duplicates
+    for key in duplicates.keys if duplicates else ():
+        if "." not in key[0] and not any(set(key) <= _names(table, spec) for table in source.tables):
+            yield f"data.transformation.cleaning.duplicateRemoval.keyFields: no table has {' and '.join(key)}"
 
 
 def _travels(table: Table, name: str, spec: MigrationSpec) -> bool:

@@ -97,6 +97,7 @@ def _table(table: Table, spec: MigrationSpec, findings: Findings) -> TargetTable
     names = {route.source: route.target for route in routes}
     key = tuple(names[name] for name in table.primary_key)
     duplicates = spec.data.transformation.cleaning.duplicates
+    alike = tuple(duplicate_keys(table, names, spec))
     condition = filtering.rows.get(table.name)
     described = {route.target: table.column(route.source) for route in routes}
     return TargetTable(
@@ -107,9 +108,9 @@ def _table(table: Table, spec: MigrationSpec, findings: Findings) -> TargetTable
             key,
             ranged=len(key) == 1 and is_integer(next(r for r in routes if r.target == key[0])),
             where=None if condition is None else row_filter(condition, table, routes),
-            duplicates=tuple(duplicate_keys(table, names, spec)),
+            duplicates=alike,
             keep_last=duplicates is not None and duplicates.strategy == "keep_last",
-            merge=duplicates is not None and duplicates.strategy == "merge",
+            merge=bool(alike) and duplicates is not None and duplicates.strategy == "merge",
         ),
         _keys_travel(spec),
         tuple(_defaults(table, routes, spec, findings)),

@@ -95,7 +95,7 @@ def compare(
     expected = transform(route, extract(source, route, chunk, batch_rows), Tally())
     found = read_target(target, schema, route, chunk)
     result = _walk(route, expected, found) if route.ranged else _as_multisets(route, expected, found, scratch)
-    if route.merge and route.duplicates and chunk.number == 0:
+    if route.merge and chunk.number == 0:
         _add_merged(result, merged.unlike(target, schema, route), route)
     return result
 
