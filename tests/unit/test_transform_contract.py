@@ -174,7 +174,7 @@ def _standard(text: str, rule: str) -> str | None:
 
 
 def _phone(text: str) -> phonenumbers.PhoneNumber | None:
-    if any(c not in "+0123456789 ()-/.x\u00a0" for c in text):
+    if any(c not in "+0123456789 ()-/.xX\u00a0" for c in text):
         return None
     try:
         number = phonenumbers.parse(text, "DE")
