@@ -69,17 +69,11 @@ def remove_duplicates(target: Endpoint, schema: str, table: TargetTable) -> list
 
 def all_but_first(table: str, columns: Sequence[str], order: sql.Composable) -> sql.Composed:
     """Choose every row whose values in ``columns``, none of them NULL, another row has that comes before it."""
-    names = [sql.Identifier(name) for name in columns]
     return sql.SQL(
         "SELECT tableoid, ctid FROM ("
         "SELECT tableoid, ctid, row_number() OVER (PARTITION BY {key} ORDER BY {order}) AS place "
         "FROM {table} WHERE {known}) AS ranked WHERE place > 1"
-    ).format(
-        key=sql.SQL(", ").join(names),
-        order=order,
-        table=sql.Identifier(table),
-        known=sql.SQL(" AND ").join(sql.SQL("{} IS NOT NULL").format(name) for name in names),
-    )
+    ).format(key=merge.names(columns), order=order, table=sql.Identifier(table), known=merge.known(columns))
 
 
 def source_key(route: TableRoute) -> sql.Composed:

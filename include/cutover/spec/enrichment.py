@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -13,7 +13,23 @@ Normal = Literal["nfc", "trim", "squeeze"]
 Standard = Literal["e164", "email", "upper", "lower", "title"]
 
 
-class DataEnrichment(Part):
+def _without_switches(data: object) -> object:
+    """Leave out what is switched on within a part that is off: it asks for nothing, built or not."""
+    if not isinstance(data, Mapping):
+        return data
+    return {key: _without_switches(value) for key, value in data.items() if value is not True}
+
+
+class _MayBeOff(Part):
+    """A part that may keep its keys when it is off, those that are not built among them."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _keep_what_is_off(cls, data: object) -> object:
+        return _without_switches(data) if isinstance(data, Mapping) and data.get("enabled") is False else data
+
+
+class DataEnrichment(_MayBeOff):
     """Text brought to one form, before anything else is done to it; each value that changes is counted.
 
     dataNormalization takes the columns, and what is done to each: nfc (one way to write each letter, Unicode's
@@ -48,8 +64,11 @@ class DataCalculation(UnbuiltPart):
     calculated_metrics: bool | None = None
 
 
-class Enrichment(Part):
-    """What is made of values beyond mapping and cleaning."""
+class Enrichment(_MayBeOff):
+    """What is made of values beyond mapping and cleaning.
+
+    It is on where it is written, where the requirement's default is off: a key that is accepted does what it says.
+    """
 
     enabled: bool = True
     data_enrichment: SwitchOr[DataEnrichment] = False

@@ -171,6 +171,19 @@ def test_a_switched_off_unbuilt_part_may_keep_its_keys() -> None:
     assert len(caught.value.problems) == 2
 
 
+@pytest.mark.parametrize("outer", [True, False])
+def test_enrichment_that_is_off_may_keep_its_keys(outer: bool) -> None:
+    switches = {"geocoding": True, "dataNormalization": True, "dataStandardization": True}
+    spec = _spec("data.transformation.enrichment.enabled", False)
+    if outer:
+        below = {"dataEnrichment": switches, "dataAggregation": True, "dataCalculation": True}
+    else:
+        below = {"enabled": True, "dataEnrichment": {"enabled": False} | switches}
+    _set(spec, "data.transformation.enrichment", below)
+    made = _load(spec).data.transformation.enrichment
+    assert (made.normal, made.standard) == ({}, {})
+
+
 def test_defaults_claim_nothing_unbuilt() -> None:
     spec = _load({"name": "x", "source": {"connection": "s"}, "target": {"connection": "t"}})
     for key, state in key_states().items():
