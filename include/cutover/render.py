@@ -12,6 +12,7 @@ from cutover.inventory import AS_IS, LEFT_OUT, TRANSLATED
 from cutover.plan import Plan
 from cutover.progress import Progress
 from cutover.report import COMPLETED, PLANNED, WITH_LOSSES, Report
+from cutover.route import ColumnRoute
 
 _COLUMNS = ("table", "read", "loaded", "refused", "set aside", "verified", "differ", "rows/s")
 _OBJECTS = ("object", AS_IS, TRANSLATED, LEFT_OUT)
@@ -62,7 +63,7 @@ def _counted(report: Report) -> Iterator[tuple[str, ...]]:
 
 def _lists(report: Report) -> Iterator[tuple[str, list[str]]]:
     yield "Did not arrive as it was", report.losses
-    yield "Taken away because the spec says so", report.rule
+    yield "Taken away or changed because the spec says so", report.rule
     yield "Differences", report.differences
     yield "Notes", report.notes
 
@@ -129,11 +130,14 @@ def show_plan(plan: Plan, screen: Console) -> None:
         screen.print(Text(f"\n{table.route.source}", style="bold") + Text(f"  {chunks} chunks", style="dim"))
         if table.route.where:
             screen.print(Text(f"  only rows where {table.route.where}"))
+        for key in table.route.duplicates:
+            stays = "last" if table.route.keep_last else "first"
+            merged = ", with the others' values where it has none" if table.route.merge else ""
+            screen.print(Text(f"  of rows with the same {', '.join(key)} the {stays} stays{merged}"))
         rows = []
         for column in table.route.columns:
             what = [f"{code} becomes {meaning}" for code, meaning in column.values]
-            what += [f"NULL becomes {column.default}"] if column.default is not None else []
-            what += ["must be an e-mail address"] if column.email else []
+            what += list(_asked(column))
             rows.append((column.source, column.source_type, column.target, column.target_type, ", ".join(what)))
         _print_table(("column", "type", "becomes", "type", "values"), rows, screen, right=False)
     for title, entries in (
@@ -144,6 +148,28 @@ def show_plan(plan: Plan, screen: Console) -> None:
             screen.print(Text(f"\n{title}", style="bold"))
             for entry in entries:
                 screen.print(Text(f"  {entry}"), soft_wrap=True)
+
+
+def _asked(column: ColumnRoute) -> Iterator[str]:
+    """Say what else the spec asks of a column's values."""
+    if column.values and column.unmapped != "refuse":
+        other = {"nullify": "becomes NULL", "keep": "stays", "default": f"becomes {column.unmapped_default}"}
+        yield f"any other {other[column.unmapped]}"
+    if column.rewritten:
+        yield f"written by {', '.join([*column.normal, *([column.standard] if column.standard else [])])}"
+    if column.default is not None:
+        yield f"NULL becomes {column.default}"
+    if column.email:
+        yield "must be an e-mail address"
+    if column.phone:
+        yield "must be a phone number"
+    if column.dates:
+        yield f"must be a date from {column.dates[0]} to {column.dates[1]}"
+    if column.numbers:
+        ends = zip(("from", "to"), column.numbers, strict=True)
+        yield " ".join(["must be a number", *(f"{word} {bound}" for word, bound in ends if bound is not None)])
+    if column.required:
+        yield "rows with NULL stay behind"
 
 
 def _print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], screen: Console, right: bool = True) -> None:

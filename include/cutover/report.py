@@ -45,7 +45,7 @@ class Report:
     Attributes:
         objects: a line for every object of the source: as is, translated or left out.
         losses: what did not arrive or did not arrive as it was, with the reason.
-        rule: what the spec took away on purpose.
+        rule: what the spec took away or changed on purpose.
         differences: cells and rows in which source and target differ.
         chain: number of the first event that was tampered with, or None.
     """
@@ -190,8 +190,10 @@ def _tables(report: Report, by_kind: Mapping[str, list[Event]]) -> None:
             table = tables[names.get(row["table_name"], row["table_name"])]
             if row["set_aside"]:
                 table.set_aside += row["rows"]
-    for table in tables.values():
-        table.rows -= table.set_aside
+                table.rows -= row["rows"]
+            elif row["kind"] == "rule":
+                table.set_aside += row["rows"]
+                table.refused -= row["rows"]
     report.tables = list(tables.values())
 
 
@@ -201,11 +203,12 @@ def _told(finished: Iterable[Event], key: str) -> dict[str, str]:
 
 
 def _losses(report: Report, by_kind: Mapping[str, list[Event]]) -> None:
-    altered: dict[tuple[str, str, str], int] = defaultdict(int)
+    altered: dict[tuple[str, str, str, bool], int] = defaultdict(int)
     for event in {e.detail["chunk"]: e for e in by_kind["loaded"]}.values():
         for entry in event.detail["altered"]:
-            altered[event.detail["table"], entry["column"], entry["what"]] += entry["values"]
-    report.losses += [f"{table}.{column}: {n} {what}" for (table, column, what), n in sorted(altered.items())]
+            altered[event.detail["table"], entry["column"], entry["what"], entry.get("rule", False)] += entry["values"]
+    for (table, column, what, by_rule), n in sorted(altered.items()):
+        (report.rule if by_rule else report.losses).append(f"{table}.{column}: {n} {what}")
     for event in by_kind["rejects"][-1:]:
         for row in event.detail["summary"]:
             line = (
@@ -217,6 +220,8 @@ def _losses(report: Report, by_kind: Mapping[str, list[Event]]) -> None:
         detail = event.detail
         for column in detail.get("not_null_relaxed", ()):
             report.losses.append(f"{column}: NOT NULL relaxed, because dates that are none became NULL")
+        for table_name, column_name, n in detail.get("merged", ()):
+            report.rule.append(f"{table_name}.{column_name}: {n} NULL took the value of a duplicate")
         report.notes += [f"{what}: {why}" for what, why in detail.get("not_validated", ())]
         report.losses += [f"{what}: {why}" for what, why in detail.get("left_out", ())]
         report.notes += detail.get("kept", ())

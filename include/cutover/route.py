@@ -24,8 +24,18 @@ class ColumnRoute:
         may_lose: whether ``read`` turns values PostgreSQL cannot hold (zero dates) into NULL.
         no_date: what becomes of such a date: "fail", a date that takes its place, or None for NULL.
         values: source value to target value, in order; empty where values pass unchanged.
+        unmapped: what becomes of a value that ``values`` does not name: refuse, nullify, keep or default.
+        unmapped_default: what takes its place where that is default.
         default: what NULL becomes, or None where NULL stays.
+        normal: what is done to text before all else: nfc, trim, squeeze.
+        standard: the rule that text is written by after that: e164, email, upper, lower or title.
         email: whether the value must be a valid e-mail address.
+        phone: whether it must be a valid phone number.
+        region: the country (ISO 3166-1 alpha-2) whose phone numbers may be written as within it; ZZ for none.
+        dates: the first and the last day that it may be, as YYYY-MM-DD; None where any will do.
+        numbers: the least and the greatest number that it may be, as text, None for no bound; None where it
+            need not be a number.
+        required: whether a row that has NULL here is left out by rule.
         labels: the values of an enum or set, in the order of their declaration.
         collation: what compares it in the target, where that is not the database's own.
         ignores_case: whether the source compares it without regard to case or trailing spaces.
@@ -45,13 +55,33 @@ class ColumnRoute:
     may_lose: bool = False
     no_date: str | None = None
     values: tuple[tuple[str, Scalar], ...] = ()
+    unmapped: str = "refuse"
+    unmapped_default: Scalar = None
     default: Scalar = None
+    normal: tuple[str, ...] = ()
+    standard: str | None = None
     email: bool = False
+    phone: bool = False
+    region: str = "ZZ"
+    dates: tuple[str, str] | None = None
+    numbers: tuple[str | None, str | None] | None = None
+    required: bool = False
     labels: tuple[str, ...] = ()
     collation: str | None = None
     ignores_case: bool = False
     length: int | None = None
     computed: str | None = None
+
+    @property
+    def rewritten(self) -> bool:
+        """Whether text is brought to one form, so that two values of the source may become one."""
+        return bool(self.normal) or self.standard is not None
+
+    @property
+    def changes_rows(self) -> bool:
+        """Whether rows are kept back for its values or get others, because the spec says so."""
+        checked = self.email or self.phone or self.dates is not None or self.numbers is not None or self.required
+        return checked or self.rewritten or bool(self.values) or self.default is not None
 
 
 @dataclass(frozen=True)
@@ -66,8 +96,9 @@ class TableRoute:
         ranged: whether ``key`` is a single integer, so that it can be cut into ranges and both
             servers sort it the same way.
         where: row filter in the source's dialect, already parsed and printed again.
-        duplicates: target columns each of which may hold a value only once.
+        duplicates: keys, each some target columns that may hold a set of values only once.
         keep_last: whether the last of a set of duplicates is kept, in key order, not the first.
+        merge: whether the one that is kept takes the others' values where it has none.
         limit: only this many rows travel, the first in key order; every row where None.
     """
 
@@ -77,8 +108,9 @@ class TableRoute:
     key: tuple[str, ...] = ()
     ranged: bool = False
     where: str | None = None
-    duplicates: tuple[str, ...] = ()
+    duplicates: tuple[tuple[str, ...], ...] = ()
     keep_last: bool = False
+    merge: bool = False
     limit: int | None = None
 
     @property
@@ -88,7 +120,7 @@ class TableRoute:
             self.where is not None
             or self.limit is not None
             or bool(self.duplicates)
-            or any(column.values or column.default is not None or column.email for column in self.columns)
+            or any(column.changes_rows for column in self.columns)
         )
 
     @property

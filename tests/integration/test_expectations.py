@@ -61,7 +61,7 @@ ORDERS = TargetTable(
             column("flag", "boolean", "bool", values=(("Y", True), ("N", False))),
         ),
         ("id",),
-        duplicates=("kind",),
+        duplicates=(("kind",),),
     ),
     checks=(TargetCheck("orders_kind_check", "kind IN ('a', 'b', 'c')", column="kind", labels=("a", "b", "c")),),
     foreign_keys=(ForeignKey("order_camera", ("camera",), "cameras", ("id",)),),

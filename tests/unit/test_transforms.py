@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from cutover.data.transform import Tally, transform
-from cutover.data.types import cast
+from cutover.data.types import arrow_type, cast
 from cutover.route import ColumnRoute, TableRoute
 
 KEY = ColumnRoute("id", "int", "`id`", "int32", "id", "integer", "int32", False, False)
@@ -76,10 +76,189 @@ def test_addresses(address: str, good: bool) -> None:
     assert refused(tally) == ([] if good else [(0, "new", "old holds no valid e-mail address")])
 
 
+@pytest.mark.parametrize(
+    ("number", "region", "good"),
+    [
+        ("+49 30 123456", "ZZ", True),
+        ("+49 (30) 12-34-56", "ZZ", True),
+        ("+49 30 123456 ext. 12", "ZZ", True),
+        ("030 123456", "DE", True),
+        ("030 123456", "ZZ", False),
+        ("+1 201 555 0123", "DE", True),
+        ("+1 800 FLOWERS", "ZZ", False),
+        ("call +49 30 123456", "ZZ", False),
+        ("+49 30 1", "ZZ", False),
+        ("+999 30 123456", "ZZ", False),
+        ("()", "DE", False),
+        ("", "DE", False),
+    ],
+)
+def test_phone_numbers(number: str, region: str, good: bool) -> None:
+    out, tally = through(column(phone=True, region=region), [number, None])
+    assert out == ([number, None] if good else [None])
+    assert refused(tally) == ([] if good else [(0, "new", "old holds no valid phone number")])
+
+
+DAYS = ("1970-01-01", "2100-12-31")
+
+
+@pytest.mark.parametrize(
+    ("written", "good"),
+    [
+        ("2024-02-29", True),
+        ("1970-01-01", True),
+        ("2100-12-31T23:59:59.999999Z", True),
+        ("2024-02-29 12:00:00+05:30", True),
+        ("2023-02-29", False),
+        ("1969-12-31T23:59:59", False),
+        ("2101-01-01", False),
+        ("2024-02-29T25:00", False),
+        ("20240229", False),
+        ("2024-W09-4", False),
+        ("29.02.2024", False),
+        (" 2024-02-29", False),
+        ("2024-02-29x10:00", False),
+        ("٢٠٢٤-02-29", False),
+        ("", False),
+    ],
+)
+def test_dates_as_text(written: str, good: bool) -> None:
+    out, tally = through(column(dates=DAYS), [written, None])
+    assert out == ([written, None] if good else [None])
+    assert refused(tally) == ([] if good else [(0, "new", "old holds no date from 1970-01-01 to 2100-12-31")])
+
+
+@pytest.mark.parametrize(("arrow", "type_"), [("timestamp", pa.timestamp("us")), ("date32", pa.date32())])
+def test_dates_must_lie_between_the_days(arrow: str, type_: pa.DataType) -> None:
+    last = datetime(2100, 12, 31, 23, 59, 59, 999_999)
+    given = [datetime(1969, 12, 31, 23, 59, 59), datetime(1970, 1, 1), None, last, datetime(2101, 1, 1)]
+    values = given if arrow == "timestamp" else [value and value.date() for value in given]
+    out, tally = through(column(arrow, arrow, dates=DAYS), values, type_)
+    assert out == values[1:4]
+    assert [key for key, _, _ in refused(tally)] == [0, 4]
+
+
+def test_the_day_of_an_instant_is_that_of_utc() -> None:
+    values = [datetime(2100, 12, 31, 23, 59, tzinfo=UTC), datetime(2101, 1, 1, tzinfo=UTC)]
+    out, _ = through(column("timestamptz", "timestamptz", dates=DAYS), values, pa.timestamp("us", "UTC"))
+    assert out == values[:1]
+
+
+@pytest.mark.parametrize(
+    ("written", "good"),
+    [
+        *[("0", True), ("-1.5", True), ("+2.", True), (".5", True), ("1e1", True), ("10.000", True)],
+        *[("10.0000000000000000000000000001", False), ("-1.50001", False), ("1e9999", False), ("1E-9999", True)],
+        *[("", False), ("1,5", False), ("1 000", False), ("1_0", False), ("NaN", False), ("0x10", False), ("٣", False)],
+    ],
+)
+def test_numbers_as_text(written: str, good: bool) -> None:
+    out, tally = through(column(numbers=("-1.5", "10")), [written, None])
+    assert out == ([written, None] if good else [None])
+    assert refused(tally) == ([] if good else [(0, "new", "old holds no number from -1.5 to 10")])
+
+
+@pytest.mark.parametrize(
+    ("arrow", "bounds", "values", "kept"),
+    [
+        ("int16", ("-1.5", "10"), [-2, -1, None, 10, 11], [-1, None, 10]),
+        ("int64", ("-1e30", None), [-(2**63), None, 2**63 - 1], [-(2**63), None, 2**63 - 1]),
+        ("int64", ("1e30", None), [-(2**63), None, 2**63 - 1], [None]),
+        ("int64", (None, "9223372036854775806"), [2**63 - 2, 2**63 - 1], [2**63 - 2]),
+        ("float32", ("0.1", "0.1"), [0.0, 0.1, 0.2], [0.10000000149011612]),
+        ("float64", (None, "0.1"), [0.1, 0.10000000000000002, -1e300], [0.1, -1e300]),
+        ("decimal(5,2)", ("0.001", "9.999"), [Decimal("0.00"), Decimal("0.01"), Decimal("9.99"), None], None),
+        ("decimal(65,30)", (None, "1e34"), [Decimal(10**34), Decimal(10**34 + 1)], [Decimal(10**34)]),
+        ("decimal(65,30)", (None, "1e40"), [Decimal(10**34), None], [Decimal(10**34), None]),
+    ],
+)
+def test_numbers_must_lie_between_their_bounds(
+    arrow: str, bounds: tuple[str | None, str | None], values: list[Any], kept: list[Any] | None
+) -> None:
+    out, _ = through(column(arrow, arrow, numbers=bounds), values, arrow_type(arrow))
+    assert out == (values[1:] if kept is None else kept)
+
+
+def test_what_becomes_of_a_code_that_the_mapping_does_not_name() -> None:
+    codes, given = (("A", "active"), ("X", None)), ["A", "B", None, "X", "C"]
+    what = "values that valueMapping does not name"
+    out, tally = through(column(values=codes, unmapped="keep"), given)
+    assert out == ["active", "B", None, None, "C"]
+    assert dict(tally.altered) == {("new", f"{what} were kept", True): 2}
+    out, tally = through(column(values=codes, unmapped="nullify"), given)
+    assert out == ["active", None, None, None, None]
+    assert dict(tally.altered) == {("new", f"{what} became NULL", False): 2}
+    out, tally = through(column(values=codes, unmapped="default", unmapped_default="other"), given)
+    assert out == ["active", "other", None, None, "other"]
+    assert dict(tally.altered) == {("new", f"{what} became other", False): 2}
+    truths = column("int16", "bool", values=(("1", True),), unmapped="default", unmapped_default=False)
+    assert through(truths, [1, 7, None], pa.int16())[0] == [True, False, None]
+
+
+def test_rows_with_null_are_left_out_by_rule() -> None:
+    out, tally = through(column(required=True, nullable=False), ["a", None])
+    assert out == ["a"]
+    assert [(r.key, r.by_rule) for r in tally.rejects] == [('{"id": 1}', True)]
+    assert tally.rejects[0].reason == "new is NULL, and nullHandling is remove"
+
+
+@pytest.mark.parametrize(
+    ("how", "given", "made"),
+    [
+        (("nfc",), "e\u0301 ", "é "),
+        (("trim",), "\u00a0\t a  b \u2003\x85", "a  b"),
+        (("squeeze",), " a\r\n\u3000b ", " a b "),
+        (("nfc", "trim", "squeeze"), "\n  e\u0301  x", "é x"),
+        (("trim",), " \t ", ""),
+    ],
+)
+def test_text_is_normalised_and_counted(how: tuple[str, ...], given: str, made: str) -> None:
+    out, tally = through(column(normal=how), [given, made, None])
+    assert out == [made, made, None]
+    assert dict(tally.altered) == {("new", f"values normalised ({', '.join(how)})", True): 1}
+
+
+@pytest.mark.parametrize(
+    ("rule", "given", "made"),
+    [
+        ("e164", "030 / 12 34 56", "+4930123456"),
+        ("email", "A.B@Example.COM", "A.B@example.com"),
+        ("email", "no address", "no address"),
+        ("upper", "straße", "STRAẞE"),
+        ("lower", "ÉTÉ", "été"),
+        ("title", "mary o'NEIL", "Mary O'Neil"),
+    ],
+)
+def test_text_is_written_by_its_rule_and_counted(rule: str, given: str, made: str) -> None:
+    out, tally = through(column(standard=rule, region="DE"), [given, None])
+    assert out == [made, None]
+    assert dict(tally.altered) == ({("new", f"values standardised ({rule})", True): 1} if given != made else {})
+
+
+@pytest.mark.parametrize("number", ["nobody", "030 123456 ext 7"])
+def test_what_e164_has_no_form_for_refuses_its_row(number: str) -> None:
+    _, tally = through(column(standard="e164", region="DE", default="x"), [number])
+    assert refused(tally) == [(0, "new", "old holds a value that e164 has no form for")]
+    assert not tally.altered
+
+
+def test_text_that_is_too_long_refuses_its_row() -> None:
+    out, tally = through(column(target_type="varchar(3)"), ["äöü", "abcd", "ab  ", None])
+    assert out == ["äöü", None]
+    reason = "old holds a value that does not fit varchar(3)"
+    assert refused(tally) == [(1, "new", reason), (2, "new", reason)]
+
+
+def test_text_has_its_form_before_it_is_mapped_and_checked() -> None:
+    mapped = column(normal=("trim",), standard="upper", values=(("A", "active"),))
+    assert through(mapped, [" a", "A "])[0] == ["active", "active"]
+    assert through(column(normal=("trim",), email=True), [" a@b.example "])[0] == ["a@b.example"]
+
+
 def test_nul_characters_are_taken_out_and_counted() -> None:
     out, tally = through(column(), ["a\0b\0", "\0", "plain", None])
     assert out == ["ab", "", "plain", None]
-    assert dict(tally.altered) == {("new", "NUL characters removed"): 2}
+    assert dict(tally.altered) == {("new", "NUL characters removed", False): 2}
 
 
 def test_a_null_where_the_target_forbids_it() -> None:

@@ -157,9 +157,14 @@ def describe(spec: MigrationSpec) -> str:
     for table, condition in data.extraction.filtering.rows.items():
         lines.append(f"* Takes rows of `{table}` where `{condition}`.")
     if cleaning.duplicates:
-        lines.append(f"* Sets duplicates of {', '.join(cleaning.duplicates.key_fields)} aside.")
-    if cleaning.validation and cleaning.validation.email_validation:
-        lines.append("* Refuses rows with an e-mail address that is none.")
+        lines.append(f"* Sets duplicates of {', '.join(map(' and '.join, cleaning.duplicates.keys))} aside.")
+    if cleaning.nulls and cleaning.nulls.columns:
+        lines.append(f"* Leaves rows out that have NULL in {', '.join(cleaning.nulls.columns)}.")
+    if cleaning.validation:
+        asked = [kind for kind, choice in cleaning.validation.choices().items() if choice is not False]
+        lines += [f"* Refuses rows whose {', '.join(asked)} are none."] if asked else []
+    for column in dict.fromkeys((*data.transformation.enrichment.normal, *data.transformation.enrichment.standard)):
+        lines.append(f"* Brings `{column}` to one form.")
     lines.append("* A failed run takes itself back; the target is then as it was before.")
     return "\n".join(lines)
 

@@ -10,13 +10,16 @@ import psycopg
 from psycopg import sql
 from psycopg.rows import dict_row
 
-from cutover.data import shadow
+from cutover.data import merge, shadow
 from cutover.data.load import ERROR, MARKERS, REJECTS, RULE
 from cutover.dialects import postgresql
 from cutover.dialects.endpoint import Endpoint
 from cutover.errors import DataError
 from cutover.route import ColumnRoute, TableRoute
 from cutover.schema.target import TargetTable
+
+# How the reason of every row begins that is set aside as a duplicate.
+DUPLICATE = "duplicate "
 
 
 @dataclass(frozen=True)
@@ -34,40 +37,56 @@ def removed_table(route: TableRoute) -> str:
 
 
 def remove_duplicates(target: Endpoint, schema: str, table: TargetTable) -> list[Removed]:
-    """Move every row whose value in a key field is held by an earlier row, over the whole table.
+    """Move every row whose values in a key are held by an earlier row, over the whole table.
+
+    Where they are merged, the row that stays is filled from them first. What fills one key may make rows alike in
+    another, of several fields; so the keys are gone through until no row moves.
 
     The server compares and orders, so memory is its work memory and what is a duplicate is what a
     unique key of the target would refuse.
     """
-    removed = []
+    removed: list[Removed] = []
     route = table.route
-    for field in route.duplicates:
-        reason = f"duplicate {field}"
-        order = sql.SQL(", ").join(
-            sql.SQL("{} {}").format(sql.Identifier(name), sql.SQL("DESC" if route.keep_last else "ASC"))
-            for name in route.key
-        )
-        chosen = all_but_first(route.target, [field], order)
-        with postgresql.session(target, schema) as connection:
-            count = move_aside(connection, route, chosen, field, reason, RULE)
-        if count:
-            removed.append(Removed(route.target, reason, count))
-    return removed
+    order = sql.SQL(", ").join(
+        sql.SQL("{} {}").format(sql.Identifier(name), sql.SQL("DESC" if route.keep_last else "ASC"))
+        for name in route.key
+    )
+    while True:
+        moved = 0
+        for key in route.duplicates:
+            field = ", ".join(key)
+            reason = f"{DUPLICATE}{field}" + (", merged into the first" if route.merge else "")
+            with postgresql.session(target, schema) as connection:
+                if route.merge:
+                    merge.fill(connection, route, key)
+                count = move_aside(connection, route, all_but_first(route.target, key, order), field, reason, RULE)
+            if count:
+                removed.append(Removed(route.target, reason, count))
+                moved += count
+        if not moved or not route.merge:
+            return removed
 
 
 def all_but_first(table: str, columns: Sequence[str], order: sql.Composable) -> sql.Composed:
     """Choose every row whose values in ``columns``, none of them NULL, another row has that comes before it."""
-    names = [sql.Identifier(name) for name in columns]
     return sql.SQL(
         "SELECT tableoid, ctid FROM ("
         "SELECT tableoid, ctid, row_number() OVER (PARTITION BY {key} ORDER BY {order}) AS place "
         "FROM {table} WHERE {known}) AS ranked WHERE place > 1"
-    ).format(
-        key=sql.SQL(", ").join(names),
-        order=order,
-        table=sql.Identifier(table),
-        known=sql.SQL(" AND ").join(sql.SQL("{} IS NOT NULL").format(name) for name in names),
-    )
+    ).format(key=merge.names(columns), order=order, table=sql.Identifier(table), known=merge.known(columns))
+
+
+def source_key(route: TableRoute) -> sql.Composed:
+    """Return the expression that writes a row's key in the source as JSON; without a key, the whole row."""
+    keyed = [c for c in route.columns if not route.key or c.target in route.key]
+    # A function takes a hundred arguments at most.
+    pairs = [
+        sql.SQL("jsonb_build_object({})").format(
+            sql.SQL(", ").join(part for c in some for part in (sql.Literal(c.source), _shown(c)))
+        )
+        for some in (keyed[start : start + 40] for start in range(0, len(keyed), 40))
+    ]
+    return sql.SQL("({})::text").format(sql.SQL(" || ").join(pairs))
 
 
 def move_aside(
@@ -81,14 +100,6 @@ def move_aside(
     """Move the chosen rows to the table of removed rows and note each in the reject table."""
     aside = removed_table(route)
     columns = sql.SQL(", ").join(sql.Identifier(c.target) for c in route.columns)
-    keyed = [c for c in route.columns if not route.key or c.target in route.key]
-    # A function takes a hundred arguments at most.
-    pairs = [
-        sql.SQL("jsonb_build_object({})").format(
-            sql.SQL(", ").join(part for c in some for part in (sql.Literal(c.source), _shown(c)))
-        )
-        for some in (keyed[start : start + 40] for start in range(0, len(keyed), 40))
-    ]
     connection.execute(
         sql.SQL("CREATE TABLE IF NOT EXISTS {} AS SELECT {} FROM {} WITH NO DATA").format(
             sql.Identifier(aside), columns, sql.Identifier(route.target)
@@ -102,7 +113,7 @@ def move_aside(
             "RETURNING {returned}), "
             "kept AS (INSERT INTO {aside} SELECT {columns} FROM gone) "
             "INSERT INTO {rejects} (table_name, source_key, column_name, reason, kind) "
-            "SELECT {name}, ({pairs})::text, {column}, {reason}, {kind} FROM gone"
+            "SELECT {name}, {key}, {column}, {reason}, {kind} FROM gone"
         ).format(
             table=sql.Identifier(route.target),
             chosen=chosen,
@@ -111,7 +122,7 @@ def move_aside(
             aside=sql.Identifier(aside),
             rejects=sql.Identifier(REJECTS),
             name=sql.Literal(route.target),
-            pairs=sql.SQL(" || ").join(pairs),
+            key=source_key(route),
             column=sql.Literal(column),
             reason=sql.Literal(reason),
             kind=sql.Literal(kind),

@@ -51,9 +51,9 @@ class Built:
 def build_indexes(target: Endpoint, schema: str, tables: Sequence[TargetTable], parallel: int, timeout: int) -> Built:
     """Build the tables' indexes, ``parallel`` at a time, each with ``timeout`` milliseconds.
 
-    Rows that are different in the source and alike in the target (NUL characters were all that told
-    them apart) are set aside, so that the others keep their key. An index whose entries are too long
-    for PostgreSQL is left out.
+    Rows that are different in the source and alike in the target (NUL characters, or white space that the spec
+    takes out, were all that told them apart) are set aside, so that the others keep their key. An index whose
+    entries are too long for PostgreSQL is left out.
     """
     built = Built()
     pending = iter([(table, *pair) for table in tables for pair in ddl.index_builds(table)])
@@ -76,7 +76,9 @@ def build_indexes(target: Endpoint, schema: str, tables: Sequence[TargetTable], 
             future.result()
     # One after the other, always in the same order: each takes rows out of its table.
     for table, index, statement in sorted(built.twins, key=lambda twin: (twin[0].name, twin[1].name)):
-        reason = f"its {', '.join(index.columns)} is another row's too, once what PostgreSQL cannot hold is taken out"
+        rewritten = any(table.route.column(name).rewritten for name in index.columns)
+        why = "its text is brought to one form" if rewritten else "what PostgreSQL cannot hold is taken out"
+        reason = f"its {', '.join(index.columns)} is another row's too, once {why}"
         with postgresql.session(target, schema, statement_timeout=timeout) as connection:
             twins = all_but_first(table.name, index.columns, sql.SQL("tableoid, ctid"))
             moved = move_aside(connection, table.route, twins, ", ".join(index.columns), reason, ERROR)

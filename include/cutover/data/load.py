@@ -35,13 +35,13 @@ BOOKKEEPING = (
 
 @dataclass(frozen=True)
 class Marker:
-    """What the marker of a loaded chunk says; ``altered`` is (column, what was done, values)."""
+    """What the marker of a loaded chunk says; ``altered`` is (column, what was done, whether by rule, values)."""
 
     rows_read: int
     rows: int
     bytes: int
     rejected: int
-    altered: tuple[tuple[str, str, int], ...]
+    altered: tuple[tuple[str, str, bool, int], ...]
 
 
 def load(
@@ -92,7 +92,7 @@ def load(
         )
         if tally.rejects:
             cursor.adbc_ingest(REJECTS, _rejects(route, chunk, tally), mode="append", db_schema_name=schema)
-        counted = tuple((column, what, count) for (column, what), count in sorted(tally.altered.items()))
+        counted = tuple((*what, count) for what, count in sorted(tally.altered.items()))
         marker = Marker(tally.rows_read, int(rows), tally.bytes_read, len(tally.rejects), counted)
         cursor.execute(
             f"INSERT INTO {markers} (table_name, chunk, rows_read, rows_loaded, bytes_read, rejected, altered) "  # noqa: S608
@@ -148,6 +148,6 @@ def _rejects(route: TableRoute, chunk: Chunk, tally: Tally) -> pa.Table:
             "source_key": pa.array([reject.key for reject in tally.rejects]),
             "column_name": pa.array([reject.column for reject in tally.rejects]),
             "reason": pa.array([reject.reason for reject in tally.rejects]),
-            "kind": pa.array([ERROR] * count),
+            "kind": pa.array([RULE if reject.by_rule else ERROR for reject in tally.rejects]),
         }
     )

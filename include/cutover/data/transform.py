@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from cutover.data.extract import loss_groups
-from cutover.data.transforms import TRANSFORMS
+from cutover.data.transforms import TRANSFORMS, Outcome
 from cutover.data.types import arrow_type, cast
 from cutover.errors import DataError
 from cutover.route import ColumnRoute, TableRoute
@@ -20,24 +20,26 @@ from cutover.route import ColumnRoute, TableRoute
 
 @dataclass(frozen=True)
 class Reject:
-    """A row that was not loaded: its key in the source as JSON, the column and the reason."""
+    """A row that was not loaded: its key in the source as JSON, the column, the reason, and whether by rule."""
 
     key: str
     column: str
     reason: str
+    by_rule: bool = False
 
 
 @dataclass
 class Tally:
     """What happened to the rows of a chunk on their way.
 
-    ``altered`` counts values that could not be kept, by (target column, what was done).
+    ``altered`` counts values that could not be kept, by (target column, what was done, whether by rule). Those of
+    refused rows are not among them, but for dates that are none: they may be why a row is refused.
     """
 
     rows_read: int = 0
     bytes_read: int = 0
     rejects: list[Reject] = field(default_factory=list)
-    altered: Counter[tuple[str, str]] = field(default_factory=Counter)
+    altered: Counter[tuple[str, str, bool]] = field(default_factory=Counter)
 
 
 def target_schema(route: TableRoute) -> pa.Schema:
@@ -59,46 +61,55 @@ def transform(route: TableRoute, batches: Iterable[pa.RecordBatch], tally: Tally
         tally.rows_read += batch.num_rows
         tally.bytes_read += batch.nbytes
         lost = _lost_dates(route, batch)
-        refused: pa.BooleanArray | None = None
+        passage = _Passage(route, batch, tally)
         arrays = []
         for position, column in enumerate(route.columns):
             array = cast(batch.column(position), column.wire)
             if column.target in lost:
                 array = _replaced(column, array, lost[column.target], tally)
-            array, column_refused = _travel(column, array, batch, route, tally, refused)
-            arrays.append(array)
-            if column_refused is not None:
-                refused = column_refused if refused is None else pc.or_(refused, column_refused)
-        made = pa.RecordBatch.from_arrays(arrays, schema=schema)
-        yield made if refused is None else made.filter(pc.invert(refused))
+            arrays.append(passage.of(column, array))
+        yield passage.kept(pa.RecordBatch.from_arrays(arrays, schema=schema))
 
 
-def _travel(
-    column: ColumnRoute,
-    array: pa.Array,
-    batch: pa.RecordBatch,
-    route: TableRoute,
-    tally: Tally,
-    refused_before: pa.BooleanArray | None,
-) -> tuple[pa.Array, pa.BooleanArray | None]:
-    refused: pa.BooleanArray | None = None
-    for step in TRANSFORMS:
-        if not step.applies(column):
-            continue
-        outcome = step.apply(column, array)
-        array = outcome.array
-        if outcome.altered:
-            tally.altered[column.target, outcome.alteration] += outcome.altered
-        if outcome.refused is None:
-            continue
+class _Passage:
+    """A batch on its way: which of its rows are refused so far, and which of its values were altered."""
+
+    def __init__(self, route: TableRoute, batch: pa.RecordBatch, tally: Tally) -> None:
+        self._route, self._batch, self._tally = route, batch, tally
+        self._refused: pa.BooleanArray | None = None
+        self._altered: list[tuple[tuple[str, str, bool], pa.BooleanArray]] = []
+
+    def of(self, column: ColumnRoute, array: pa.Array) -> pa.Array:
+        """Send a column through every transform that it needs."""
+        for step in TRANSFORMS:
+            if not step.applies(column):
+                continue
+            outcome = step.apply(column, array)
+            array = outcome.array
+            if outcome.altered is not None:
+                self._altered.append(((column.target, outcome.alteration, outcome.altered_by_rule), outcome.altered))
+            if outcome.refused is not None:
+                self._refuse(column, outcome)
+        return array
+
+    def _refuse(self, column: ColumnRoute, outcome: Outcome) -> None:
+        """Note each row once, for the first reason found."""
         new = pc.fill_null(outcome.refused, False)
-        # A row is refused once, for the first reason found.
-        for known in (refused, refused_before):
-            new = new if known is None else pc.and_(new, pc.invert(known))
+        if self._refused is not None:
+            new = pc.and_(new, pc.invert(self._refused))
         if pc.any(new).as_py():
-            tally.rejects += [Reject(key, column.target, outcome.reason) for key in _keys(route, batch.filter(new))]
-            refused = new if refused is None else pc.or_(refused, new)
-    return array, refused
+            keys = _keys(self._route, self._batch.filter(new))
+            self._tally.rejects += [Reject(k, column.target, outcome.reason, outcome.refused_by_rule) for k in keys]
+            self._refused = new if self._refused is None else pc.or_(self._refused, new)
+
+    def kept(self, made: pa.RecordBatch) -> pa.RecordBatch:
+        """Return the rows that are not refused, and count the values altered in them."""
+        kept = None if self._refused is None else pc.invert(self._refused)
+        for what, mask in self._altered:
+            count = pc.sum(mask if kept is None else pc.and_(mask, kept)).as_py()
+            if count:
+                self._tally.altered[what] += count
+        return made if kept is None else made.filter(kept)
 
 
 def _keys(route: TableRoute, rows: pa.RecordBatch) -> Iterator[str]:
@@ -142,7 +153,7 @@ def _replaced(column: ColumnRoute, array: pa.Array, lost: pa.BooleanArray, tally
             f"{column.target}: {count} dates that are none, such as 0000-00-00, and zeroDates is fail. Mend them in "
             "the source, or say data.transformation.cleaning.zeroDates: nullify, or a date"
         )
-    tally.altered[column.target, f"dates that are none became {column.no_date or 'NULL'}"] += count
+    tally.altered[column.target, f"dates that are none became {column.no_date or 'NULL'}", False] += count
     if column.no_date is None:
         return array
     return pc.if_else(lost, pa.scalar(date.fromisoformat(column.no_date), pa.date32()).cast(array.type), array)

@@ -6,7 +6,7 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, cast
@@ -239,10 +239,11 @@ def select(
     key: str | None = None,
     lower: int | None = None,
     upper: int | None = None,
+    conditions: Mapping[str, str] | None = None,
 ) -> str:
     """Return the SELECT of ``columns`` (expression, alias) over all of ``tables``, in key order.
 
-    Where a key is given the rows are limited to ``lower <= key < upper``.
+    Where a key is given the rows are limited to ``lower <= key < upper``; ``conditions`` are SQL for single tables.
     """
     chosen: list[sa.Label[object]] = [sa.literal_column(expression).label(alias) for expression, alias in columns]
     order: sa.ColumnElement[int] = sa.column(key or "", sa.BigInteger)
@@ -253,6 +254,8 @@ def select(
             part = part.where(order >= lower)
         if upper is not None:
             part = part.where(order < upper)
+        if conditions and table in conditions:
+            part = part.where(sa.literal_column(conditions[table], sa.Boolean))
         parts.append(part)
     statement = sa.union_all(*parts) if len(parts) > 1 else parts[0]
     if key is not None:

@@ -76,24 +76,24 @@ def _unknown_columns(source: Schema, chosen: list[Table], spec: MigrationSpec) -
         for name in filtering.columns.get(table.name, ()):
             if name not in _names(table, spec):
                 yield f"data.extraction.filtering.columnFilters.{table.name}: no column {name!r}"
-    cleaning = spec.data.transformation.cleaning
-    dotted = {
-        "data.transformation.mapping.valueMapping": list(mapping.values),
-        "data.transformation.cleaning.nullHandling.defaultValues": list(cleaning.nulls.default_values)
-        if cleaning.nulls
-        else [],
-        "data.transformation.cleaning.duplicateRemoval.keyFields": [
-            f for f in cleaning.duplicates.key_fields if "." in f
-        ]
-        if cleaning.duplicates
-        else [],
-    }
     by_name = {table.name: table for table in source.tables}
-    for where, fields in dotted.items():
+    for where, fields in spec.data.transformation.named.items():
         for field in fields:
             owner, _, name = field.partition(".")
             if owner not in by_name or name not in _names(by_name[owner], spec):
-                yield f"{where}: {source.name} has no column {field!r}"
+                yield f"data.transformation.{where}: {source.name} has no column {field!r}"
+            elif not _travels(by_name[owner], name, spec):
+                yield f"data.transformation.{where}: {field} stays behind, for columnFilters leaves it out"
+    duplicates = spec.data.transformation.cleaning.duplicates
+    for key in duplicates.keys if duplicates else ():
+        if "." not in key[0] and not any(set(key) <= _names(table, spec) for table in source.tables):
+            yield f"data.transformation.cleaning.duplicateRemoval.keyFields: no table has {' and '.join(key)}"
+
+
+def _travels(table: Table, name: str, spec: MigrationSpec) -> bool:
+    wanted = spec.data.extraction.filtering.columns.get(table.name)
+    other = {column.name: target_name(table.name, column.name, spec) for column in table.columns}
+    return wanted is None or any(name in pair and set(pair) & set(wanted) for pair in other.items())
 
 
 def _names(table: Table, spec: MigrationSpec) -> set[str]:

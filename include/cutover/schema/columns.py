@@ -67,7 +67,6 @@ def route(
         target_type, arrow = _type_of_values(f"{table.name}.{target}", values)
         labels = tuple(str(v) for v in dict.fromkeys(values.values()) if v is not None) if arrow == "string" else ()
     nulls = spec.data.transformation.cleaning.nulls
-    validation = spec.data.transformation.cleaning.validation
     zero_dates = spec.data.transformation.cleaning.zero_dates
     made = ColumnRoute(
         column.name,
@@ -85,7 +84,6 @@ def route(
         no_date=zero_dates if travel.may_lose and zero_dates != "nullify" else None,
         values=tuple(values.items()) if values else (),
         default=lookup(nulls.default_values, table.name, column.name, target) if nulls else None,
-        email=bool(validation and validation.email_validation and arrow == "string" and "email" in target.lower()),
         collation=collation(table, column, arrow, spec),
         ignores_case=column.collation is not None and arrow == "string" and not column.collation.endswith("_bin"),
         # A set's labels as text are joined, and no list says what they may be.

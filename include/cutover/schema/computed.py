@@ -24,6 +24,7 @@ def compute(table: TargetTable, source: Table, scope: Scope, spec: MigrationSpec
     """
     expressions: dict[str, str] = {}
     columns = []
+    scope = _of_unchanged(scope, table)
     referring = {name for key in table.foreign_keys for name in key.columns}
     for route in table.route.columns:
         written = source.column(route.source).generated
@@ -47,6 +48,14 @@ def compute(table: TargetTable, source: Table, scope: Scope, spec: MigrationSpec
         else:
             columns.append(replace(route, computed=expressions[route.target], nullable=True))
     return replace(table, route=replace(table.route, columns=tuple(columns)))
+
+
+def _of_unchanged(scope: Scope, table: TargetTable) -> Scope:
+    """Leave out columns whose values change on the way: what the target makes of them is not what the source made."""
+    known = scope.relations[table.route.source]
+    changed = {c.source.lower() for c in table.route.columns if c.rewritten or c.default is not None}
+    attributes = {name: attribute for name, attribute in known.attributes.items() if name not in changed}
+    return replace(scope, relations={**scope.relations, table.route.source: replace(known, attributes=attributes)})
 
 
 def _expression(written: str, route: ColumnRoute, table: str, earlier: dict[str, str], scope: Scope) -> str:

@@ -35,9 +35,10 @@ def translate_default(default: str, route: ColumnRoute, scope: Scope) -> str | N
         return None if route.values else _expression(default, route, scope)
     if route.values:
         mapping = dict(route.values)
-        if value not in mapping:
+        others = {"keep": value, "default": route.unmapped_default}
+        mapped = mapping[value] if value in mapping else others.get(route.unmapped)
+        if mapped is None:
             return None
-        mapped = mapping[value]
         return _literal("true" if mapped is True else "false" if mapped is False else str(mapped), route.arrow)
     if route.may_lose and (value.startswith("0000") or "-00" in value):
         return None
@@ -136,6 +137,8 @@ def row_filter(written: str, table: Table, routes: Sequence[ColumnRoute]) -> str
     for column in list(clause.find_all(exp.Column)):
         name = column.name
         route = by_target.get(name)
+        if route is not None and route.values and route.rewritten:
+            raise SpecError([f"{where}: {name!r} is brought to one form before it is mapped; name another column"])
         if route is not None and route.values:
             column.replace(_mapped(route))
         elif name in known or route is not None:
@@ -149,6 +152,11 @@ def _mapped(route: ColumnRoute) -> exp.Case | exp.Func:
     case = exp.Case(this=exp.column(route.source, quoted=True))
     for value, mapped in route.values:
         case = case.when(exp.Literal.string(value), exp.convert(mapped))
+    if route.unmapped == "keep":
+        case = case.else_(exp.column(route.source, quoted=True))
+    elif route.unmapped == "default":
+        known = exp.column(route.source, quoted=True).is_(exp.null())
+        case = case.else_(exp.If(this=known, true=exp.null(), false=exp.convert(route.unmapped_default)))
     if route.default is None:
         return case
     return exp.func("COALESCE", case, exp.convert(route.default))

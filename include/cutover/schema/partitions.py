@@ -54,7 +54,7 @@ def _translate(table: TargetTable, source: Table, wanted: Partitioning, taken: s
     method = wanted.method.removeprefix("LINEAR ").removesuffix(" COLUMNS")
     routes = {route.source.lower(): route for route in table.route.columns}
     columns, convert = _cut_by(wanted, source, routes)
-    if any(route.values or route.computed is not None for route in columns):
+    if any(route.values or route.rewritten or route.computed is not None for route in columns):
         raise UntranslatableError("a column that it cuts by has other values in the target")
     if method in ("RANGE", "LIST") and any(route.ignores_case for route in columns):
         raise UntranslatableError("it cuts by text that ignores case, which PostgreSQL puts elsewhere")

@@ -11,6 +11,7 @@ from cutover.route import ColumnRoute, TableRoute
 from cutover.schema import columns, scopes
 from cutover.schema.checks import of_labels, translate_checks
 from cutover.schema.choose import choose, table_name, target_name
+from cutover.schema.cleaning import cleaned, duplicate_keys, refuse_rewritten_keys
 from cutover.schema.code import translate_code
 from cutover.schema.collations import lowered, of_length, refuse_without_extension
 from cutover.schema.computed import compute
@@ -69,6 +70,7 @@ def translate(
         tables = [_limited(table, row_limit, findings) for table in tables]
     _name_enums(tables)
     tables = agree_along_foreign_keys(tables, chosen, spec, findings)
+    refuse_rewritten_keys(tables)
     scope = scopes.of_tables(source, tables, sequences)
     tables = [_with_expressions(t, source.table(t.route.source), known, scope, spec, findings) for t in tables]
     taken = {table.name for table in tables} | {table_name(view.name, spec) for view in source.views}
@@ -102,6 +104,7 @@ def _table(
         if column.invisible:
             findings.note(f"column {table.name}.{column.name}", "is INVISIBLE in the source, and seen in the target")
         route = columns.route(table, column, target, extensions, spec, findings)
+        route = cleaned(route, table, column, spec, findings)
         routes.append(_nullable(table, route, spec, findings))
     called = table_name(table.name, spec)
     if called != table.name:
@@ -109,6 +112,7 @@ def _table(
     names = {route.source: route.target for route in routes}
     key = tuple(names[name] for name in table.primary_key)
     duplicates = spec.data.transformation.cleaning.duplicates
+    alike = tuple(duplicate_keys(table, names, spec))
     condition = filtering.rows.get(table.name)
     described = {route.target: table.column(route.source) for route in routes}
     return TargetTable(
@@ -119,8 +123,9 @@ def _table(
             key,
             ranged=len(key) == 1 and is_integer(next(r for r in routes if r.target == key[0])),
             where=None if condition is None else row_filter(condition, table, routes),
-            duplicates=tuple(_duplicate_columns(table, names, spec)),
+            duplicates=alike,
             keep_last=duplicates is not None and duplicates.strategy == "keep_last",
+            merge=bool(alike) and duplicates is not None and duplicates.strategy == "merge",
         ),
         _keys_travel(spec),
         tuple(_defaults(table, routes, counting, spec, findings)),
@@ -258,19 +263,3 @@ def _refuse_long_name(name: str, what: str) -> None:
                 "give it another under data.transformation.mapping.fieldMapping"
             ]
         )
-
-
-def _duplicate_columns(table: Table, names: dict[str, str], spec: MigrationSpec) -> Iterator[str]:
-    duplicates = spec.data.transformation.cleaning.duplicates
-    for field in duplicates.key_fields if duplicates else ():
-        owner, dot, column = field.rpartition(".")
-        if dot and owner != table.name:
-            continue
-        target = names.get(column, column)
-        if target in names.values():
-            if not table.primary_key:
-                raise SpecError(
-                    [f"duplicateRemoval.keyFields {field!r}: {table.name} has no primary key to say which is first"]
-                )
-            if names.get(table.primary_key[0]) != target or len(table.primary_key) > 1:
-                yield target

@@ -197,4 +197,10 @@ SwitchOr = Annotated[
 ]
 """The requirement writes a switch and a table under one name; YAML holds either."""
 
+UnbuiltOr = Annotated[
+    Annotated[Literal[False], NotYet(True), Tag("<switch>")] | Annotated[T, Tag("<table>")],
+    Discriminator(_switch_or_table),
+]
+"""Like SwitchOr, of an UnbuiltPart: the switch may say false."""
+
 ColumnName = Annotated[str, Field(pattern=r"^[^.]+\.[^.]+$", description="table.column")]

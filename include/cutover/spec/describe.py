@@ -34,17 +34,18 @@ def part_in(annotation: Any) -> type[Part] | None:
 
 
 def _has_switch(annotation: Any) -> bool:
-    return annotation is bool or any(map(_has_switch, get_args(annotation)))
+    return annotation is bool or isinstance(annotation, bool) or any(map(_has_switch, get_args(annotation)))
 
 
 def _states(part: type[Part], prefix: str, *, unbuilt: bool) -> Iterator[tuple[str, State]]:
     for field in part.model_fields.values():
         key = f"{prefix}{field.alias}"
         below = part_in(field.annotation)
+        within = unbuilt or (below is not None and issubclass(below, UnbuiltPart))
         if below is None or _has_switch(field.annotation):
-            yield key, "unbuilt" if unbuilt else _state(field)
+            yield key, "unbuilt" if within else _state(field)
         if below is not None:
-            yield from _states(below, f"{key}.", unbuilt=unbuilt or issubclass(below, UnbuiltPart))
+            yield from _states(below, f"{key}.", unbuilt=within)
 
 
 def _state(field: FieldInfo) -> State:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from cutover.data import finish, keys, shadow, stage
+from cutover.data import finish, keys, merge, shadow, stage
 from cutover.data.extract import extract
 from cutover.data.load import ERROR, RULE, load
 from cutover.data.transform import Reject, Tally, target_schema, transform
@@ -164,7 +164,7 @@ def _load(run: Run, chunk: Chunk, batches: Iterator[pa.RecordBatch], tally: Tall
             rejected=marker.rejected,
             bytes=marker.bytes,
             seconds=_since(started),
-            altered=[{"column": column, "what": what, "values": n} for column, what, n in marker.altered],
+            altered=[{"column": c, "what": what, "rule": rule, "values": n} for c, what, rule, n in marker.altered],
         )
     if marker.rejected:
         finish.enforce_limits(finish.counts(run.target, run.shadow), run.max_errors, 1.0)
@@ -197,7 +197,7 @@ def _tally_out(tally: Tally) -> dict[str, Any]:
 
 def _tally_in(given: dict[str, Any]) -> Tally:
     tally = Tally(given["rows_read"], given["bytes_read"], [Reject(**reject) for reject in given["rejects"]])
-    tally.altered.update({(column, what): count for column, what, count in given["altered"]})
+    tally.altered.update({(column, what, rule): count for column, what, rule, count in given["altered"]})
     return tally
 
 
@@ -248,6 +248,8 @@ def finish_schema(run: Run) -> None:
             shadow.bind_routines(connection, schema, schema)
         finish.analyze(target, schema, [table.name for table in plan.tables])
         detail["removed"] = [asdict(r) for r in removed]
+        merging = (table.route for table in plan.tables if table.route.merge)
+        detail["merged"] = [(r.source, *filled) for r in merging for filled in merge.filled(target, schema, r)]
         detail["not_null_relaxed"] = relaxed
         detail["not_validated"] = list(_not_validated(run))
         detail["left_out"] = [

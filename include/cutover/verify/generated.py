@@ -190,7 +190,7 @@ WHERE rows > 0"""  # noqa: S608
 def _unique_columns(table: TargetTable) -> list[tuple[str, ...]]:
     found = [table.route.key] if table.route.key else []
     found += [index.columns for index in table.indexes if index.unique and index.whole and not index.period]
-    found += [(column,) for column in table.route.duplicates]
+    found += table.route.duplicates
     return list(dict.fromkeys(found))
 
 
@@ -263,8 +263,8 @@ def _allowed(table: TargetTable) -> dict[str, tuple[Scalar, ...]]:
     """Say which values each column may hold, for those whose values are known beforehand."""
     allowed: dict[str, tuple[Scalar, ...]] = {check.column: check.labels for check in table.checks if check.column}
     for c in table.route.columns:
-        if c.values:
-            allowed[c.target] = tuple(meaning for _, meaning in c.values)
+        if c.values and c.unmapped != "keep":
+            allowed[c.target] = (*(meaning for _, meaning in c.values), c.unmapped_default)
         if c.target in allowed and c.default is not None:
             allowed[c.target] += (c.default,)
     return {c: kept for c, values in allowed.items() if (kept := tuple(v for v in values if v is not None))}

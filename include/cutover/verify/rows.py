@@ -18,13 +18,14 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from cutover.data import finish
+from cutover.data import finish, merge
 from cutover.data.extract import extract
 from cutover.data.transform import Tally, target_schema, transform
 from cutover.data.types import cast
 from cutover.dialects import postgresql, postgresql_types
 from cutover.dialects.endpoint import Endpoint
 from cutover.route import Chunk, TableRoute
+from cutover.verify import merged
 
 # Differences are counted to the last one, but only this many of a chunk are shown.
 SHOWN = 20
@@ -77,7 +78,7 @@ def compare(
     batch_rows: int,
     scratch: Path,
 ) -> Comparison:
-    """Compare a chunk cell by cell.
+    """Compare a chunk cell by cell; what merging made of a table's rows is compared with its first chunk.
 
     Args:
         source: where the rows came from.
@@ -93,16 +94,33 @@ def compare(
     """
     expected = transform(route, extract(source, route, chunk, batch_rows), Tally())
     found = read_target(target, schema, route, chunk)
-    if route.ranged:
-        return _walk(route, expected, found)
-    return _as_multisets(route, expected, found, scratch)
+    result = _walk(route, expected, found) if route.ranged else _as_multisets(route, expected, found, scratch)
+    if route.merge and chunk.number == 0:
+        _add_merged(result, merged.unlike(target, schema, route), route)
+    return result
+
+
+def _add_merged(result: Comparison, found: Iterable[merged.Unlike], route: TableRoute) -> None:
+    """Add what is not as merging the source's rows makes it."""
+    changed = set()
+    for cell in found:
+        expected, now = cell.expected, cell.found
+        if cell.column is not None:
+            changed.add(cell.key)
+            expected, now = _shown(expected), _shown(now)
+        elif now is None:
+            result.lost += 1
+        else:
+            result.extra += 1
+        result.show(Difference(route.target, cell.key, cell.column, expected, now))
+    result.changed += len(changed)
 
 
 def read_target(target: Endpoint, schema: str, route: TableRoute, chunk: Chunk) -> Iterator[pa.RecordBatch]:
     """Stream the target's rows of a chunk in the Arrow types of :func:`target_schema`.
 
-    Rows that were loaded and then set aside (duplicates, orphans) are read with them: together
-    they are what the source must give.
+    Rows that were loaded and then set aside (duplicates, orphans) are read with them, and one that others were
+    merged into as it was before: together they are what the source must give.
     """
     columns = [
         (postgresql_types.read_expression(c.arrow).replace("{c}", postgresql.quoted(c.target)), c.target)
@@ -111,13 +129,18 @@ def read_target(target: Endpoint, schema: str, route: TableRoute, chunk: Chunk) 
     key = route.key[0] if route.ranged else None
     wanted = target_schema(route)
     with postgresql.session(target) as connection:
-        aside = finish.removed_table(route)
-        found = connection.execute("SELECT 1 FROM pg_tables WHERE schemaname = %s AND tablename = %s", (schema, aside))
-        tables = [route.target] if found.fetchone() is None else [route.target, aside]
-    statement = postgresql.select(schema, tables, columns, key, chunk.lower, chunk.upper)
+        aside, kept = finish.removed_table(route), merge.merged_table(route)
+        tables = [route.target, *(t for t in (aside, kept) if merge.is_there(connection, schema, t))]
+    conditions = {t: _not_in(schema, kept, t, route) for t in tables if t != kept} if kept in tables else {}
+    statement = postgresql.select(schema, tables, columns, key, chunk.lower, chunk.upper, conditions)
     for batch in postgresql.read(target, statement):
         arrays = [cast(array, c.arrow) for array, c in zip(batch.columns, route.columns, strict=True)]
         yield pa.RecordBatch.from_arrays(arrays, schema=wanted)
+
+
+def _not_in(schema: str, other: str, table: str, route: TableRoute) -> str:
+    alike = (f"o.{postgresql.quoted(name)} = {postgresql.quoted(table, name)}" for name in route.key)
+    return f"NOT EXISTS (SELECT 1 FROM {postgresql.quoted(schema, other)} AS o WHERE {' AND '.join(alike)})"  # noqa: S608
 
 
 def _walk(route: TableRoute, expected: Iterable[pa.RecordBatch], found: Iterable[pa.RecordBatch]) -> Comparison:

@@ -23,6 +23,11 @@ OWN_KEYS = {  # Cutover's, not the requirement's
     *("schema.settings.allowLosses", "schema.settings.tables.columns.generatedColumns"),
     *("data.transformation.cleaning.zeroDates", "schema.settings.tables.columns.ignoreCase"),
     "schema.settings.tables.identifiers",
+    "data.transformation.phoneRegion",
+    *(f"data.transformation.mapping.{key}" for key in ("unmappedValues", "unmappedDefaults")),
+    "data.transformation.cleaning.nullHandling.columns",
+    *(f"data.transformation.cleaning.dataValidation.{key}" for key in ("dateRange.from", "dateRange.to")),
+    "data.transformation.cleaning.dataValidation.numericRange",
 }
 STATES = ("built", "fixed", "unbuilt")
 
@@ -166,6 +171,19 @@ def test_a_switched_off_unbuilt_part_may_keep_its_keys() -> None:
     assert len(caught.value.problems) == 2
 
 
+@pytest.mark.parametrize("outer", [True, False])
+def test_enrichment_that_is_off_may_keep_its_keys(outer: bool) -> None:
+    switches = {"geocoding": True, "dataNormalization": True, "dataStandardization": True}
+    spec = _spec("data.transformation.enrichment.enabled", False)
+    if outer:
+        below = {"dataEnrichment": switches, "dataAggregation": True, "dataCalculation": True}
+    else:
+        below = {"enabled": True, "dataEnrichment": {"enabled": False} | switches}
+    _set(spec, "data.transformation.enrichment", below)
+    made = _load(spec).data.transformation.enrichment
+    assert (made.normal, made.standard) == ({}, {})
+
+
 def test_defaults_claim_nothing_unbuilt() -> None:
     spec = _load({"name": "x", "source": {"connection": "s"}, "target": {"connection": "t"}})
     for key, state in key_states().items():
@@ -188,7 +206,7 @@ def test_defaults_are_the_requirements() -> None:
         state = _state(entry)
         if state == "unbuilt" or not entry[state] or isinstance(entry[state][-1], dict):
             continue
-        if key.startswith(("schema.database.", "data.transformation.cleaning.")):
+        if key.startswith(("schema.database.", "data.transformation.cleaning.", "data.transformation.enrichment.")):
             continue
         if _plain(_attribute(spec, key)) not in entry[state]:
             differ.add(key)

@@ -11,7 +11,22 @@ from typing import Protocol
 
 import pyarrow as pa
 
-from cutover.data.transforms import defaults, email, json, not_null, nul, shapes, types, values
+from cutover.data.transforms import (
+    dates,
+    defaults,
+    email,
+    json,
+    normal,
+    not_null,
+    nul,
+    numbers,
+    phone,
+    required,
+    shapes,
+    standard,
+    types,
+    values,
+)
 from cutover.data.transforms.result import Outcome
 from cutover.route import ColumnRoute
 
@@ -26,6 +41,23 @@ class Transform(Protocol):
         """Return the transformed array, of the same length, and what was refused or altered."""
 
 
-TRANSFORMS: tuple[Transform, ...] = (nul, values, types, json, shapes, defaults, email, not_null)
+TRANSFORMS: tuple[Transform, ...] = (
+    nul,
+    # Text has its one form before it is looked up in a mapping, brought to a type or checked.
+    normal,
+    standard,
+    values,
+    types,
+    json,
+    shapes,
+    defaults,
+    email,
+    phone,
+    dates,
+    numbers,
+    # The spec's word first: what it leaves out by rule is no error.
+    required,
+    not_null,
+)
 
 __all__ = ["TRANSFORMS", "Outcome", "Transform"]

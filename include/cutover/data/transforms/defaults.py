@@ -17,7 +17,14 @@ def applies(route: ColumnRoute) -> bool:
 
 def apply(route: ColumnRoute, array: pa.Array) -> Outcome:
     """Fill every NULL."""
-    return Outcome(pc.fill_null(array, value(route)))
+    if not array.null_count:
+        return Outcome(array)
+    return Outcome(
+        pc.fill_null(array, value(route)),
+        altered=pc.is_null(array),
+        alteration=f"NULL became {route.default}",
+        altered_by_rule=True,
+    )
 
 
 def value(route: ColumnRoute) -> pa.Scalar:

@@ -17,7 +17,6 @@ def applies(route: ColumnRoute) -> bool:
 def apply(route: ColumnRoute, array: pa.Array) -> Outcome:
     """Remove every NUL and count the values that had one."""
     found = pc.match_substring(array, "\0")
-    altered = pc.sum(found).as_py() or 0
-    if not altered:
+    if not pc.any(found).as_py():
         return Outcome(array)
-    return Outcome(pc.replace_substring(array, "\0", ""), altered=altered, alteration="NUL characters removed")
+    return Outcome(pc.replace_substring(array, "\0", ""), altered=found, alteration="NUL characters removed")

@@ -15,12 +15,16 @@ class Outcome:
         array: the values, as many as came in.
         refused: which rows must not be loaded; None where all may be.
         reason: why they are refused.
-        altered: how many values could not be kept as they were.
+        refused_by_rule: whether the spec asks for that, so that it is no error of the data.
+        altered: which values could not be kept as they were; None where all were.
         alteration: what was done to them.
+        altered_by_rule: whether the spec asks for that and nothing is lost by it.
     """
 
     array: pa.Array
     refused: pa.BooleanArray | None = None
     reason: str = ""
-    altered: int = 0
+    refused_by_rule: bool = False
+    altered: pa.BooleanArray | None = None
     alteration: str = ""
+    altered_by_rule: bool = False

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import re
+
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from cutover.data.transforms.result import Outcome
 from cutover.data.types import arrow_type, cast
 from cutover.route import ColumnRoute
+
+# COPY would end the load at the first text that is too long, and cut spaces off without a word.
+_LENGTH = re.compile(r"(?:varchar|character varying)\s*\(\s*(\d+)\s*\)", re.IGNORECASE)
 
 
 def applies(route: ColumnRoute) -> bool:
@@ -16,11 +22,16 @@ def applies(route: ColumnRoute) -> bool:
 
 def apply(route: ColumnRoute, array: pa.Array) -> Outcome:
     """Cast without changing any value; rows whose value does not fit are refused."""
+    refused = None
     try:
-        return Outcome(cast(array, route.arrow))
+        fitting = cast(array, route.arrow)
     except pa.ArrowInvalid:
         fitting, refused = _one_by_one(array, route.arrow)
-        return Outcome(fitting, refused, f"{route.source} holds a value that does not fit {route.target_type}")
+    length = _LENGTH.fullmatch(route.target_type)
+    if length is not None:
+        long = pc.fill_null(pc.greater(pc.utf8_length(fitting), int(length[1])), False)
+        refused = long if refused is None else pc.or_(refused, long)
+    return Outcome(fitting, refused, f"{route.source} holds a value that does not fit {route.target_type}")
 
 
 def _one_by_one(array: pa.Array, name: str) -> tuple[pa.Array, pa.BooleanArray]:
