@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from cutover.dialects import mysql
 from cutover.dialects.endpoint import Endpoint
 from cutover.schema import inspect_mysql_programs as programs
+from cutover.schema import printed_mysql as printed
 from cutover.schema.model import (
     Check,
     Column,
@@ -97,8 +98,12 @@ def inspect(endpoint: Endpoint) -> Schema:
         version = str(connection.execute(sa.text("SELECT VERSION()")).scalar_one())
         mariadb = "mariadb" in version.lower()
         columns: dict[str, list[Column]] = defaultdict(list)
+        garbled: dict[str, set[str]] = defaultdict(set)
         for table, *described in connection.execute(_COLUMNS):
-            columns[table].append(_column(mariadb, *described))
+            column = _column(mariadb, *described)
+            columns[table].append(column)
+            if _is_garbled(column, described[4]):
+                garbled[table].add(column.name)
         indexes = _indexes(connection)
         keys = _foreign_keys(connection)
         checks = _checks(connection, mariadb)
@@ -110,8 +115,8 @@ def inspect(endpoint: Endpoint) -> Schema:
             primary = next((i.columns for i in indexes[name] if i.name == "PRIMARY"), ())
             low, high = _key_range(connection, name, primary, columns[name])
             declared, kept = _json_columns(columns[name], checks[name])
-            if any(_is_garbled(column) for column in declared):
-                declared = _with_true_defaults(connection, name, declared)
+            if garbled[name]:
+                declared = _with_true_defaults(connection, name, declared, garbled[name])
             tables.append(
                 Table(
                     name,
@@ -152,8 +157,12 @@ def _column(
     collation: str | None,
 ) -> Column:
     extra = extra.lower()
-    if default is not None:
-        default = _default(mariadb, default, type_, extra)
+    if mariadb:
+        # MariaDB (10.2.7 and later) writes the expression.
+        default = None if default is None or default.upper() == "NULL" else default
+    else:
+        default = None if default is None else printed.default(default, type_, extra)
+        generated = generated and printed.expression(generated)
     on_update = extra.partition("on update ")[2].removesuffix(" invisible") or None
     return Column(
         name,
@@ -169,32 +178,40 @@ def _column(
     )
 
 
-def _default(mariadb: bool, default: str, type_: str, extra: str) -> str | None:
-    # MariaDB (10.2.7 and later) writes the expression, MySQL the bare value unless EXTRA says otherwise.
-    if mariadb:
-        return None if default.upper() == "NULL" else default
-    if "default_generated" in extra or default.upper().startswith("CURRENT_TIMESTAMP") or default.startswith("b'"):
-        return default
-    return "'" + default.replace("\\", "\\\\").replace("'", "''") + "'"
+def _is_garbled(column: Column, extra: str) -> bool:
+    """Whether the catalogue, which is text in three-byte UTF-8, may not show the column's literal as it is."""
+    if column.default is None or printed.is_expression(extra):
+        return False
+    literal = column.default.lstrip("_bx").startswith(("'", "0x"))
+    return literal and ("?" in column.default or "binary" in column.type.lower())
 
 
-def _is_garbled(column: Column) -> bool:
-    """Whether the catalogue, which is text in three-byte UTF-8, may not show the column's default as it is."""
-    return column.default is not None and ("?" in column.default or "binary" in column.type.lower())
+# Each gives one row, the first also where the table has none. It is NULL to MySQL of a column that may
+# not be, and then a row tells, or none counted.
+_DEFAULTS = (
+    "SELECT HEX({shown}) FROM (SELECT 1) AS one LEFT JOIN {table} AS t ON 0",
+    "SELECT HEX({shown}) FROM {table} AS t LIMIT 1",
+    "SELECT HEX({shown}) FROM {table} AS t HAVING COUNT(*) = 0",
+)
 
 
-def _with_true_defaults(connection: sa.Connection, table: str, columns: tuple[Column, ...]) -> tuple[Column, ...]:
+def _with_true_defaults(
+    connection: sa.Connection, table: str, columns: tuple[Column, ...], garbled: set[str]
+) -> tuple[Column, ...]:
     """Ask for the garbled defaults' bytes: text as UTF-8, in MySQL's words for hexadecimal literals."""
     made = []
     for column in columns:
         value = None
-        if _is_garbled(column) and column.default is not None and column.default.lstrip("_bx").startswith(("'", "0x")):
+        if column.name in garbled:
             name = mysql.quoted(column.name)
-            text = "" if "binary" in column.type.lower() else " USING utf8mb4"
-            shown = f"CONVERT(DEFAULT(t.{name}){text})" if text else f"DEFAULT(t.{name})"
-            # An outer join to nothing gives one row, also where the table has none.
-            query = f"SELECT HEX({shown}) FROM (SELECT 1) AS one LEFT JOIN {mysql.quoted(table)} AS t ON 0"  # noqa: S608
-            value = connection.execute(sa.text(query.replace(":", r"\:"))).scalar_one()
+            shown = f"DEFAULT(t.{name})"
+            if "binary" not in column.type.lower():
+                shown = f"CONVERT({shown} USING utf8mb4)"
+            for query in _DEFAULTS:
+                asked = query.format(shown=shown, table=mysql.quoted(table)).replace(":", r"\:")
+                value = connection.execute(sa.text(asked)).scalar()
+                if value is not None:
+                    break
         made.append(column if value is None else replace(column, default=f"0x{value}" if value else "''"))
     return tuple(made)
 
@@ -214,7 +231,7 @@ def _indexes(connection: sa.Connection) -> dict[str, list[Index]]:
 def _part(kind: str, row: Sequence[Any]) -> IndexPart:
     _, _, column, _, prefix, _, direction, expression = row
     if column is None:
-        return IndexPart("", descending=direction == "D", expression=expression.replace("\\'", "'"))
+        return IndexPart("", descending=direction == "D", expression=printed.expression(expression))
     # These read whole columns, whatever the catalogue says of a prefix.
     return IndexPart(column, prefix if kind == "btree" else None, direction == "D")
 
@@ -239,7 +256,7 @@ def _checks(connection: sa.Connection, mariadb: bool) -> dict[str, list[Check]]:
     # MySQL before 8.0.16 has no checks, and no catalogue of them.
     if connection.execute(_HAS_CHECKS).scalar_one():
         for table, name, clause, enforced in connection.execute(_CHECKS_MARIADB if mariadb else _CHECKS_MYSQL):
-            found[table].append(Check(name, clause, enforced == "YES"))
+            found[table].append(Check(name, clause if mariadb else printed.expression(clause), enforced == "YES"))
     return found
 
 
