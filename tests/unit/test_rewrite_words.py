@@ -112,6 +112,7 @@ def test_expression_becomes(written: str, made: str) -> None:
         ("name like 'a%'", "\"name\" ILIKE 'a%'"),
         ("name like '1%'", "\"name\" LIKE '1%'"),
         ("code regexp '^[a-z]+$'", "\"code\" ~ '^[a-z]+$'"),
+        ("regexp_like(code,_utf8mb4'^[a-z]+$')", "\"code\" ~ '^[a-z]+$'"),
     ],
 )
 def test_condition_becomes(written: str, made: str) -> None:
@@ -181,6 +182,7 @@ def test_condition_becomes(written: str, made: str) -> None:
         ("_latin1'x'", "character set introducer _latin1"),
         ("name regexp '\\\\bx'", "a regular expression"),
         ("code regexp name", "a regular expression"),
+        ("regexp_like(name, 'x', 'c')", "REGEXP_LIKE() of 3 arguments"),
         ("trim('ab' from code)", "TRIM of more than one character"),
         ("json_extract(doc, '$.*')", "the JSON path $.*"),
         ("doc->'$.*'", "a JSON path with wildcards"),
