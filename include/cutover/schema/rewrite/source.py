@@ -17,6 +17,10 @@ from cutover.schema.rewrite.scope import UntranslatableError
 _OWN_GRAMMAR = ("CAST", "CONVERT", "EXTRACT", "GROUP_CONCAT", "MATCH", "POSITION", "SUBSTRING", "SUBSTR", "TRIM")
 
 
+# What MySQL's catalogue writes around the columns and aggregates of a query WITH ROLLUP; no query may have it.
+_ROLLUP = ("ROLLUP_GROUP_ITEM", "ROLLUP_SUM_SWITCHER")
+
+
 class _Parser(MySQLParser):
     FUNCTIONS = {}
     FUNCTION_PARSERS = {name: MySQLParser.FUNCTION_PARSERS[name] for name in _OWN_GRAMMAR} | {
@@ -44,6 +48,9 @@ def parse_statement(text: str) -> exp.Expr:
         raise UntranslatableError("several statements in one")
     if trees[0].find(exp.Command):
         raise UntranslatableError(f"{text.split(maxsplit=1)[0].upper()} statement")
+    for call in list(trees[0].find_all(exp.Anonymous)):
+        if call.name.upper() in _ROLLUP:
+            call.replace(call.expressions[0])
     return trees[0]
 
 
