@@ -240,7 +240,10 @@ class OtherObject:
 
 @dataclass(frozen=True)
 class Schema:
-    """One schema of a server: tables, views, programs, and the names of everything else."""
+    """One schema of a server: tables, views, programs, and the names of everything else.
+
+    ``rounds_quotients`` is the server's: it counts on with the digits of a quotient that it shows.
+    """
 
     name: str
     tables: tuple[Table, ...]
@@ -250,6 +253,7 @@ class Schema:
     triggers: tuple[Trigger, ...] = ()
     routines: tuple[Routine, ...] = ()
     events: tuple[Event, ...] = ()
+    rounds_quotients: bool = False
 
     def table(self, name: str) -> Table:
         """Return the table called ``name``; raise KeyError where there is none."""
@@ -261,7 +265,7 @@ class Schema:
     def without_statistics(self) -> Schema:
         """Return the same structure with every statistic removed."""
         bare = tuple(replace(table, statistics=Statistics()) for table in self.tables)
-        return replace(self, tables=bare, server="")
+        return replace(self, tables=bare, server="", rounds_quotients=False)
 
     def digest(self) -> str:
         """Return the SHA-256 of the structure, as hex."""

@@ -49,7 +49,7 @@ def of_tables(source: Schema, tables: Sequence[TargetTable]) -> Scope:
         attributes = {route.source.lower(): _attribute(route, described) for route in routes}
         key = frozenset(name.lower() for name in described.primary_key) if table.constrained else frozenset()
         relations[table.route.source] = Relation(table.name, attributes, key)
-    return Scope(source.name, relations)
+    return Scope(source.name, relations, rounds_quotients=source.rounds_quotients)
 
 
 def _attribute(route: ColumnRoute, table: Table) -> Attribute:

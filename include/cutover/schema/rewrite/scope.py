@@ -84,12 +84,14 @@ class Scope:
             in a trigger ``new.column`` and ``old.column`` are among them.
         functions: the target's name of each stored function that is carried, with its return type
             (``Attribute.name`` is the name), by its lower-case name in the source.
+        rounds_quotients: whether the source counts on with the digits of a quotient that it shows.
     """
 
     database: str
     relations: Mapping[str, Relation] = field(default_factory=dict)
     variables: Mapping[str, Attribute] = field(default_factory=dict)
     functions: Mapping[str, Attribute] = field(default_factory=dict)
+    rounds_quotients: bool = False
 
 
 @dataclass(frozen=True)
