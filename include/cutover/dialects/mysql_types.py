@@ -14,7 +14,7 @@ from dataclasses import dataclass
 _TYPE = re.compile(r"^(?P<base>\w+)(?:\((?P<args>.*)\))?(?P<rest>.*)$", re.DOTALL)
 
 # Adding nothing to a date goes through the calendar: a zero year, month or day gives NULL, and a day that
-# its month does not have another date (measured on MariaDB 10.11).
+# its month does not have another date (measured on MariaDB 10.11 and MySQL 9.7).
 _VALID_DATE = "IF({c} = {c} + INTERVAL 0 DAY, {c}, NULL)"
 # A TIMESTAMP is an instant or zero, never a date with a zero part (MySQL manual, DATE types). MySQL takes no
 # zero in a literal to compare one with (error 1525, measured on 9.7), so its number has to tell.
