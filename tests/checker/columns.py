@@ -42,7 +42,7 @@ def compare(
         if column.auto_increment:
             yield from _counter(mysql, postgres, table, column, counterpart)
         elif not column.generated:
-            yield from _default(mysql, postgres, column, found, where)
+            yield from _default(mysql, postgres, table, column, found, where)
 
 
 def _declaration(column: source.Column, found: target.Column, where: str, counted: bool) -> Iterator[Finding]:
@@ -105,7 +105,12 @@ def _counter(
 
 
 def _default(
-    mysql: Any, postgres: psycopg.Connection, column: source.Column, found: target.Column, where: str
+    mysql: Any,
+    postgres: psycopg.Connection,
+    table: source.Table,
+    column: source.Column,
+    found: target.Column,
+    where: str,
 ) -> Iterator[Finding]:
     if column.default is None:
         # The default that is no default may be written out.
@@ -117,7 +122,7 @@ def _default(
         if re.fullmatch(r"'[^']*'(::[\w ]+(\(\d+\))?)*", found.default):
             yield Finding("default", where, f"{column.default} has become the constant {found.default}")
     else:
-        before, after = _value(mysql, column), _value_here(postgres, column, found)
+        before, after = _value(mysql, table, column), _value_here(postgres, column, found)
         if not _alike(before, after):
             yield Finding("default", where, f"{column.default} is {before!r}, {found.default} is {after!r}")
 
@@ -135,17 +140,19 @@ def _bare(expression: str) -> str:
     return re.sub(r"'(?:[^'\\]|''|\\.)*'", "''", expression)
 
 
-def _value(mysql: Any, column: source.Column) -> Any:
+def _value(mysql: Any, table: source.Table, column: source.Column) -> Any:
     """What the source puts into a column of this type by itself."""
     charset = f" CHARACTER SET {column.charset}" if column.charset and not column.json else ""
     plain = re.fullmatch(r"[\w.+-]*('(?:[^'\\]|''|\\.)*')?", column.default or "", re.DOTALL)
     default = column.default if plain else f"({column.default})"
+    copy = f"(d {column.type}{charset} NULL DEFAULT {default}, i INT)"
+    if "mariadb" not in mysql.get_server_info().lower() and family(column) != "bit":
+        # MySQL's catalogue cuts bytes and escapes expressions. A copy keeps the default, though not of bits.
+        copy = f"(i INT) SELECT {source.quoted(column.name)} AS d FROM {source.quoted(table.name)} LIMIT 0"
     cursor = mysql.cursor()
     cursor.execute("DROP TEMPORARY TABLE IF EXISTS checker_default")
     try:
-        cursor.execute(
-            f"CREATE TEMPORARY TABLE checker_default (d {column.type}{charset} NULL DEFAULT {default}, i INT)"
-        )
+        cursor.execute(f"CREATE TEMPORARY TABLE checker_default {copy}")
         cursor.execute("INSERT INTO checker_default (i) VALUES (1)")
         ((value,),) = fetch(mysql, f"SELECT {reading(family(column), 'd')} FROM checker_default")
     except MySQLdb.Error as error:

@@ -36,7 +36,7 @@ _CHECKS_OF_MYSQL = """
     SELECT t.table_name, t.constraint_name, c.check_clause
     FROM information_schema.table_constraints t JOIN information_schema.check_constraints c
       ON c.constraint_schema = t.constraint_schema AND c.constraint_name = t.constraint_name
-    WHERE t.table_schema = DATABASE() AND t.constraint_type = 'CHECK' AND t.enforced = 'YES'"""
+    WHERE t.table_schema = DATABASE() AND t.constraint_type = 'CHECK'"""
 _VIEWS = "SELECT table_name, view_definition FROM information_schema.views WHERE table_schema = DATABASE()"
 _TRIGGERS = """
     SELECT trigger_name, event_object_table, action_timing, event_manipulation FROM information_schema.triggers
@@ -283,5 +283,6 @@ def _checks(connection: Any, mariadb: bool) -> dict[str, list[Check]]:
     # MySQL before 8.0.16 has no checks, and no catalogue of them.
     if fetch(connection, catalogue):
         for table, name, clause in fetch(connection, _CHECKS_OF_MARIADB if mariadb else _CHECKS_OF_MYSQL):
-            found[table].append(Check(name, clause))
+            # MySQL escapes what it prints.
+            found[table].append(Check(name, clause if mariadb else re.sub(r"\\(.)", r"\1", clause, flags=re.DOTALL)))
     return found

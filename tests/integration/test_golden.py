@@ -26,6 +26,8 @@ from cutover.run import run_migration
 CASES = sorted(path.parent for path in (Path(__file__).parents[1] / "golden").glob("*/source.sql"))
 # Another server that the cases run against too, such as a MySQL.
 FURTHER = os.environ.get("MYSQL_URL")
+# So begins a case that would leave nothing, or nothing of its trouble, on the other servers.
+MARIADB_ALONE, MYSQL_ALONE = "-- MariaDB alone ", "-- MySQL alone "
 # In a table of three rows one orphan is a third.
 LENIENT = {"loading": {"options": {"errorHandling": {"maxErrors": 100, "errorThreshold": 1.0}}}}
 UPDATE = os.environ.get("GOLDEN") == "update"
@@ -58,6 +60,8 @@ def test_it_becomes_what_is_expected(
 ) -> None:
     login = address(source)
     further = server is not mysql_server
+    if (case / "source.sql").read_text().startswith(MARIADB_ALONE if further else MYSQL_ALONE):
+        pytest.skip("another server has this trouble")
     # Another server may not know every statement; what it refuses is not there to be moved.
     feed(login, [case / "source.sql"], force=further)
     if (case / "target.sql").exists():

@@ -11,9 +11,10 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from helpers import mysql, mysql_rows, postgres, rows, source_database, target_database
+from helpers import endpoint, mysql, mysql_rows, postgres, rows, source_database, target_database
 
 from cutover.local.servers import Server
+from cutover.schema.inspect_mysql import inspect
 from cutover.schema.rewrite import (
     Attribute,
     Relation,
@@ -123,7 +124,8 @@ def both(mysql_server: Server, pg_server: Server) -> Iterator[Both]:
         mysql(source, "SET time_zone = '+00:00'", *_SOURCE, *_inserts("source"))
         postgres(target, "SET timezone = 'UTC'", *_TARGET, *_inserts("target"))
         relations = {"items": Relation("things", _ITEMS), "owners": Relation("owners", _OWNERS_HAVE)}
-        yield Both(source, target, Scope(source.name, relations))
+        rounds = inspect(endpoint(source)).rounds_quotients
+        yield Both(source, target, Scope(source.name, relations, rounds_quotients=rounds))
 
 
 def _plain(value: Any) -> Any:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from cutover.schema.rewrite import (
     Attribute,
     Relation,
+    Rewritten,
     Scope,
     UntranslatableError,
     rewrite_expression,
@@ -117,6 +120,7 @@ def test_expression_becomes(written: str, made: str) -> None:
         ("name like 'a%'", "\"name\" ILIKE 'a%'"),
         ("name like '1%'", "\"name\" LIKE '1%'"),
         ("code regexp '^[a-z]+$'", "\"code\" ~ '^[a-z]+$'"),
+        ("regexp_like(code,_utf8mb4'^[a-z]+$')", "\"code\" ~ '^[a-z]+$'"),
     ],
 )
 def test_condition_becomes(written: str, made: str) -> None:
@@ -189,6 +193,7 @@ def test_condition_becomes(written: str, made: str) -> None:
         ("_latin1'x'", "character set introducer _latin1"),
         ("name regexp '\\\\bx'", "a regular expression"),
         ("code regexp name", "a regular expression"),
+        ("regexp_like(name, 'x', 'c')", "REGEXP_LIKE() of 3 arguments"),
         ("trim('ab' from code)", "TRIM of more than one character"),
         ("json_extract(doc, '$.*')", "the JSON path $.*"),
         ("doc->'$.*'", "a JSON path with wildcards"),
@@ -338,9 +343,30 @@ def test_what_means_a_little_differently_is_noted_once(written: str, note: str) 
     assert sum(note in one for one in notes) == 1
 
 
+@pytest.mark.parametrize(
+    ("written", "made"),
+    [
+        ("qty / 3", 'round("quantity"::numeric / 3, 4)'),
+        ("(qty / 3) * 3", 'round("quantity"::numeric / 3, 4) * 3'),
+        ("qty / 3 > 1", '(round("quantity"::numeric / 3, 4) > 1)::int'),
+    ],
+)
+def test_a_quotient_is_rounded_at_once_where_the_source_does_so(written: str, made: str) -> None:
+    assert rewrite_expression(written, replace(SCOPE, rounds_quotients=True), "items") == Rewritten(made)
+
+
 @pytest.mark.parametrize("written", ["code = 'x'", "qty = 3", "born > '2024-01-01'", "qty & 4", "concat(code, id)"])
 def test_what_means_the_same_has_no_note(written: str) -> None:
     assert rewrite_expression(written, SCOPE, "items").notes == ()
+
+
+def test_a_rollup_is_the_same_as_the_catalogue_prints_it() -> None:
+    plain = "select code as code, ifnull(code, '-') as x, count(0) as n from items group by code with rollup"
+    printed = (
+        "select rollup_group_item(code,0) as code, ifnull(rollup_group_item(code,0), '-') as x, "
+        "rollup_sum_switcher(count(0)) as n from items group by code with rollup"
+    )
+    assert rewrite_statement(printed, SCOPE) == rewrite_statement(plain, SCOPE)
 
 
 def test_hints_are_left_out_with_a_note() -> None:

@@ -259,6 +259,12 @@ def test_sequences_within_bigint_are_carried() -> None:
         ("bit(3)", "b'101'", "5"),
         ("bit(1)", "b'1'", "true"),
         ("binary(2)", "0x00ff", "'\\x00ff'"),
+        ("binary(4)", "'0x41'", "'\\x30783431'"),
+        ("varchar(9)", "0x4142", "'AB'"),
+        ("varchar(9)", "0xff", None),
+        ("varchar(9)", "'0x41'", "'0x41'"),
+        ("varchar(9)", "'0x is no number'", "'0x is no number'"),
+        ("int", "0x41", "65"),
         ("varchar(40)", "concat('a'", None),
     ],
 )

@@ -14,10 +14,11 @@ from dataclasses import dataclass
 _TYPE = re.compile(r"^(?P<base>\w+)(?:\((?P<args>.*)\))?(?P<rest>.*)$", re.DOTALL)
 
 # Adding nothing to a date goes through the calendar: a zero year, month or day gives NULL, and a day that
-# its month does not have another date (measured on MariaDB 10.11).
+# its month does not have another date (measured on MariaDB 10.11 and MySQL 9.7).
 _VALID_DATE = "IF({c} = {c} + INTERVAL 0 DAY, {c}, NULL)"
-# A TIMESTAMP is an instant or zero, never a date with a zero part (MySQL manual, DATE types).
-_NOT_ZERO = "NULLIF({c}, '0000-00-00 00:00:00')"
+# A TIMESTAMP is an instant or zero, never a date with a zero part (MySQL manual, DATE types). MySQL takes no
+# zero in a literal to compare one with (error 1525, measured on 9.7), so its number has to tell.
+_NOT_ZERO = "IF({c}+0, {c}, NULL)"
 CONNECTORX_MAX_SCALE = 10
 _ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "0": "", "Z": "\x1a"}
 CONNECTORX_MAX_PRECISION = 28

@@ -31,6 +31,12 @@ def translate_default(default: str, route: ColumnRoute, scope: Scope) -> str | N
     if isinstance(parsed, exp.CurrentTimestamp) or default.lower().split("(")[0].strip() in _NOW:
         return "CURRENT_TIMESTAMP"
     value = _constant(parsed)
+    if isinstance(value, bytes):
+        if route.arrow == "binary":
+            return _bytes(value)
+        value = _meant(value, route.arrow)
+        if value is None:
+            return None
     if value is None:
         return None if route.values else _expression(default, route, scope)
     if route.values:
@@ -47,8 +53,8 @@ def translate_default(default: str, route: ColumnRoute, scope: Scope) -> str | N
     return _literal(value, route.arrow)
 
 
-def _constant(parsed: exp.Expr) -> str | None:
-    """Return the value of a literal as text; bits are a number, and a hexadecimal one stays ``0x...``."""
+def _constant(parsed: exp.Expr) -> str | bytes | None:
+    """Return the value of a literal as text; bits are a number, and a hexadecimal one is bytes."""
     if isinstance(parsed, exp.Neg) and isinstance(parsed.this, exp.Literal):
         return f"-{parsed.this.this}"
     if isinstance(parsed, exp.Introducer):
@@ -56,8 +62,18 @@ def _constant(parsed: exp.Expr) -> str | None:
     if isinstance(parsed, exp.BitString):
         return str(int(parsed.this, 2))
     if isinstance(parsed, exp.HexString):
-        return f"0x{parsed.this}"
+        return bytes.fromhex(parsed.this.zfill(len(parsed.this) + len(parsed.this) % 2))
     return str(parsed.this) if isinstance(parsed, exp.Literal) else None
+
+
+def _meant(value: bytes, arrow: str) -> str | None:
+    """Return what the bytes are to a column that holds none, or None where they are no text."""
+    if arrow == "bool" or arrow.startswith(("int", "float", "decimal")):
+        return str(int.from_bytes(value))
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return None
 
 
 def _expression(default: str, route: ColumnRoute, scope: Scope) -> str | None:
@@ -92,10 +108,7 @@ def _literal(value: str, arrow: str) -> str:
         labels = ", ".join(exp.Literal.string(label).sql(dialect="postgres") for label in value.split(",") if value)
         return f"ARRAY[{labels}]::text[]"
     if arrow == "binary":
-        raw = bytes.fromhex(value[2:]) if value.startswith("0x") else value.encode()
-        return exp.Literal.string(f"\\x{raw.hex()}").sql(dialect="postgres")
-    if value.startswith("0x") and arrow in ("string", "citext", "enum"):
-        value = bytes.fromhex(value[2:]).decode()
+        return _bytes(value.encode())
     if arrow.startswith(("int", "float", "decimal")):
         return (
             exp.Literal.number(value).sql(dialect="postgres")
@@ -103,6 +116,10 @@ def _literal(value: str, arrow: str) -> str:
             else (exp.Literal.string(value).sql(dialect="postgres"))
         )
     return exp.Literal.string(value).sql(dialect="postgres")
+
+
+def _bytes(value: bytes) -> str:
+    return exp.Literal.string(f"\\x{value.hex()}").sql(dialect="postgres")
 
 
 def row_filter(written: str, table: Table, routes: Sequence[ColumnRoute]) -> str:

@@ -15,6 +15,7 @@ from cutover.dialects import mysql
 from cutover.dialects.endpoint import Endpoint
 from cutover.schema import inspect_mysql_programs as programs
 from cutover.schema import inspect_mysql_sequences as sequences
+from cutover.schema import printed_mysql as printed
 from cutover.schema.inspect_mysql_periods import with_periods
 from cutover.schema.model import (
     Check,
@@ -86,6 +87,8 @@ _CHECKS_MYSQL = sa.text("""
       ON c.constraint_schema = t.constraint_schema AND c.constraint_name = t.constraint_name
     WHERE t.table_schema = DATABASE() AND t.constraint_type = 'CHECK'
     ORDER BY BINARY t.table_name, BINARY t.constraint_name""")
+# 10000, or three times 3333: MySQL 9.7 goes on with four digits of the third, MariaDB 10.11 with nine.
+_ROUNDS = sa.text("SELECT 1 / 3 * 30000 < 9999.5")
 # What MariaDB makes of a column that is declared JSON (MariaDB manual, JSON Data Type).
 _JSON_ALIAS = re.compile(r"^json_valid\(`(?P<column>(?:[^`]|``)+)`\)$", re.IGNORECASE)
 
@@ -103,8 +106,12 @@ def inspect(endpoint: Endpoint) -> Schema:
         columns: dict[str, list[Column]] = defaultdict(list)
         extras = {name for (name,) in connection.execute(_EXTRAS)}
         query = _COLUMNS.format(srs_id="srs_id" if "srs_id" in extras else "NULL")
+        garbled: dict[str, set[str]] = defaultdict(set)
         for table, *described in connection.execute(sa.text(query)):
-            columns[table].append(_column(mariadb, *described))
+            column = _column(mariadb, *described)
+            columns[table].append(column)
+            if _is_garbled(column, described[4]):
+                garbled[table].add(column.name)
         indexes = _indexes(connection, "expression" if "expression" in extras else "NULL")
         if mariadb:
             indexes = with_periods(connection, indexes, columns)
@@ -118,8 +125,8 @@ def inspect(endpoint: Endpoint) -> Schema:
             primary = next((i.columns for i in indexes[name] if i.name == "PRIMARY"), ())
             low, high = _key_range(connection, name, primary, columns[name])
             declared, kept = _json_columns(columns[name], checks[name])
-            if any(_is_garbled(column) for column in declared):
-                declared = _with_true_defaults(connection, name, declared)
+            if garbled[name]:
+                declared = _with_true_defaults(connection, name, declared, garbled[name])
             tables.append(
                 Table(
                     name,
@@ -144,6 +151,7 @@ def inspect(endpoint: Endpoint) -> Schema:
             programs.routines(connection),
             programs.events(connection),
             sequences.sequences(connection),
+            rounds_quotients=bool(connection.execute(_ROUNDS).scalar_one()),
         )
 
 
@@ -160,8 +168,12 @@ def _column(
     srid: int | None,
 ) -> Column:
     extra = extra.lower()
-    if default is not None:
-        default = _default(mariadb, default, type_, extra)
+    if mariadb:
+        # MariaDB (10.2.7 and later) writes the expression.
+        default = None if default is None or default.upper() == "NULL" else default
+    else:
+        default = None if default is None else printed.default(default, type_, extra)
+        generated = generated and printed.expression(generated)
     on_update = extra.partition("on update ")[2].removesuffix(" invisible") or None
     return Column(
         name,
@@ -178,32 +190,40 @@ def _column(
     )
 
 
-def _default(mariadb: bool, default: str, type_: str, extra: str) -> str | None:
-    # MariaDB (10.2.7 and later) writes the expression, MySQL the bare value unless EXTRA says otherwise.
-    if mariadb:
-        return None if default.upper() == "NULL" else default
-    if "default_generated" in extra or default.upper().startswith("CURRENT_TIMESTAMP") or default.startswith("b'"):
-        return default
-    return "'" + default.replace("\\", "\\\\").replace("'", "''") + "'"
+def _is_garbled(column: Column, extra: str) -> bool:
+    """Whether the catalogue, which is text in three-byte UTF-8, may not show the column's literal as it is."""
+    if column.default is None or printed.is_expression(extra):
+        return False
+    literal = column.default.lstrip("_bx").startswith(("'", "0x"))
+    return literal and ("?" in column.default or "binary" in column.type.lower())
 
 
-def _is_garbled(column: Column) -> bool:
-    """Whether the catalogue, which is text in three-byte UTF-8, may not show the column's default as it is."""
-    return column.default is not None and ("?" in column.default or "binary" in column.type.lower())
+# Each gives one row, the first also where the table has none. It is NULL to MySQL of a column that may
+# not be, and then a row tells, or none counted.
+_DEFAULTS = (
+    "SELECT HEX({shown}) FROM (SELECT 1) AS one LEFT JOIN {table} AS t ON 0",
+    "SELECT HEX({shown}) FROM {table} AS t LIMIT 1",
+    "SELECT HEX({shown}) FROM {table} AS t HAVING COUNT(*) = 0",
+)
 
 
-def _with_true_defaults(connection: sa.Connection, table: str, columns: tuple[Column, ...]) -> tuple[Column, ...]:
+def _with_true_defaults(
+    connection: sa.Connection, table: str, columns: tuple[Column, ...], garbled: set[str]
+) -> tuple[Column, ...]:
     """Ask for the garbled defaults' bytes: text as UTF-8, in MySQL's words for hexadecimal literals."""
     made = []
     for column in columns:
         value = None
-        if _is_garbled(column) and column.default is not None and column.default.lstrip("_bx").startswith(("'", "0x")):
+        if column.name in garbled:
             name = mysql.quoted(column.name)
-            text = "" if "binary" in column.type.lower() else " USING utf8mb4"
-            shown = f"CONVERT(DEFAULT(t.{name}){text})" if text else f"DEFAULT(t.{name})"
-            # An outer join to nothing gives one row, also where the table has none.
-            query = f"SELECT HEX({shown}) FROM (SELECT 1) AS one LEFT JOIN {mysql.quoted(table)} AS t ON 0"  # noqa: S608
-            value = connection.execute(sa.text(query.replace(":", r"\:"))).scalar_one()
+            shown = f"DEFAULT(t.{name})"
+            if "binary" not in column.type.lower():
+                shown = f"CONVERT({shown} USING utf8mb4)"
+            for query in _DEFAULTS:
+                asked = query.format(shown=shown, table=mysql.quoted(table)).replace(":", r"\:")
+                value = connection.execute(sa.text(asked)).scalar()
+                if value is not None:
+                    break
         made.append(column if value is None else replace(column, default=f"0x{value}" if value else "''"))
     return tuple(made)
 
@@ -222,7 +242,7 @@ def _indexes(connection: sa.Connection, expression: str) -> dict[str, list[Index
 def _part(kind: str, row: Sequence[Any]) -> IndexPart:
     _, _, column, _, prefix, _, direction, expression = row
     if column is None:
-        return IndexPart("", descending=direction == "D", expression=expression.replace("\\'", "'"))
+        return IndexPart("", descending=direction == "D", expression=printed.expression(expression))
     # These read whole columns, whatever the catalogue says of a prefix.
     return IndexPart(column, prefix if kind == "btree" else None, direction == "D")
 
@@ -247,7 +267,7 @@ def _checks(connection: sa.Connection, mariadb: bool) -> dict[str, list[Check]]:
     # MySQL before 8.0.16 has no checks, and no catalogue of them.
     if connection.execute(_HAS_CHECKS).scalar_one():
         for table, name, clause, enforced in connection.execute(_CHECKS_MARIADB if mariadb else _CHECKS_MYSQL):
-            found[table].append(Check(name, clause, enforced == "YES"))
+            found[table].append(Check(name, clause if mariadb else printed.expression(clause), enforced == "YES"))
     return found
 
 

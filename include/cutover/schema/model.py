@@ -269,7 +269,10 @@ class OtherObject:
 
 @dataclass(frozen=True)
 class Schema:
-    """One schema of a server: tables, views, programs, sequences, and the names of everything else."""
+    """One schema of a server: tables, views, programs, sequences, and the names of everything else.
+
+    ``rounds_quotients`` is the server's: it counts on with the digits of a quotient that it shows.
+    """
 
     name: str
     tables: tuple[Table, ...]
@@ -281,6 +284,7 @@ class Schema:
     events: tuple[Event, ...] = ()
     sequences: tuple[Sequence, ...] = ()
     extensions: tuple[Extension, ...] = ()
+    rounds_quotients: bool = False
 
     def table(self, name: str) -> Table:
         """Return the table called ``name``; raise KeyError where there is none."""
@@ -293,7 +297,7 @@ class Schema:
         """Return the same structure with every statistic removed."""
         bare = tuple(replace(table, statistics=Statistics()) for table in self.tables)
         still = tuple(replace(sequence, next=None) for sequence in self.sequences)
-        return replace(self, tables=bare, sequences=still, server="")
+        return replace(self, tables=bare, sequences=still, server="", rounds_quotients=False)
 
     def digest(self) -> str:
         """Return the SHA-256 of the structure, as hex."""

@@ -57,7 +57,8 @@ def of_tables(source: Schema, tables: Sequence[TargetTable], sequences: Sequence
         attributes = {route.source.lower(): _attribute(route, described) for route in routes}
         key = frozenset(name.lower() for name in described.primary_key) if table.constrained else frozenset()
         relations[table.route.source] = Relation(table.name, attributes, key)
-    return replace(of_sequences(source, sequences), relations=relations)
+    scope = of_sequences(source, sequences)
+    return replace(scope, relations=relations, rounds_quotients=source.rounds_quotients)
 
 
 def _attribute(route: ColumnRoute, table: Table) -> Attribute:

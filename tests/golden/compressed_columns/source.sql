@@ -1,3 +1,3 @@
--- MariaDB can compress a column.
+-- MariaDB alone can compress a column.
 CREATE TABLE packed (id INT PRIMARY KEY, t TEXT COMPRESSED, b BLOB COMPRESSED, v VARCHAR(500) COMPRESSED DEFAULT 'x');
 INSERT INTO packed VALUES (1, REPEAT('x', 5000), REPEAT(0x00, 5000), 'y'), (2, NULL, NULL, NULL);

@@ -1,2 +1,3 @@
+-- MariaDB alone has these types.
 CREATE TABLE hosts (id UUID PRIMARY KEY DEFAULT UUID(), four INET4 DEFAULT '127.0.0.1', six INET6, KEY by_six (six));
 INSERT INTO hosts VALUES ('123e4567-e89b-12d3-a456-426655440000', '192.0.2.1', '2001:db8::ff00:42:8329'), ('00000000-0000-0000-0000-000000000001', NULL, '::ffff:1.2.3.4');

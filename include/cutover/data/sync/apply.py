@@ -168,8 +168,9 @@ class _Work:
         for column in route.columns:
             self._run(f"ALTER TABLE {staged} ALTER {postgresql.quoted(column.target)} DROP NOT NULL")
         self.done.rows += self._ingest(staged, route, transform(route, batches, tally))
-        if tally.rejects:
-            self.done.rejects[route.source] = tally.rejects
+        # What the spec leaves out by rule is left out here too.
+        if errors := [reject for reject in tally.rejects if not reject.by_rule]:
+            self.done.rejects[route.source] = errors
         if everything:
             self._run(f"DELETE FROM {live}")  # noqa: S608
         else:

@@ -110,6 +110,11 @@ def _two(build: Callable[[Value, Value], Value]) -> Handler:
     return lambda context, tree: build(context.value(tree.this), context.value(tree.expression))
 
 
+def _quotient(context: Context, tree: exp.Div) -> Value:
+    above, below = context.value(tree.this), context.value(tree.expression)
+    return operators.quotient(above, below, context.scope.rounds_quotients)
+
+
 def _bits(operator: str) -> Handler:
     def build(context: Context, tree: exp.Binary) -> Value:
         sides = [
@@ -227,7 +232,7 @@ _HANDLERS: dict[type[exp.Expr], Handler] = {
     exp.CurrentDate: _no_parentheses("CURRENT_DATE"),
     exp.CurrentTime: _no_parentheses("CURRENT_TIME"),
     exp.CurrentTimestamp: _no_parentheses("NOW"),
-    exp.Div: _two(operators.quotient),
+    exp.Div: _quotient,
     exp.Extract: _extract,
     exp.GroupConcat: _group_concat,
     exp.HexString: _hex_string,

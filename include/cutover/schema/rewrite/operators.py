@@ -57,8 +57,11 @@ def product(left: Value, right: Value) -> Value:
     return Value(sql, "decimal", MULTIPLY, scale=scale, loose=one.loose or other.loose)
 
 
-def quotient(left: Value, right: Value) -> Value:
-    """Return what ``/`` makes: never a whole number, and NULL where the divisor is zero."""
+def quotient(left: Value, right: Value, rounds: bool = False) -> Value:
+    """Return what ``/`` makes: never a whole number, and NULL where the divisor is zero.
+
+    It has more digits than the source shows, unless the source ``rounds`` it at once.
+    """
     one, other = _pair(left, right)
     below = other.sql if other.literal is not None and float(other.literal) else f"NULLIF({other.sql}, 0)"
     if one.kind == "float" or other.kind == "float":
@@ -66,6 +69,9 @@ def quotient(left: Value, right: Value) -> Value:
     if one.scale is None or other.scale is None:
         raise UntranslatableError("division of a number whose digits are not known")
     above = one.at(MULTIPLY) if one.kind == "decimal" else f"{number(left).cast_ready}::numeric"
+    if rounds:
+        scale = one.scale + _MORE
+        return Value(f"round({above} / {below}, {scale})", "decimal", scale=scale)
     words = [ceil(value.scale / _WORD) for value in (one, other) if value.scale is not None]
     unused = sum(words) * _WORD - one.scale - other.scale
     kept = ceil((sum(words) * _WORD + max(0, _MORE - unused)) / _WORD) * _WORD

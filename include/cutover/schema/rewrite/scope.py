@@ -85,6 +85,7 @@ class Scope:
         functions: the target's name of each stored function that is carried, with its return type
             (``Attribute.name`` is the name), by its lower-case name in the source.
         sequences: the target's name of each sequence, by its name in the source.
+        rounds_quotients: whether the source counts on with the digits of a quotient that it shows.
     """
 
     database: str
@@ -92,6 +93,7 @@ class Scope:
     variables: Mapping[str, Attribute] = field(default_factory=dict)
     functions: Mapping[str, Attribute] = field(default_factory=dict)
     sequences: Mapping[str, str] = field(default_factory=dict)
+    rounds_quotients: bool = False
 
 
 @dataclass(frozen=True)

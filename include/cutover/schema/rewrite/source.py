@@ -19,6 +19,10 @@ from cutover.schema.rewrite.scope import UntranslatableError
 _OWN_GRAMMAR = ("CAST", "CONVERT", "EXTRACT", "GROUP_CONCAT", "MATCH", "POSITION", "SUBSTRING", "SUBSTR", "TRIM")
 
 
+# What MySQL's catalogue writes around the columns and aggregates of a query WITH ROLLUP; no query may have it.
+_ROLLUP = ("ROLLUP_GROUP_ITEM", "ROLLUP_SUM_SWITCHER")
+
+
 def _counter(name: str, follows: tuple[str, ...]) -> Callable[[_Parser], exp.Expr | None]:
     """Return what reads ``NEXT VALUE FOR s`` as the call that it is short for, and leaves a column ``next`` alone."""
 
@@ -63,6 +67,9 @@ def parse_statement(text: str) -> exp.Expr:
         raise UntranslatableError("several statements in one")
     if trees[0].find(exp.Command):
         raise UntranslatableError(f"{text.split(maxsplit=1)[0].upper()} statement")
+    for call in list(trees[0].find_all(exp.Anonymous)):
+        if call.name.upper() in _ROLLUP:
+            call.replace(call.expressions[0])
     return trees[0]
 
 

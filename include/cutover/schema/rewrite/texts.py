@@ -8,6 +8,7 @@ from dataclasses import replace
 from cutover.schema.rewrite.choices import case, unless_null
 from cutover.schema.rewrite.compare import alike, compare
 from cutover.schema.rewrite.context import LETTER_BY_LETTER, Context
+from cutover.schema.rewrite.likes import matches
 from cutover.schema.rewrite.scope import UntranslatableError
 from cutover.schema.rewrite.value import (
     NUMBERS,
@@ -260,6 +261,8 @@ TEXTS: dict[str, tuple[int, int | None, Build]] = {
     "LTRIM": (1, 1, lambda context, values: trim(context, values[0], None, "LEADING")),
     "MD5": (1, 1, _md5),
     "MID": (3, 3, substring),
+    # How MySQL 8 prints REGEXP; a third argument would choose another way to match.
+    "REGEXP_LIKE": (2, 2, lambda context, values: matches(context, *values)),
     "REPEAT": (2, 2, _repeat),
     "REPLACE": (3, 3, _replace),
     "REVERSE": (1, 1, _plain("reverse")),
