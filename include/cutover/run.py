@@ -74,9 +74,9 @@ def _change(run: Run) -> None:
     move.backup(run)
     move.create_schema(run)
     _side_by_side(run, partial(move.stream_chunk, run), run.plan.chunks)
-    move.finish_schema(run)
     if run.plan.follows:
         follow.catch_up(run)
+    move.finish_schema(run)
     if prove.compares_rows(run):
         _side_by_side(run, partial(prove.validate_rows, run), range(len(run.plan.batches)))
     prove.validate_views(run)

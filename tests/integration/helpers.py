@@ -23,7 +23,7 @@ from cutover.errors import VerificationError
 from cutover.ledger import Ledger
 from cutover.local.servers import Server
 from cutover.spec import MigrationSpec, load_spec
-from cutover.steps import check, move, prove, versions
+from cutover.steps import check, follow, move, prove, versions
 from cutover.steps.context import Params, Run, start
 
 CAMERA = Path(__file__).parents[2] / "include" / "migrations" / "camera_counting"
@@ -93,7 +93,10 @@ def loaded(run: Run) -> Run:
 
 def finished(run: Run) -> Run:
     """Take a run as far as its shadow schema is whole, ready to be validated."""
-    move.finish_schema(loaded(run))
+    loaded(run)
+    if run.plan.follows:
+        follow.catch_up(run)
+    move.finish_schema(run)
     return run
 
 

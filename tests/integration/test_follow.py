@@ -2,20 +2,44 @@
 
 from __future__ import annotations
 
+import os
+import random
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 from helpers import (
+    SECRET,
+    access,
     begin,
+    cutover,
+    differences,
+    endpoint,
+    finished,
+    loaded,
+    migrations,
     mysql,
     mysql_rows,
+    one,
+    postgres,
+    role,
     rows,
     spec,
+    started,
+    wait_for,
 )
 
 from checker import Address
 from checker import check as checked
+from cutover.data.sync import binlog
+from cutover.errors import DataError, DriftError, PreflightError, TransientError
 from cutover.local.servers import Server
-from cutover.run import run_migration
-from cutover.steps import follow
+from cutover.run import NotStartedError, run_migration
+from cutover.steps import follow, move
 from cutover.steps.context import Run
 
 STREAMING = {"types": {"data": {"strategy": "streaming", "streaming": {"flushInterval": 50}}}}
@@ -122,9 +146,213 @@ def equal(source: Server, target: Server) -> None:
 @pytest.mark.parametrize("changes", CHANGES.values(), ids=CHANGES.keys())
 def test_changes_of_every_kind(source: Server, target_db: Server, followed: Run, changes: tuple[str, ...]) -> None:
     before = {name: mysql_rows(source, f"SELECT count(*) FROM {name}") for name in ("people", "pets", "words")}
-    mysql(source, *changes)
+    mysql(source, "SET foreign_key_checks = 1", *changes)
     caught_up(followed)
     assert {name: rows(target_db, f"SELECT count(*) FROM {name}") for name in before} == {
         name: mysql_rows(source, f"SELECT count(*) FROM {name}") for name in before
     }
     equal(source, target_db)
+
+
+def test_a_source_that_is_written_to_during_the_run(source: Server, target_db: Server) -> None:
+    """Rows that change after they were read, before the comparison and during it, are there in the end."""
+    this = finished(begin(source, target_db, spec(strategy=STREAMING)))
+    mysql(source, "UPDATE people SET name = 'late'", "DELETE FROM prices", "INSERT INTO logs VALUES ('late', 9)")
+    assert differences(this) == []
+    assert {name for (name,) in rows(target_db, f"SELECT name FROM {this.shadow}.people")} == {"late"}
+
+
+def test_a_writer_that_never_rests(source: Server, target_db: Server) -> None:
+    with writing(source, seed=7) as writer:
+        this = loaded(begin(source, target_db, spec(strategy=STREAMING)))
+        written = writer.done
+        wait_for(lambda: writer.done > written + 200, "the writer has written some more")
+        follow.catch_up(this)
+        move.finish_schema(this)
+        wait_for(lambda: writer.done > written + 400, "the writer has written some more")
+    # The comparison needs a moment's rest of the source: that is the application's stop before the cutover.
+    assert differences(this) == []
+
+
+@pytest.mark.parametrize("statement", ["ALTER TABLE people ADD age INT", "DROP TABLE logs", "RENAME TABLE logs TO old"])
+def test_a_change_of_the_schema_ends_the_stream(
+    source: Server, target_db: Server, followed: Run, statement: str
+) -> None:
+    mysql(source, "INSERT INTO words VALUES ('before', 1)")
+    before = binlog.position(followed.source)
+    mysql(source, statement, "INSERT INTO words VALUES ('after', 1)")
+    with pytest.raises(DriftError) as ended:
+        caught_up(followed)
+    assert statement.split()[0] in str(ended.value)
+    assert f"table {statement.split()[2]}" in str(ended.value)
+    assert str(before).split(":")[0] in str(ended.value)
+    assert one(target_db, "SELECT count(*) FROM words WHERE word = 'after'") == 0
+
+
+def test_statements_in_place_of_rows_end_the_stream(source: Server, followed: Run) -> None:
+    mysql(source, "SET SESSION binlog_format = 'STATEMENT'", "UPDATE people SET name = 'x' WHERE id = 1")
+    with pytest.raises(PreflightError, match=r"statement in place of rows at .*UPDATE people.*binlog_format to ROW"):
+        caught_up(followed)
+
+
+def test_what_concerns_nobody_moves_the_checkpoint_alone(source: Server, target_db: Server, followed: Run) -> None:
+    mysql(
+        source,
+        "CREATE TABLE new_one (id INT)",
+        "INSERT INTO new_one VALUES (1)",
+        "CREATE DATABASE IF NOT EXISTS nobodys",
+    )
+    caught_up(followed)
+    position, changes = rows(target_db, "SELECT position, changes FROM migration_checkpoints")[0]
+    assert (position, changes) == (binlog.position(followed.source), 0)
+
+
+@pytest.mark.parametrize("handling", ["retry", "skip"])
+def test_rows_that_a_rule_refuses(source: Server, target_db: Server, handling: str) -> None:
+    data = {"transformation": {"mapping": {"valueMapping": {"words.n": {"1": 10, "2": 20, "3": 30}}}}}
+    settings = {"strategy": "streaming", "streaming": {"errorHandling": handling, "flushInterval": 10}}
+    written = spec(strategy={"types": {"data": settings}}, data=data)
+    assert run_migration(begin(source, target_db, written)).cause is None
+    mysql(source, "UPDATE words SET n = 3 WHERE n = 1", "UPDATE words SET n = 4 WHERE n = 2")
+    this = begin(source, target_db, written)
+    if handling == "retry":
+        with pytest.raises(DataError, match=r"1 changed rows are refused, and nothing was applied: words .*Zwei"):
+            follow.stream(this, lambda done: not done.complete or done.changes > 0)
+        assert rows(target_db, "SELECT n FROM words ORDER BY n") == [(10,), (20,), (30,)]
+    else:
+        follow.stream(this, lambda done: not done.complete or done.changes > 0)
+        assert rows(target_db, "SELECT n FROM words ORDER BY n") == [(30,), (30,)]
+        refused = [entry for event in this.ledger.events(this.id, "followed") for entry in event.detail["refused"]]
+        assert [entry[0] for entry in refused] == ["words"]
+
+
+def test_what_keeps_a_source_from_being_followed_is_told_before(source: Server, target_db: Server) -> None:
+    unique = {"transformation": {"cleaning": {"duplicateRemoval": {"keyFields": ["people.mail"]}}}}
+    with pytest.raises(NotStartedError, match="duplicateRemoval decides over whole tables"):
+        run_migration(begin(source, target_db, spec(strategy=STREAMING, data=unique)))
+    with role(
+        target_db, "GRANT CREATE ON DATABASE " + target_db.name + " TO {role}", "GRANT ALL ON SCHEMA public TO {role}"
+    ) as name:
+        poor = replace(endpoint(target_db), user=name, password=SECRET)
+        with pytest.raises(NotStartedError, match="may not set session_replication_role"):
+            run_migration(begin(endpoint(source), poor, spec(strategy=STREAMING)))
+
+
+def test_a_log_that_begins_later_is_told(source: Server, target_db: Server, followed: Run) -> None:
+    postgres(target_db, "UPDATE migration_checkpoints SET position = 'binlog.000000:4'")
+    with pytest.raises((PreflightError, TransientError), match=r"binlog\.000000|no longer has|not find first log"):
+        caught_up(followed)
+
+
+def test_followers_do_not_overtake_each_other(source: Server, target_db: Server, followed: Run) -> None:
+    """One that read an older position than the schema now has changes nothing."""
+    mysql(source, "INSERT INTO words VALUES ('new', 1)")
+    one_ = follow.live(begin(source, target_db, spec(strategy=STREAMING)))
+    stale = one_.since()
+    one_.flush(1000)
+    object.__setattr__(one_, "since", lambda: stale)
+    mysql(source, "DELETE FROM words WHERE word = 'new'")
+    with pytest.raises(TransientError, match="somebody else has moved schema public on meanwhile"):
+        one_.flush(1000)
+
+
+def test_the_command_streams_and_the_next_goes_on(source: Server, target_db: Server, tmp_path: Path) -> None:
+    folder, environment = migrations(tmp_path, spec(strategy=STREAMING)), access(source, target_db)
+    done = cutover(["run", "shop", "--migrations", str(folder), "--allow-losses"], environment)
+    assert done.returncode in (0, 3), done.stdout + done.stderr
+    for number in range(2):
+        mysql(source, f"INSERT INTO words VALUES ('word {number}', 1)")
+        done = cutover(["stream", "shop", "--migrations", str(folder), "--until-caught-up"], environment)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "1 changes, 1 rows, up to binlog" in done.stdout
+    equal(source, target_db)
+    # The next run replaces what followed, checkpoint included.
+    done = cutover(["run", "shop", "--migrations", str(folder), "--allow-losses"], environment)
+    assert done.returncode in (0, 3), done.stdout + done.stderr
+    assert one(target_db, "SELECT changes FROM migration_checkpoints") == 0
+
+
+def test_a_stream_without_a_run_is_told(source: Server, target_db: Server) -> None:
+    with pytest.raises(PreflightError, match="no run of shop has put its tables in place"):
+        caught_up(begin(source, target_db, spec(strategy=STREAMING)))
+
+
+class Writer:
+    """Changes the source at random: inserts, updates, deletes, key changes and values that change places."""
+
+    def __init__(self, source: Server, seed: int) -> None:
+        self.source, self.random, self.done, self.stopped = source, random.Random(seed), 0, threading.Event()
+
+    def write(self) -> None:
+        while not self.stopped.is_set():
+            mysql(self.source, "SET foreign_key_checks = 1", *(self.statement() for _ in range(20)))
+            self.done += 20
+
+    def statement(self) -> str:
+        one_, other = self.random.randint(1, 40), self.random.randint(1, 40)
+        return self.random.choice(
+            (
+                f"INSERT IGNORE INTO people (id, name, mail) VALUES ({one_}, 'p{other}', 'm{other}@x')",
+                f"INSERT IGNORE INTO pets VALUES ({one_}, {other}, 'pet', '2020-01-01')",
+                f"INSERT IGNORE INTO toys VALUES ({one_}, {other}, {one_})",
+                f"UPDATE IGNORE people SET name = 'n{other}', mail = 'm{other}@x' WHERE id = {one_}",
+                f"UPDATE IGNORE people SET id = {other} WHERE id = {one_}",
+                f"DELETE FROM people WHERE id = {one_}",
+                f"DELETE FROM pets WHERE owner = {one_}",
+                f"INSERT INTO words VALUES ('w{one_}', {other}) ON DUPLICATE KEY UPDATE n = n + 1, word = UPPER(word)",
+                f"REPLACE INTO hashes (hash, size) VALUES (0x{one_:08x}, {other} / 7)",
+                f"UPDATE IGNORE hashes SET hash = 0x{other:08x} WHERE hash = 0x{one_:08x}",
+                f"INSERT INTO logs VALUES ('l{one_}', {other})",
+                f"DELETE FROM logs WHERE n = {one_}",
+            )
+        )
+
+
+@contextmanager
+def writing(source: Server, seed: int) -> Iterator[Writer]:
+    """Write to the source until the block ends."""
+    writer = Writer(source, seed)
+    thread = threading.Thread(target=writer.write)
+    thread.start()
+    try:
+        yield writer
+    finally:
+        writer.stopped.set()
+        thread.join()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_stream_that_is_killed_while_the_source_changes(
+    source: Server, target_db: Server, tmp_path: Path, seed: int
+) -> None:
+    killed_streams(source, target_db, tmp_path, seed, kills=3)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(10, 20))
+def test_a_stream_that_is_killed_many_times(source: Server, target_db: Server, tmp_path: Path, seed: int) -> None:
+    killed_streams(source, target_db, tmp_path, seed, kills=5)
+
+
+def moved_on(target: Server, changes: int) -> None:
+    wait_for(lambda: one(target, "SELECT changes FROM migration_checkpoints") >= changes, "the stream has moved on")
+
+
+def killed_streams(source: Server, target: Server, folder: Path, seed: int, kills: int) -> None:
+    """Kill streams at random moments; once the writer stops, the last one brings both sides together."""
+    assert run_migration(begin(source, target, spec(strategy=STREAMING))).cause is None
+    home, environment = migrations(folder, spec(strategy=STREAMING)), access(source, target)
+    chance = random.Random(seed)
+    with writing(source, seed) as writer:
+        for _ in range(kills):
+            process = started(["stream", "shop", "--migrations", str(home)], environment)
+            before = one(target, "SELECT changes FROM migration_checkpoints")
+            moved_on(target, before + chance.randint(1, 300))
+            os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
+        assert writer.done
+    caught_up(begin(source, target, spec(strategy=STREAMING)))
+    equal(source, target)
+    assert one(target, "SELECT position FROM migration_checkpoints") == binlog.position(
+        begin(source, target, spec(strategy=STREAMING)).source
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import struct
 import unicodedata
 from collections import Counter
 from dataclasses import dataclass, replace
@@ -33,6 +34,7 @@ from cutover.data.transforms import (
     numbers,
     phone,
     required,
+    shapes,
     standard,
     types,
     values,
@@ -65,6 +67,8 @@ def sample(transform: ModuleType, arrow: str = "string", found: Any = None, **mo
 
 
 DAYS = ("1970-01-01", "2100-12-31")
+POINT = struct.pack("<BIdd", 1, 1, 1.0, 2.0)
+LINE_OF_ONE = struct.pack("<BIIdd", 1, 2, 1, 1.0, 2.0)
 SAMPLES = [
     sample(nul),
     sample(normal, normal=("nfc", "trim", "squeeze")),
@@ -79,6 +83,7 @@ SAMPLES = [
         route=replace(TEXT, wire="int64", arrow="int16", target_type="smallint"),
     ),
     sample(json_, "json", some.sampled_from(("1", "1.", "[2.e3]", '"\\x"', '{"a": "\\n"}'))),
+    sample(shapes, "geometry", some.sampled_from((POINT, POINT + b"x", LINE_OF_ONE, b""))),
     sample(defaults, default="z"),
     sample(email, email=True),
     sample(phone, phone=True, region="DE"),

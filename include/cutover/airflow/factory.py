@@ -25,8 +25,8 @@ GUARDED = (
     "chunks.extract",
     "chunks.transform",
     "chunks.load",
-    "finish_schema",
     "catch_up",
+    "finish_schema",
     "validate.rows",
     "validate.views",
     "validate.expectations",
@@ -258,7 +258,7 @@ def _wire(spec: MigrationSpec, folder: Path) -> None:
     saved, made, moved = backup(), step("move.create_schema")(), chunks.expand(batch=planned)
     finished, proved = [step("move.finish_schema")()], validate(planned)
     if spec.strategy.types.data.streams:
-        finished.append(step("follow.catch_up")())
+        finished.insert(0, step("follow.catch_up")())
     upgraded, switched = step("versions.upgrade_schema")(), step("switch.cutover")()
     checked = step("switch.validate_cutover")()
     before = (step("check.check_window")(), step("check.preflight")(), planned)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -139,19 +139,24 @@ def findings(run: Run) -> list[str]:
 def catch_up(run: Run) -> None:
     """Apply what changed in the source since the run began to read it.
 
+    It comes before keys are built: rows that were read at different times need not fit together until then.
+
     Raises:
-        DataError: rows were set aside, which later changes would bring back; or a rule refuses a changed row.
+        DataError: a rule refuses a changed row.
         TransientError: the source changes faster than it can be followed.
     """
     with run.step("catch_up") as detail:
-        removed = (run.finished("finish_schema") or {}).get("removed", ())
-        if removed:
-            tables = ", ".join(sorted({entry["table"] for entry in removed}))
-            raise DataError(
-                f"rows of {tables} were set aside, and their later changes would bring them back: mend the source"
-            )
-        follower = Follower(run, run.plan, run.shadow)
-        detail |= _until_few(run, follower)
+        detail |= _until_few(run, Follower(run, run.plan, run.shadow))
+
+
+def refuse_set_aside(tables: Iterable[str]) -> None:
+    """Refuse rows that were set aside after the load: their later changes would bring them back.
+
+    Raises:
+        DataError: there are some.
+    """
+    if named := ", ".join(sorted(set(tables))):
+        raise DataError(f"rows of {named} were set aside, and a stream would bring them back: mend them in the source")
 
 
 def _until_few(run: Run, follower: Follower) -> dict[str, object]:

@@ -239,6 +239,8 @@ def finish_schema(run: Run) -> None:
                 )
                 removed += [orphans] if orphans else []
         record_rejects(run)
+        if plan.follows:
+            follow.refuse_set_aside(entry.table for entry in removed)
         finish.enforce_limits(finish.counts(target, schema), *limits)
         # Anew: the rows may have been read long after the plan was made.
         counting = sequences.going_on(plan.sequences, inspect_mysql_sequences.read(run.source))

@@ -17,6 +17,7 @@ from cutover.dialects import postgresql
 from cutover.dialects.endpoint import Endpoint
 from cutover.errors import TransientError
 from cutover.route import TableRoute
+from cutover.schema import ddl
 from cutover.schema.target import TargetTable
 
 _CASCADES = ("CASCADE", "SET NULL", "SET DEFAULT")
@@ -119,37 +120,46 @@ class _Work:
         self._ingest(self._keys(route), narrow, transform(narrow, batches, Tally()))
 
     def _following(self, changed: Mapping[str, set[Key]]) -> dict[str, set[Key]]:
-        """Return rows that an action of a foreign key may have changed together with what it refers to."""
+        """Return rows that an action of a foreign key may have changed together with what they refer to.
+
+        The target has those that referred to a changed key before, the source those that refer to one now.
+        """
         by_name = {table.name: table for table in self.place.tables}
         found: dict[str, set[Key]] = {}
         for child in self.place.tables:
             for key in child.foreign_keys:
-                acting = {key.on_delete, key.on_update} & {*_CASCADES}
                 parent = by_name.get(key.referred_table)
-                if not acting or parent is None or parent.route.source not in changed:
+                if not {key.on_delete, key.on_update} & {*_CASCADES} or parent is None:
                     continue
-                if not self.followed[child.route.source].key:
+                keys = changed.get(parent.route.source)
+                if not keys:
+                    continue
+                followed = self.followed[child.route.source]
+                if not followed.key or {*key.referred_columns} != {*parent.route.key}:
                     self.whole.add(child.route.source)
                     continue
-                new = self._referring(child, parent, key.columns, key.referred_columns)
+                # In the order of the parent's key, in which its changed keys are.
+                columns = [key.columns[key.referred_columns.index(name)] for name in parent.route.key]
+                new = self._referring_before(child, parent, columns) | self._referring_now(child, parent, columns, keys)
                 new -= self.staged.get(child.route.source, set())
-                if new:
-                    found.setdefault(child.route.source, set()).update(new)
-        return found
+                found.setdefault(child.route.source, set()).update(new)
+        return {table: keys for table, keys in found.items() if keys}
 
-    def _referring(
-        self, child: TargetTable, parent: TargetTable, columns: Sequence[str], referred: Sequence[str]
-    ) -> set[Key]:
-        live = [postgresql.quoted(self.place.schema, table.name) for table in (child, parent)]
+    def _referring_before(self, child: TargetTable, parent: TargetTable, columns: Sequence[str]) -> set[Key]:
         names = ", ".join(f"c.{postgresql.quoted(name)}" for name in child.route.key)
-        joined = _alike("c", columns, "p", referred)
-        changed = _alike("k", parent.route.key, "p", parent.route.key)
+        live, changed = postgresql.quoted(self.place.schema, child.name), _alike("c", columns, "k", parent.route.key)
         self.cursor.execute(
-            f"SELECT DISTINCT {names} FROM {live[0]} c JOIN {live[1]} p ON {joined} "  # noqa: S608
-            f"JOIN {self._keys(parent.route)} k ON {changed}"
+            f"SELECT DISTINCT {names} FROM {live} c JOIN {self._keys(parent.route)} k ON {changed}"  # noqa: S608
         )
         found = self.cursor.fetch_arrow_table()
         return set(zip(*(column.to_pylist() for column in found.columns), strict=True))
+
+    def _referring_now(
+        self, child: TargetTable, parent: TargetTable, columns: Sequence[str], keys: set[Key]
+    ) -> set[Key]:
+        sources = [child.route.column(name).source for name in columns]
+        like = [replace(k, name=name) for k, name in zip(self.followed[parent.route.source].key, sources, strict=True)]
+        return set(snapshot.referring(self.source, self.followed[child.route.source], like, sorted(keys, key=repr)))
 
     def bring(self, table: TargetTable) -> None:
         """Take the changed rows of one table away, and put those there that the source has."""
@@ -181,6 +191,8 @@ class _Work:
                 self._run(f"DELETE FROM {live} t USING {staged} s WHERE {_alike('t', key, 's', key)}")  # noqa: S608
         names = ", ".join(postgresql.quoted(column.target) for column in route.columns)
         self._run(f"INSERT INTO {live} ({names}) SELECT {names} FROM {staged}")  # noqa: S608
+        if restart := ddl.restart_identity(table):
+            self._run(restart.sql)
 
     @staticmethod
     def _unique(table: TargetTable) -> list[Sequence[str]]:

@@ -34,12 +34,26 @@ def snapshot(source: Endpoint) -> Iterator[Any]:
 
 def rows(connection: Any, table: Followed, keys: Sequence[Key]) -> Iterator[pa.RecordBatch]:
     """Yield the rows that have one of the keys, with the columns of :func:`cutover.data.extract.source_columns`."""
+    for chosen, values in _chosen(table.key, keys):
+        yield from _read(connection, table, chosen, values)
+
+
+def referring(connection: Any, table: Followed, columns: Sequence[KeyColumn], keys: Sequence[Key]) -> Iterator[Key]:
+    """Yield the keys of the rows that have one of ``keys`` in ``columns``."""
+    names = ", ".join(mysql.quoted(column.name) for column in table.key)
+    for chosen, values in _chosen(columns, keys):
+        statement = f"SELECT {names} FROM {mysql.quoted(table.route.source)} WHERE {chosen}"  # noqa: S608
+        for batch in mysql.batches(connection, statement, KEYS, values):
+            yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)
+
+
+def _chosen(columns: Sequence[KeyColumn], keys: Sequence[Key]) -> Iterator[tuple[str, list[object]]]:
+    """Yield conditions, with the values of their parameters, that rows with one of the keys meet."""
+    names = [mysql.quoted(column.name) for column in columns]
+    left = names[0] if len(names) == 1 else f"({', '.join(names)})"
     for start in range(0, len(keys), KEYS):
         some = keys[start : start + KEYS]
-        names = [mysql.quoted(column.name) for column in table.key]
-        left = names[0] if len(names) == 1 else f"({', '.join(names)})"
-        chosen = f"{left} IN ({', '.join([_tuple(table.key)] * len(some))})"
-        yield from _read(connection, table, chosen, [value for key in some for value in key])
+        yield f"{left} IN ({', '.join([_tuple(columns)] * len(some))})", [value for key in some for value in key]
 
 
 def whole(connection: Any, table: Followed, batch_rows: int) -> Iterator[pa.RecordBatch]:
