@@ -15,7 +15,7 @@ from cutover.data.sync.changes import Changes, Followed, Key
 from cutover.data.transform import Reject, Tally, transform
 from cutover.dialects import postgresql
 from cutover.dialects.endpoint import Endpoint
-from cutover.errors import TransientError
+from cutover.errors import DataError, TransientError
 from cutover.route import TableRoute
 from cutover.schema import ddl
 from cutover.schema.target import TargetTable
@@ -77,6 +77,8 @@ def apply(
         work.keys_of(changes)
         for table in place.tables:
             work.bring(table)
+        if refuse and done.rejects:
+            raise DataError(_refused(done.rejects))
         checkpoint.move(cursor, place.schema, place.feed, changes.position, changes.events)
         connection.commit()
     return done

@@ -14,7 +14,7 @@ import sqlglot
 from sqlglot import exp
 
 from cutover.data.sync.changes import Changes, Followed, Key
-from cutover.dialects import mysql
+from cutover.dialects import mysql, pools
 from cutover.dialects.endpoint import Endpoint
 from cutover.errors import DriftError, PreflightError, TransientError
 
@@ -119,7 +119,7 @@ def _stream(source: Endpoint, since: str) -> Any:
         # It would connect anew by itself, and lose the rows of the transaction that it was in.
         if len(opened) == 2:
             raise TransientError(f"reading the binary log of {source}: the connection was lost")
-        opened.append(pymysql.connect(**settings))
+        opened.append(pools.patient(source, lambda: pymysql.connect(**settings), mysql.full))
         return opened[-1]
 
     file, offset = order(since)
@@ -129,7 +129,7 @@ def _stream(source: Endpoint, since: str) -> Any:
         "user": source.user,
         "passwd": source.password,
         "charset": "utf8mb4",
-        "connect_timeout": 10,
+        "connect_timeout": pools.connect_timeout(source),
     }
     if source.verify_tls:
         settings["ssl"] = ssl.create_default_context(cafile=source.tls_ca)
