@@ -205,8 +205,11 @@ def read_source(connection: Any) -> Source:
 
 def _without_overlaps(connection: Any, table: str) -> set[str]:
     """The keys that let no periods overlap, by their names; no catalogue tells of them."""
-    ((_, text),) = fetch(connection, f"SHOW CREATE TABLE {quoted(table)}")
-    lines = [line for line in text.splitlines() if re.search(r"` WITHOUT OVERLAPS\)", line)]
+    cursor = connection.cursor()
+    cursor.execute("SET character_set_results = binary")
+    ((_, shown),) = fetch(connection, f"SHOW CREATE TABLE {quoted(table)}")
+    cursor.execute("SET character_set_results = @@character_set_client")
+    lines = [line for line in shown.decode(errors="replace").split("\n") if re.search(r"` WITHOUT OVERLAPS\)", line)]
     named = [re.match(r"\s*UNIQUE KEY `((?:[^`]|``)+)`", line) for line in lines]
     return {match[1].replace("``", "`") if match else "PRIMARY" for match in named}
 

@@ -1,8 +1,8 @@
 """Exchange the live tables and the shadow's by moving them between schemas, in one transaction.
 
 Moving a table (ALTER TABLE ... SET SCHEMA) takes its indexes, constraints, triggers and owned
-sequences along and rewrites nothing (PostgreSQL manual, ALTER TABLE). Views, routines and types
-move by themselves, and what is bound to them stays bound. The exchange is its own reverse:
+sequences along and rewrites nothing (PostgreSQL manual, ALTER TABLE). Views, sequences, routines
+and types move by themselves, and what is bound to them stays bound. The exchange is its own reverse:
 doing it again brings the old objects back. A flag in the shadow schema, changed in the same
 transaction, says which way it stands, so that a retry never exchanges twice.
 """
@@ -133,8 +133,8 @@ def cut_over(
         for movable in coming:
             if movable in leaving:
                 rights.carry(connection, movable.kind, old[movable].oid, live, new[movable].identity)
-            else:
-                rights.grant(connection, movable.kind, live, movable.name, defaults.get(movable.kind, ()))
+            elif movable.kind in defaults:
+                rights.grant(connection, movable.kind, live, movable.name, defaults[movable.kind])
         connection.commit()
         return Exchanged(tuple(coming), tuple(leaving), (time.monotonic() - started) * 1000)
 

@@ -55,7 +55,11 @@ def _is_moment(type_: str) -> bool:
 
 def _periods(connection: sa.Connection, table: str) -> dict[str, tuple[str, str]]:
     """Return the start and end of the period of each such key, by the key's name."""
-    text = str(connection.execute(sa.text(f"SHOW CREATE TABLE {mysql.quoted(table)}".replace(":", r"\:"))).one()[1])
+    # As bytes: the default of a binary column stands in it as it is, and need not be text.
+    connection.execute(sa.text("SET character_set_results = binary"))
+    shown: bytes = connection.execute(sa.text(f"SHOW CREATE TABLE {mysql.quoted(table)}".replace(":", r"\:"))).one()[1]
+    connection.execute(sa.text("SET character_set_results = @@character_set_client"))
+    text = shown.decode(errors="replace")
     moments = {_bare(name): (_bare(start), _bare(end)) for name, start, end in _PERIOD.findall(text)}
     return {_bare(key) or "PRIMARY": moments[_bare(period)] for key, period in _KEY.findall(text)}
 
