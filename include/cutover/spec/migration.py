@@ -15,6 +15,8 @@ from cutover.spec.rollback import Rollback
 from cutover.spec.schema import EXPECTATIONS, Pool, SchemaSpec, SourceLogin, TargetLogin
 from cutover.spec.strategy import Strategy
 
+# Connections to the source that a follower holds: a snapshot, and two that read the binary log.
+FOLLOWING = 3
 _LOGIN = ("host", "port", "database", "username", "password")
 
 
@@ -30,6 +32,14 @@ class MigrationSpec(Part):
     data: DataSpec = Field(default_factory=DataSpec)
     rollback: Rollback = Field(default_factory=Rollback)
     monitoring: Monitoring = Field(default_factory=Monitoring)
+
+    @model_validator(mode="after")
+    def _room_to_follow(self) -> MigrationSpec:
+        pool = self.source_pool
+        if self.strategy.types.data.streams and pool is not None and pool.max < FOLLOWING:
+            text = f"is too small; with strategy streaming {FOLLOWING} is the least, for so many follow the source"
+            raise refusal(("schema.database.source.pool.max", text))
+        return self
 
     @model_validator(mode="after")
     def _one_way_in(self) -> MigrationSpec:
@@ -80,8 +90,11 @@ class MigrationSpec(Part):
 
     @property
     def compare_workers(self) -> int:
-        """How many chunks are compared at once: each takes a connection to either side."""
-        return _at_most(self.extract_workers, self.target_pool)
+        """How many chunks are compared at once: each takes a connection to either side, or follows the source."""
+        wanted, pool = self.extract_workers, self.source_pool
+        if pool is not None and self.strategy.types.data.streams:
+            wanted = min(wanted, pool.max // FOLLOWING)
+        return _at_most(wanted, self.target_pool)
 
     @property
     def proves_side_by_side(self) -> bool:

@@ -146,7 +146,7 @@ def catch_up(run: Run) -> None:
         TransientError: the source changes faster than it can be followed.
     """
     with run.step("catch_up") as detail:
-        detail |= _until_few(run, Follower(run, run.plan, run.shadow))
+        detail |= _until_few(run, Follower(run.beside_others(), run.plan, run.shadow))
 
 
 def refuse_set_aside(tables: Iterable[str]) -> None:
@@ -180,7 +180,7 @@ def live(run: Run) -> Follower:
     for run_id, _ in history.in_place(run):
         planned = run.ledger.last(run_id, "planned")
         assert planned is not None
-        return Follower(run, Plan.from_json(planned.detail["plan"]), run.live)
+        return Follower(run.beside_others(), Plan.from_json(planned.detail["plan"]), run.live)
     raise PreflightError([f"no run of {run.spec.name} has put its tables in place"])
 
 
