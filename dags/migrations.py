@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from cutover.airflow.factory import broken_dag, build_dag
+from cutover.airflow.factory import broken_dag, build_dags
 from cutover.errors import CutoverError
 
 HERE = Path(__file__).resolve().parent
@@ -18,7 +18,7 @@ for folder in sorted(MIGRATIONS.iterdir()) if MIGRATIONS.is_dir() else ():
     if not (folder / "migration.yaml").is_file():
         continue
     try:
-        made = build_dag(folder)
+        made = build_dags(folder)
     except CutoverError as error:
-        made = broken_dag(folder.name, str(error))
-    globals()[f"migration_{folder.name}"] = made
+        made = [broken_dag(folder.name, str(error))]
+    globals().update({dag.dag_id: dag for dag in made})

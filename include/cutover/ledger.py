@@ -174,6 +174,16 @@ class Ledger:
             row = connection.execute(chosen).first()
         return _event(row._mapping) if row else None
 
+    def all_of(self, migration: str, *kinds: str) -> list[Event]:
+        """Return the events of some kinds over all runs of a migration, newest first."""
+        chosen = (
+            sa.select(_EVENTS)
+            .where(_EVENTS.c.migration == migration, _EVENTS.c.kind.in_(kinds))
+            .order_by(_EVENTS.c.at.desc())
+        )
+        with self._engine.connect() as connection:
+            return [_event(row._mapping) for row in connection.execute(chosen)]
+
     def runs(self, migration: str | None = None) -> list[tuple[str, str, datetime]]:
         """Return (run, migration, time of its first event) of every run, newest first."""
         chosen = sa.select(_EVENTS.c.run_id, _EVENTS.c.migration, _EVENTS.c.at).where(_EVENTS.c.number == 1)

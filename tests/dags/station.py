@@ -253,6 +253,7 @@ def spec(
     retries: int = 0,
     slack: str = "slack_default",
     on_success: bool = False,
+    streaming: bool = False,
 ) -> dict[str, Any]:
     """A migration of the small source, as its YAML would hold it."""
     bulk = {"batchSize": 1000, "parallelWorkers": TABLES, "retryOnFailure": retries > 0, "maxRetries": retries}
@@ -260,12 +261,15 @@ def spec(
         "maintenanceWindow": {**window, "enabled": True} if window else {"enabled": False},
         "automated": {"enabled": schedule is not None, **({"schedule": schedule} if schedule else {})},
     }
+    data: dict[str, Any] = {"bulk": bulk}
+    if streaming:
+        data |= {"strategy": "streaming", "streaming": {"flushInterval": 200}}
     return {
         "name": name,
         "description": f"The museum's visitors, {name}",
         "source": {"connection": SOURCE},
         "target": {"connection": name, "schema": "public"},
-        "strategy": {"types": {"data": {"bulk": bulk}}, "planning": {"scheduling": scheduling}},
+        "strategy": {"types": {"data": data}, "planning": {"scheduling": scheduling}},
         "data": {
             "extraction": {"strategy": {"full": {"maxParallelWorkers": TABLES}}},
             "loading": {"strategy": {"bulk": {"maxParallelWorkers": TABLES}}},

@@ -98,6 +98,18 @@ def test_a_small_pool_limits_tasks_and_proves_one_thing_after_the_other(bag: Dag
     assert [at_once[name] for name in ("chunks.extract", "chunks.load", "validate.rows")] == [3, 2, 2]
 
 
+def test_a_migration_that_streams_catches_up_and_has_a_dag_that_goes_on(tmp_path: Path) -> None:
+    write(tmp_path, [spec("flowing", streaming=True)])
+    bag = parse(tmp_path)
+    assert sorted(bag.dags) == ["flowing", "flowing__stream"]
+    shape = {task.task_id: task.downstream_task_ids for task in bag.dags["flowing"].tasks}
+    assert shape == SHAPE | {
+        "chunks.load": {"catch_up", "rollback_gate"},
+        "catch_up": {"finish_schema", "rollback_gate"},
+    }
+    assert [task.task_id for task in bag.dags["flowing__stream"].tasks] == ["stream"]
+
+
 def test_end_is_the_only_leaf_so_that_a_rollback_never_turns_a_run_green(bag: DagBag) -> None:
     assert [task.task_id for task in bag.dags["museum"].leaves] == ["end"]
 

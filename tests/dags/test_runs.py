@@ -14,6 +14,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import MySQLdb
 import psutil
 import psycopg
 import pytest
@@ -320,3 +321,21 @@ def test_no_password_is_written_anywhere(station: Station) -> None:
     secrets = {station.source.password, station.target_server.password}
     assert [str(file) for file, text in station.written() for secret in secrets if secret in text] == []
     assert not any(secret in text for text in station.slack.texts for secret in secrets)
+
+
+def test_live_tables_follow_their_source(station: Station) -> None:
+    run_id = station.start("flowing")
+    assert station.finish("flowing", run_id) == "success"
+    target = station.target("flowing")
+    assert_everything_arrived(target)
+    # Its runs begin by themselves, once it is not paused.
+    station.airflow.wait_for_dag("flowing__stream")
+    login = {"host": station.source.host, "port": station.source.port, "user": station.source.user}
+    with closing(
+        MySQLdb.connect(**login, password=station.source.password, database=station.source.name, autocommit=True)
+    ) as source:
+        source.cursor().execute("INSERT INTO notes VALUES (1000, 'new')")
+        wait_for(lambda: rows(target, "SELECT body FROM public.notes WHERE id = 1000") == [("new",)], "the new row")
+        source.cursor().execute("DELETE FROM notes WHERE id = 1000")
+        wait_for(lambda: rows(target, "SELECT 1 FROM public.notes WHERE id = 1000") == [], "the row to go")
+    assert_everything_arrived(target)

@@ -26,6 +26,7 @@ from helpers import (
     mysql_rows,
     one,
     postgres,
+    ready,
     role,
     rows,
     spec,
@@ -36,10 +37,10 @@ from helpers import (
 from checker import Address
 from checker import check as checked
 from cutover.data.sync import binlog
-from cutover.errors import DataError, DriftError, PreflightError, TransientError
+from cutover.errors import DataError, DriftError, PreflightError, TransientError, VerificationError
 from cutover.local.servers import Server
 from cutover.run import NotStartedError, run_migration
-from cutover.steps import follow, move
+from cutover.steps import follow, move, switch
 from cutover.steps.context import Run
 
 STREAMING = {"types": {"data": {"strategy": "streaming", "streaming": {"flushInterval": 50}}}}
@@ -152,6 +153,31 @@ def test_changes_of_every_kind(source: Server, target_db: Server, followed: Run,
         name: mysql_rows(source, f"SELECT count(*) FROM {name}") for name in before
     }
     equal(source, target_db)
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ("INSERT INTO words VALUES ('late', 9)", "in words: what arrived is not what is there"),
+        ("UPDATE logs SET n = 5", "in logs: what arrived"),
+        ("TRUNCATE prices", "in prices: what arrived"),
+        ("SET SESSION binlog_format = STATEMENT; UPDATE words SET n = 0", "in words: what arrived"),
+        ("ALTER TABLE words ADD m INT", "source schema changed"),
+        ("UPDATE words SET n = n", None),
+        ("CREATE TABLE IF NOT EXISTS test.nobodys (id INT); INSERT INTO test.nobodys VALUES (1)", None),
+    ],
+)
+def test_a_bulk_run_is_not_cut_over_once_its_source_has_moved(
+    source: Server, target_db: Server, change: str, named: str | None
+) -> None:
+    this = ready(begin(source, target_db))
+    mysql(source, "CREATE DATABASE IF NOT EXISTS test", *change.split("; "))
+    if named is None:
+        switch.cutover(this)
+    else:
+        with pytest.raises((VerificationError, DriftError), match=named):
+            switch.cutover(this)
+        assert rows(target_db, "SELECT 1 FROM pg_tables WHERE schemaname = 'public'") == []
 
 
 def test_a_source_that_is_written_to_during_the_run(source: Server, target_db: Server) -> None:

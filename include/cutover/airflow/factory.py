@@ -13,6 +13,7 @@ from airflow.sdk import DAG, Param, TriggerRule, chain, dag, get_current_context
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from cutover.airflow.connections import in_run
+from cutover.airflow.streaming import stream_dag
 from cutover.airflow.timetable import MaintenanceWindowTimetable
 from cutover.errors import SpecError
 from cutover.spec import MigrationSpec, load_spec
@@ -36,13 +37,18 @@ GUARDED = (
 )
 
 
-def build_dag(folder: Path) -> DAG:
-    """Build the DAG of one migration; connects to nothing.
+def build_dags(folder: Path) -> list[DAG]:
+    """Build the DAG of one migration, and the one that streams where its spec says so; connects to nothing.
 
     Raises:
         SpecError: the migration's YAML is wrong, or its schedule never meets its window.
     """
     spec = load_spec(folder / "migration.yaml")
+    streams = [stream_dag(spec, folder)] if spec.strategy.types.data.streams else []
+    return [_migration_dag(spec, folder), *streams]
+
+
+def _migration_dag(spec: MigrationSpec, folder: Path) -> DAG:
     bulk = spec.strategy.types.data.bulk
 
     @dag(

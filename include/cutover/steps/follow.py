@@ -12,7 +12,7 @@ from cutover.data.sync.apply import Applied, Place, apply
 from cutover.data.sync.changes import Changes, Followed, followed
 from cutover.data.sync.snapshot import snapshot
 from cutover.dialects import postgresql
-from cutover.errors import DataError, PreflightError, TransientError
+from cutover.errors import DataError, PreflightError, TransientError, VerificationError
 from cutover.plan import Plan
 from cutover.steps import history
 from cutover.steps.context import Run
@@ -21,6 +21,8 @@ FEED = "binlog"
 # A run has caught up when a round brings no more than this; the comparison afterwards asks again.
 FEW = 100
 ROUNDS = 50
+# Changes after which it is plain which tables are written to.
+ENOUGH = 10_000
 
 
 @dataclass(frozen=True)
@@ -36,11 +38,12 @@ class Flushed:
 
 @dataclass(frozen=True)
 class Follower:
-    """A schema of the target that follows the source, by the plan that made it."""
+    """A schema of the target that follows the source, by the plan of the run that made it."""
 
     run: Run
     plan: Plan
     schema: str
+    made_by: str
 
     @cached_property
     def followed(self) -> dict[str, Followed]:
@@ -83,6 +86,10 @@ class Follower:
             # The snapshot was taken between the two: what changed up to the second is read in it, and told of again.
             after = self._now()
             changes = binlog.changes(run.source, self.followed, since, after, limit)
+            if changes.statement is not None:
+                raise PreflightError(
+                    [f"the binary log has a statement in place of rows: {changes.statement}. Set binlog_format to ROW"]
+                )
             if changes.complete:
                 changes.position = max(since, before, key=binlog.order)
             if changes.empty and changes.position == since:
@@ -146,7 +153,7 @@ def catch_up(run: Run) -> None:
         TransientError: the source changes faster than it can be followed.
     """
     with run.step("catch_up") as detail:
-        detail |= _until_few(run, Follower(run.beside_others(), run.plan, run.shadow))
+        detail |= _until_few(run, Follower(run.beside_others(), run.plan, run.shadow, run.id))
 
 
 def refuse_set_aside(tables: Iterable[str]) -> None:
@@ -171,17 +178,49 @@ def _until_few(run: Run, follower: Follower) -> dict[str, object]:
     raise TransientError(f"after {ROUNDS} rounds and {changes} changes the source is still ahead")
 
 
+def refuse_moved_source(run: Run) -> str | None:
+    """Make sure that nothing changed in the source since a bulk run began; return why that is not known, if so.
+
+    Raises:
+        VerificationError: with the tables that changed.
+        DriftError: the schema of one changed.
+        TransientError: the source was lost.
+    """
+    before = (run.finished("preflight") or {}).get("binlog")
+    if run.plan.follows:
+        return None
+    if before is None:
+        return "it has no binary log, or does not tell where that stands"
+    now = binlog.position(run.source)
+    if now is None or now == before:
+        return None
+    if unfit := binlog.unfit(run.source):
+        return unfit[0]
+    tables = Follower(run, run.plan, run.shadow, run.id).followed
+    try:
+        changes = binlog.changes(run.source, tables, before, now, ENOUGH)
+    except PreflightError as error:
+        return str(error)
+    if changes.empty:
+        return None
+    raise VerificationError(
+        f"the source was written to during the run ({before} to {now}), in {', '.join(changes.tables)}: what arrived "
+        "is not what is there. Stop its writes and run again, or follow them with strategy streaming"
+    )
+
+
 def live(run: Run) -> Follower:
     """Return what follows the source among the live tables: those of the last run that was cut over.
 
     Raises:
         PreflightError: there is none.
     """
-    for run_id, _ in history.in_place(run):
-        planned = run.ledger.last(run_id, "planned")
-        assert planned is not None
-        return Follower(run.beside_others(), Plan.from_json(planned.detail["plan"]), run.live)
-    raise PreflightError([f"no run of {run.spec.name} has put its tables in place"])
+    run_id = history.standing(run)
+    if run_id is None:
+        raise PreflightError([f"no run of {run.spec.name} has put its tables in place"])
+    planned = run.ledger.last(run_id, "planned")
+    assert planned is not None
+    return Follower(run.beside_others(), Plan.from_json(planned.detail["plan"]), run.live, run_id)
 
 
 def stream(run: Run, goes_on: Callable[[Flushed], bool]) -> None:
@@ -196,9 +235,12 @@ def stream(run: Run, goes_on: Callable[[Flushed], bool]) -> None:
     bulk = run.spec.strategy.types.data.bulk
     attempts = 1 if settings.error_handling == "fail" else 1 + bulk.max_retries
     with run.step("stream", guarded=False) as detail:
-        follower = live(run)
         failures = total = 0
+        follower = live(run)
         while True:
+            # A run may put other tables in place meanwhile, with a checkpoint of their own.
+            if follower.made_by != history.standing(run):
+                follower = live(run)
             try:
                 done = follower.flush(settings.buffer_size)
             except TransientError as error:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from cutover.ledger import Event
 from cutover.schema import definitions
 from cutover.schema.definitions import Definitions, Difference
@@ -16,32 +14,34 @@ def where(run: Run) -> str:
     return f"{run.target.identity}#{run.live}"
 
 
-def in_place(run: Run) -> Iterator[tuple[str, Event]]:
-    """Yield the runs whose tables went into this live schema and were not taken back, with that event, newest first."""
-    for run_id, _, _ in run.ledger.runs(run.spec.name):
-        done = run.ledger.last(run_id, "cut_over")
-        if done is not None and done.detail["where"] == where(run) and run.ledger.last(run_id, "went_back") is None:
-            yield run_id, done
+def in_place(run: Run) -> list[Event]:
+    """Return, newest first, how runs put their tables into this live schema that were not taken back."""
+    events = run.ledger.all_of(run.spec.name, "cut_over", "went_back")
+    gone = {event.run_id for event in events if event.kind == "went_back"}
+    return [e for e in events if e.kind == "cut_over" and e.detail["where"] == where(run) and e.run_id not in gone]
+
+
+def standing(run: Run) -> str | None:
+    """Return the run whose tables stand in the live schema, or None."""
+    return next((event.run_id for event in in_place(run)), None)
 
 
 def changes(run: Run) -> list[Event]:
     """Return what versions changed in the live schema since the run that stands there, newest first."""
-    standing = next((run_id for run_id, _ in in_place(run)), None)
-    found = (run.ledger.last(run_id, "schema_changed") for run_id, _, _ in run.ledger.runs(run.spec.name))
-    return [e for e in found if e is not None and e.detail["where"] == where(run) and e.detail["upon"] == standing]
+    found, upon = run.ledger.all_of(run.spec.name, "schema_changed"), standing(run)
+    return [event for event in found if event.detail["where"] == where(run) and event.detail["upon"] == upon]
 
 
 def brought(run: Run) -> set[Movable]:
     """Return what earlier runs, and versions since, put into the live schema."""
-    events = [event for _, event in in_place(run)] + changes(run)
-    return {Movable(*named) for event in events for named in event.detail["brought"]}
+    return {Movable(*named) for event in (*in_place(run), *changes(run)) for named in event.detail["brought"]}
 
 
 def last_state(run: Run) -> Definitions | None:
     """Return what the migration's part of the live schema was when it was last changed; None where it never was."""
     for event in changes(run):
         return definitions.from_rows(event.detail["schema"])
-    for run_id, _ in in_place(run):
+    if (run_id := standing(run)) is not None:
         for event in reversed(run.ledger.events(run_id, "step_finished")):
             if event.detail["step"] == "upgrade_schema":
                 return definitions.from_rows(event.detail["schema"])

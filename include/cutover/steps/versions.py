@@ -168,12 +168,12 @@ def upgrade_schema(run: Run) -> None:
         wanted = run.plan.versions
         # A second attempt may find the versions applied, and the tables changed by them.
         if wanted is None or not _applied_before(run):
-            _as_planned(run)
+            detail["rows"] = _as_planned(run)
         if wanted is not None:
             detail["versions"] = _apply_planned(run, wanted)
             detail["waiting"] = list(wanted.waiting)
-        tables = [movable.name for movable in run.plan.movables if movable.kind == "TABLE"]
-        detail["rows"] = finish.count_rows(run.target, run.shadow, tables)
+            tables = [movable.name for movable in run.plan.movables if movable.kind == "TABLE"]
+            detail["rows"] = finish.count_rows(run.target, run.shadow, tables)
         whole = definitions.of_schema(run.target, run.shadow)
         named = {movable.name for movable in run.plan.movables if movable.kind in ("TABLE", "VIEW")}
         detail["schema"] = definitions.to_rows(d for d in whole.values() if not d.table or d.table in named)
@@ -184,8 +184,8 @@ def _applied_before(run: Run) -> bool:
         return bool(apply.applied(connection, run.shadow, bookkeeping(run)))
 
 
-def _as_planned(run: Run) -> None:
-    """Look at the shadow schema: every table with its columns, keys, indexes and rows."""
+def _as_planned(run: Run) -> dict[str, int]:
+    """Look at the shadow schema: every table with its columns, keys, indexes and rows; return how many these are."""
     found = inspect_postgresql.inspect(run.target, run.shadow)
     counts = {c.table: c.rows_loaded - c.set_aside for c in finish.counts(run.target, run.shadow)}
     left_out = {what for what, _ in (run.finished("finish_schema") or {}).get("left_out", ())}
@@ -217,6 +217,7 @@ def _as_planned(run: Run) -> None:
         ]
     if missing:
         raise VerificationError("the new schema is not as planned:", missing)
+    return there
 
 
 def _apply_planned(run: Run, wanted: PlannedVersions) -> list[str]:
@@ -258,7 +259,7 @@ def change_live(run: Run, chosen: Sequence[Script], *, upward: bool) -> None:
         run.record(
             "schema_changed",
             where=history.where(run),
-            upon=next((run_id for run_id, _ in history.in_place(run)), None),
+            upon=history.standing(run),
             versions=[script.revision for script in chosen],
             upward=upward,
             brought=[[m.kind, m.name, m.arguments] for m in made],

@@ -82,7 +82,7 @@ def changes(source: Endpoint, tables: Mapping[str, Followed], since: str, until:
 
     Raises:
         DriftError: the schema of a followed table changed there.
-        PreflightError: the log has statements in place of rows, or begins after ``since``.
+        PreflightError: the log begins after ``since``, or may not be read.
         TransientError: the connection was lost.
     """
     found = Changes(since, since)
@@ -91,6 +91,8 @@ def changes(source: Endpoint, tables: Mapping[str, Followed], since: str, until:
     with closing(_stream(source, since)) as stream:
         for event in _events(source, stream):
             _note(found, event, source.database, tables, f"{stream.log_file}:{stream.log_pos}")
+            if found.statement is not None:
+                return found
             if _ends_transaction(event):
                 found.position = f"{stream.log_file}:{stream.log_pos}"
                 if order(found.position) >= order(until):
@@ -233,9 +235,8 @@ def _note_statement(
     if isinstance(statement, exp.TruncateTable):
         found.whole |= named
     elif isinstance(statement, exp.Insert | exp.Update | exp.Delete):
-        raise PreflightError(
-            [f"the binary log has a statement in place of rows at {where}: {text[:200]}. Set binlog_format to ROW"]
-        )
+        found.whole |= named
+        found.statement = f"{' '.join(text.split())[:200]} (at {where})"
     else:
         shown = " ".join(text.split())[:200]
         raise DriftError("source", [f"{shown} (at {where}, table {', '.join(sorted(named))})"])

@@ -63,6 +63,8 @@ class Changes:
         position: up to where this tells; the feed goes on from there.
         events: row changes that were read.
         complete: whether the feed had no more to tell.
+        statement: one that changed followed rows, and its place, where the feed has it in place of the rows;
+            nothing after it was read.
     """
 
     since: str
@@ -71,11 +73,17 @@ class Changes:
     whole: set[str] = field(default_factory=set)
     events: int = 0
     complete: bool = True
+    statement: str | None = None
 
     @property
     def empty(self) -> bool:
         """Whether nothing changed."""
         return not self.whole and not any(self.keys.values())
+
+    @property
+    def tables(self) -> list[str]:
+        """The source tables in which something changed."""
+        return sorted(self.whole | {table for table, keys in self.keys.items() if keys})
 
     def add(self, table: str, keys: Iterable[Key]) -> None:
         """Note changed rows."""
