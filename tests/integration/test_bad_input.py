@@ -117,7 +117,7 @@ def test_a_role_with_no_more_than_it_needs(shop: Server, target_db: Server) -> N
     """SELECT on the source, without a look at its binary log; CREATE on the target."""
     grants = (f"GRANT CREATE ON DATABASE {target_db.name} TO {{role}}", "GRANT CREATE ON SCHEMA public TO {role}")
     with (
-        account(shop, f"GRANT SELECT ON {shop.name}.* TO {{account}}@'%'") as reader,
+        account(shop, f"GRANT SELECT, TRIGGER, EVENT, EXECUTE ON {shop.name}.* TO {{account}}@'%'") as reader,
         role(target_db, *grants) as writer,
     ):
         run = begin(endpoint(shop, user=reader, password=SECRET), endpoint(target_db, user=writer, password=SECRET))

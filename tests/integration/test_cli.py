@@ -142,7 +142,10 @@ def test_without_verification_and_indexes(shop: Server, target_db: Server) -> No
 @pytest.fixture
 def secret(shop: Server, target_db: Server) -> Iterator[tuple[Server, Server]]:
     """Both databases under a user whose password has every character that could come out on the way."""
-    with account(shop, f"GRANT SELECT ON {shop.name}.* TO {{account}}@'%'") as reader, role(target_db) as writer:
+    with (
+        account(shop, f"GRANT SELECT, TRIGGER, EVENT, EXECUTE ON {shop.name}.* TO {{account}}@'%'") as reader,
+        role(target_db) as writer,
+    ):
         mysql(shop, f"ALTER USER {reader}@'%' IDENTIFIED BY '{PASSWORD}'")
         postgres(target_db, f"ALTER ROLE {writer} SUPERUSER PASSWORD '{PASSWORD}'")
         yield (

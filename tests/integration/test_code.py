@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from helpers import begin, dump, mysql, one, postgres, role, rows, schemas, spec
+from helpers import SECRET, account, begin, dump, endpoint, mysql, one, postgres, role, rows, schemas, spec
 
 from cutover import report
 from cutover.local.servers import Server
@@ -170,3 +170,25 @@ def test_a_view_with_its_callers_rights_keeps_them(source_db: Server, target_db:
         postgres(target_db, f"{as_role} open_")
         with pytest.raises(Exception, match="permission denied for table t"):
             postgres(target_db, f"{as_role} closed")
+
+
+@pytest.mark.parametrize(
+    ("rights", "unseen"),
+    [
+        ("SELECT", {"triggers", "events", "routines"}),
+        ("SELECT, TRIGGER, EXECUTE", {"events"}),
+        ("SELECT, TRIGGER, EVENT, CREATE ROUTINE", set()),
+    ],
+)
+def test_what_the_account_is_not_told_of_is_a_loss(
+    source_db: Server, target_db: Server, rights: str, unseen: set[str]
+) -> None:
+    mysql(source_db, *SOURCE)
+    with account(source_db, f"GRANT {rights} ON {source_db.name}.* TO {{account}}") as name:
+        reader = endpoint(source_db, user=name, password=SECRET)
+        told = run_migration(begin(reader, target_db))
+        wanted = {"schema": {"settings": {"tables": {"options": {"preserveTriggers": False}}}}}
+        again = run_migration(begin(reader, target_db, spec(**wanted), mode="dry_run"))
+    may_not = "the account may not see whether there are any: GRANT"
+    assert {loss.split(":")[0] for loss in told.losses if may_not in loss} == unseen
+    assert {loss.split(":")[0] for loss in again.losses if may_not in loss} == unseen - {"triggers"}

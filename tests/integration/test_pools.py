@@ -151,7 +151,7 @@ def test_the_workers_parameter_does_not_pass_the_pool(library: Server, target_db
 
 def test_servers_that_give_no_more_than_max_are_enough(library: Server, target_db: Server) -> None:
     grants = (f"GRANT CREATE ON DATABASE {target_db.name} TO {{role}}", "GRANT CREATE ON SCHEMA public TO {role}")
-    limit = f"GRANT SELECT ON {library.name}.* TO {{account}} WITH MAX_USER_CONNECTIONS 2"
+    limit = f"GRANT SELECT, TRIGGER, EVENT, EXECUTE ON {library.name}.* TO {{account}} WITH MAX_USER_CONNECTIONS 2"
     with role(target_db, *grants, options="LOGIN CONNECTION LIMIT 2") as owner, account(library, limit) as reader:
         ends = (
             pooled(replace(library, user=reader, password=SECRET), Pool(2, 2)),

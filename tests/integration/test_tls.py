@@ -82,7 +82,9 @@ def secured(server_folder: Path) -> Iterator[Secured]:
         )
         # The account is let in with TLS only, so whatever reads, reads encrypted.
         with account(
-            source, "GRANT SELECT ON camera_counting.* TO {account}", "ALTER USER {account} REQUIRE SSL"
+            source,
+            "GRANT SELECT, TRIGGER, EVENT, EXECUTE ON camera_counting.* TO {account}",
+            "ALTER USER {account} REQUIRE SSL",
         ) as user:
             yield Secured(replace(source, user=user, password=SECRET), target, right, wrong)
 

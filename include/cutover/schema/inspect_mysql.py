@@ -151,6 +151,7 @@ def inspect(endpoint: Endpoint) -> Schema:
             programs.routines(connection),
             programs.events(connection),
             sequences.sequences(connection),
+            unseen=programs.unseen(connection),
             rounds_quotients=bool(connection.execute(_ROUNDS).scalar_one()),
         )
 

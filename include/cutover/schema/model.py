@@ -271,7 +271,8 @@ class OtherObject:
 class Schema:
     """One schema of a server: tables, views, programs, sequences, and the names of everything else.
 
-    ``rounds_quotients`` is the server's: it counts on with the digits of a quotient that it shows.
+    ``rounds_quotients`` is the server's: it counts on with the digits of a quotient that it shows. ``unseen`` are
+    the kinds of object (trigger, event, routine) of which the account is not told whether there are any.
     """
 
     name: str
@@ -285,6 +286,7 @@ class Schema:
     sequences: tuple[Sequence, ...] = ()
     extensions: tuple[Extension, ...] = ()
     rounds_quotients: bool = False
+    unseen: tuple[str, ...] = ()
 
     def table(self, name: str) -> Table:
         """Return the table called ``name``; raise KeyError where there is none."""
@@ -297,7 +299,7 @@ class Schema:
         """Return the same structure with every statistic removed."""
         bare = tuple(replace(table, statistics=Statistics()) for table in self.tables)
         still = tuple(replace(sequence, next=None) for sequence in self.sequences)
-        return replace(self, tables=bare, sequences=still, server="", rounds_quotients=False)
+        return replace(self, tables=bare, sequences=still, server="", rounds_quotients=False, unseen=())
 
     def digest(self) -> str:
         """Return the SHA-256 of the structure, as hex."""

@@ -80,9 +80,23 @@ def translate(
     name_indexes(tables, taken, spec.schema_.settings.tables.fold)
     for other in source.others:
         findings.lose(f"{other.kind} {other.name}", _OTHERS.get(other.kind, f"a {other.kind} is not carried yet"))
+    _unseen(source, spec, findings)
     return Translation(
         tuple(in_dependency_order(tables)), views, programs, sequences, tuple(findings.losses), tuple(findings.notes)
     )
+
+
+def _unseen(source: Schema, spec: MigrationSpec, findings: Findings) -> None:
+    """Name what the account is not told of: it would stay behind in silence, if there is any."""
+    options = spec.schema_.settings.tables.options
+    routines = ("preserveStoredProcedures", options.preserve_stored_procedures)
+    switches = {"trigger": ("preserveTriggers", options.preserve_triggers), "event": routines, "routine": routines}
+    for kind in source.unseen:
+        key, wanted = switches[kind]
+        right = "EXECUTE" if kind == "routine" else kind.upper()
+        if wanted:
+            cure = f"GRANT {right} ON {source.name}.* TO it, or say {key}: false"
+            findings.lose(f"{kind}s", f"the account may not see whether there are any: {cure}")
 
 
 def _table(
