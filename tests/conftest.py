@@ -15,6 +15,10 @@ import pytest
 
 from cutover.local.servers import Server, mariadb, postgresql
 
+# What a server has told the kernel survives the server's death; only the machine's would lose it.
+HASTY_MARIADB = ("--innodb-flush-log-at-trx-commit=2", "--innodb-doublewrite=0", "--sync-binlog=0")
+HASTY_POSTGRESQL = {"fsync": "off", "full_page_writes": "off"}
+
 
 @pytest.fixture(scope="session")
 def server_folder() -> Iterator[Path]:
@@ -27,13 +31,13 @@ def server_folder() -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def mysql_server(server_folder: Path) -> Iterator[Server]:
-    with mariadb(server_folder) as server:
+    with mariadb(server_folder, options=HASTY_MARIADB) as server:
         yield server
 
 
 @pytest.fixture(scope="session")
 def pg_server(server_folder: Path) -> Iterator[Server]:
-    with postgresql(server_folder) as server:
+    with postgresql(server_folder, settings=HASTY_POSTGRESQL) as server:
         yield server
 
 
