@@ -14,7 +14,7 @@ test: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest -m "not slow and not corpus" -n 2 --dist loadfile
+	$(BIN)/pytest -m "not slow and not corpus" -n 3 --dist loadfile
 
 test-slow: setup
 	$(BIN)/pytest -m "slow and not corpus"

@@ -29,6 +29,7 @@ from helpers import (
 )
 
 from cutover import report
+from cutover.data.sync import binlog
 from cutover.dialects.endpoint import Endpoint
 from cutover.errors import PreflightError
 from cutover.local.program import free_port
@@ -122,7 +123,7 @@ def test_a_role_with_no_more_than_it_needs(shop: Server, target_db: Server) -> N
     ):
         run = begin(endpoint(shop, user=reader, password=SECRET), endpoint(target_db, user=writer, password=SECRET))
         assert run_migration(run).status == report.COMPLETED
-        assert check.source_position(run.source) is None
+        assert binlog.position(run.source) is None
         assert rows(target_db, "SELECT id, word FROM goods ORDER BY id") == [(1, "a"), (2, "b")]
 
 

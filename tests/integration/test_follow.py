@@ -220,7 +220,7 @@ def test_a_change_of_the_schema_ends_the_stream(
 
 def test_statements_in_place_of_rows_end_the_stream(source: Server, followed: Run) -> None:
     mysql(source, "SET SESSION binlog_format = 'STATEMENT'", "UPDATE people SET name = 'x' WHERE id = 1")
-    with pytest.raises(PreflightError, match=r"statement in place of rows at .*UPDATE people.*binlog_format to ROW"):
+    with pytest.raises(PreflightError, match=r"statement in place of rows: UPDATE people.*Set binlog_format to ROW"):
         caught_up(followed)
 
 
@@ -285,6 +285,7 @@ def test_followers_do_not_overtake_each_other(source: Server, target_db: Server,
         one_.flush(1000)
 
 
+@pytest.mark.slow
 def test_the_command_streams_and_the_next_goes_on(source: Server, target_db: Server, tmp_path: Path) -> None:
     folder, environment = migrations(tmp_path, spec(strategy=STREAMING)), access(source, target_db)
     done = cutover(["run", "shop", "--migrations", str(folder), "--allow-losses"], environment)
@@ -350,7 +351,7 @@ def writing(source: Server, seed: int) -> Iterator[Writer]:
         thread.join()
 
 
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("seed", range(1))
 def test_a_stream_that_is_killed_while_the_source_changes(
     source: Server, target_db: Server, tmp_path: Path, seed: int
 ) -> None:

@@ -180,7 +180,7 @@ def slowly(table: list[dict[str, Any]], keys: list[tuple[str, ...]]) -> list[dic
             return left
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_random_tables_are_merged_as_a_slow_merge_would(
     source_db: Server, target_db: Server, monkeypatch: pytest.MonkeyPatch, seed: int
 ) -> None:

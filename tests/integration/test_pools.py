@@ -127,7 +127,15 @@ def written(pool: dict[str, int]) -> MigrationSpec:
     )
 
 
-@pytest.mark.parametrize("pool", [{"max": 2}, {"min": 0, "max": 3, "idle": 100}, {}], ids=str)
+@pytest.mark.parametrize(
+    "pool",
+    [
+        {"max": 2},
+        pytest.param({"min": 0, "max": 3, "idle": 100}, marks=pytest.mark.slow),
+        pytest.param({}, marks=pytest.mark.slow),
+    ],
+    ids=str,
+)
 def test_a_run_holds_no_more_connections_than_the_pool_has(
     library: Server, target_db: Server, pool: dict[str, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,7 +2,7 @@ CREATE SCHEMA public;
 COMMENT ON SCHEMA public IS 'standard public schema';
 CREATE TABLE public."it's" (
     id integer NOT NULL,
-    bytes bytea DEFAULT '\x3f003f'::bytea NOT NULL,
+    bytes bytea DEFAULT '\xff00fe'::bytea NOT NULL,
     "wo`rd" character varying(9),
     since timestamp(6) without time zone NOT NULL,
     till timestamp(6) without time zone NOT NULL,
