@@ -123,11 +123,6 @@ class Definition:
         """Kind, table and name, which together are unique."""
         return self.kind, self.table, self.name
 
-    @property
-    def title(self) -> str:
-        """What a person calls it, by kind and name."""
-        return f"{self.kind} {'.'.join(part for part in (self.table, self.name) if part)}"
-
 
 Definitions = Mapping[tuple[str, str, str], Definition]
 

@@ -30,7 +30,7 @@ FOLDER = "versions"
 
 def scripts_of(run: Run) -> Scripts:
     """Return the migration's versions; one that was given as two URLs has none."""
-    return Scripts((run.home or Path("/nonexistent")) / FOLDER)
+    return Scripts(run.home / FOLDER if run.home is not None else None)
 
 
 def bookkeeping(run: Run) -> Bookkeeping:

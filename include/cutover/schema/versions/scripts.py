@@ -28,16 +28,17 @@ _NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 
 class Scripts:
-    """The versions in a folder, which need not exist.
+    """The versions in a folder, which need not exist; without a folder there are none.
 
     Raises:
         PreflightError: a version's file cannot be read, or names a predecessor that is not there.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path | None) -> None:
         self.folder = folder
+        locations = [] if folder is None else [folder]
         self._directory = ScriptDirectory(
-            _HERE, version_locations=[folder], timezone="UTC", messaging_opts={"quiet": True}
+            _HERE, version_locations=locations, timezone="UTC", messaging_opts={"quiet": True}
         )
 
     @cached_property
@@ -148,10 +149,12 @@ class Scripts:
         """Write a new version and return it; ``down`` is None where there is to be no way back.
 
         Raises:
-            PreflightError: the branch's name is none.
+            PreflightError: the branch's name is none, or there is no folder to write into.
         """
         if label is not None and (not _NAME.fullmatch(label) or label == MAIN):
             raise PreflightError([f"branch {label!r}: a name is a-z, 0-9 and _, and not {MAIN}"])
+        if self.folder is None:
+            raise PreflightError(["versions belong to a migration's folder, and there is none"])
         self.folder.mkdir(parents=True, exist_ok=True)
         made = self._directory.generate_revision(
             self._identifier(),
