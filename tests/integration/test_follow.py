@@ -224,6 +224,20 @@ def test_statements_in_place_of_rows_end_the_stream(source: Server, followed: Ru
         caught_up(followed)
 
 
+def test_a_log_that_cannot_be_read_is_told(source: Server, target_db: Server, followed: Run) -> None:
+    """A server that compresses its log is refused before a run, and ends a stream: nothing is passed over."""
+    try:
+        mysql(source, "SET GLOBAL log_bin_compress = ON", "SET GLOBAL log_bin_compress_min_len = 10")
+        with pytest.raises(NotStartedError, match="log_bin_compress is ON; to follow its changes it must be OFF"):
+            run_migration(begin(source, target_db, spec(name="other", strategy=STREAMING)))
+        mysql(source, f"INSERT INTO words VALUES ('packed', 1), ('{'x' * 20}', 2)")
+    finally:
+        mysql(source, "SET GLOBAL log_bin_compress = OFF")
+    with pytest.raises(PreflightError, match=r"an event of type 16\d at binlog.*cannot be read"):
+        caught_up(followed)
+    assert one(target_db, "SELECT count(*) FROM words WHERE word = 'packed'") == 0
+
+
 def test_what_concerns_nobody_moves_the_checkpoint_alone(source: Server, target_db: Server, followed: Run) -> None:
     mysql(
         source,

@@ -25,8 +25,22 @@ _IDLE = re.compile(r"\s*(BEGIN|COMMIT|ROLLBACK|SAVEPOINT|RELEASE|XA|SET|FLUSH|GR
 _ACCOUNTS = re.compile(
     r"\s*(CREATE|ALTER|DROP|RENAME)\s+(OR\s+REPLACE\s+)?(USER|ROLE|DATABASE|SCHEMA|EVENT|SERVER)\b", re.I
 )
+_WITHIN = re.compile(r"\s*(BEGIN|START|SAVEPOINT|RELEASE|ROLLBACK\s+TO|XA\s+(START|END|PREPARE))\b", re.I)
 _TEMPORARY = re.compile(r"\s*(CREATE|DROP)\s+(/\*.*?\*/\s*)?TEMPORARY\b", re.I)
+_UNREADABLE = ("NotImplementedEvent", "PartialUpdateRowsEvent", "BeginLoadQueryEvent", "ExecuteLoadQueryEvent")
 _ROWS = ("WriteRowsEvent", "UpdateRowsEvent", "DeleteRowsEvent")
+# What a server must be set to, so that every change of a row is in its log as a row that can be read.
+_SETTINGS = {
+    "log_bin": "ON",
+    "binlog_format": "ROW",
+    "binlog_row_image": "FULL",
+    "binlog_row_value_options": "",
+    "binlog_transaction_compression": "OFF",
+    "log_bin_compress": "OFF",
+}
+# Events that the reader does not know, and that change no row: ignorable, anonymous GTID, group replication's,
+# a second kind of heartbeat, tagged GTID (MySQL's source, binlog_event.h).
+_HARMLESS = {28, 34, 36, 37, 41, 42}
 # Error 1236: the server has no such position any more.
 _GONE = 1236
 
@@ -56,11 +70,11 @@ def unfit(source: Endpoint) -> list[str]:
     findings = []
     with mysql.engine(source).connect() as connection:
         rows = connection.execute(
-            sa.text("SHOW GLOBAL VARIABLES WHERE variable_name LIKE 'binlog\\_%' OR variable_name = 'log_bin'")
+            sa.text("SHOW GLOBAL VARIABLES WHERE variable_name LIKE 'binlog\\_%' OR variable_name LIKE 'log\\_bin%'")
         )
         settings = {str(name).lower(): str(value).upper() for name, value in rows}
-    for name, wanted in (("log_bin", "ON"), ("binlog_format", "ROW"), ("binlog_row_image", "FULL")):
-        # MySQL 8.4 has no other format than ROW, and may have no variable for it.
+    for name, wanted in _SETTINGS.items():
+        # No server has all of them; what one does not know it does not do otherwise.
         if settings.get(name, wanted) != wanted:
             findings.append(f"{source}: {name} is {settings[name]}; to follow its changes it must be {wanted}")
     if not findings and position(source) is None:
@@ -82,7 +96,7 @@ def changes(source: Endpoint, tables: Mapping[str, Followed], since: str, until:
 
     Raises:
         DriftError: the schema of a followed table changed there.
-        PreflightError: the log begins after ``since``, or may not be read.
+        PreflightError: the log begins after ``since``, or may not or cannot be read.
         TransientError: the connection was lost.
     """
     found = Changes(since, since)
@@ -109,9 +123,7 @@ def _stream(source: Endpoint, since: str) -> Any:
     import logging
 
     import pymysql
-    from pymysqlreplication import BinLogStreamReader
-    from pymysqlreplication.event import GtidEvent, MariadbGtidEvent, QueryEvent, RotateEvent, XidEvent
-    from pymysqlreplication.row_event import DeleteRowsEvent, UpdateRowsEvent, WriteRowsEvent
+    from pymysqlreplication import BinLogStreamReader, event, row_event
 
     # It warns of column names that the log does not hold, and that are not needed.
     logging.getLogger("pymysqlreplication").setLevel(logging.ERROR)
@@ -143,15 +155,14 @@ def _stream(source: Endpoint, since: str) -> Any:
         resume_stream=True,
         blocking=False,
         only_events=[
-            WriteRowsEvent,
-            UpdateRowsEvent,
-            DeleteRowsEvent,
-            QueryEvent,
-            XidEvent,
-            RotateEvent,
-            GtidEvent,
-            MariadbGtidEvent,
+            *(row_event.WriteRowsEvent, row_event.UpdateRowsEvent, row_event.DeleteRowsEvent),
+            *(event.QueryEvent, event.XidEvent, event.RotateEvent, event.GtidEvent, event.MariadbGtidEvent),
+            # What cannot be read is not to be passed over.
+            *(event.NotImplementedEvent, row_event.PartialUpdateRowsEvent),
+            *(event.BeginLoadQueryEvent, event.ExecuteLoadQueryEvent),
         ],
+        filter_non_implemented_events=False,
+        only_schemas=[source.database],
         ignore_decode_errors=True,
         pymysql_wrapper=connect,
         enable_logging=False,
@@ -176,7 +187,7 @@ def _events(source: Endpoint, stream: Any) -> Iterator[Any]:
 
 def _ends_transaction(event: Any) -> bool:
     kind = type(event).__name__
-    return kind == "XidEvent" or (kind == "QueryEvent" and _query(event).strip().upper() != "BEGIN")
+    return kind == "XidEvent" or (kind == "QueryEvent" and _WITHIN.match(_query(event)) is None)
 
 
 def _query(event: Any) -> str:
@@ -189,6 +200,13 @@ def _note(found: Changes, event: Any, database: str, tables: Mapping[str, Follow
     if kind == "QueryEvent":
         schema = event.schema.decode() if isinstance(event.schema, bytes) else event.schema
         _note_statement(found, _query(event), schema, database, tables, where)
+    elif kind in _UNREADABLE and event.event_type not in _HARMLESS:
+        raise PreflightError(
+            [
+                f"the binary log has an event of type {event.event_type} at {where}, which cannot be read: it may be "
+                "compressed, partial, or hold a file; look at log_bin_compress and the binlog_... settings"
+            ]
+        )
     elif kind in _ROWS and event.schema == database and event.table in tables:
         _note_rows(found, event, tables[event.table], where)
 
