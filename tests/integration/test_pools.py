@@ -149,6 +149,7 @@ def test_a_run_holds_no_more_connections_than_the_pool_has(
     assert (most.source, most.target) == (expected, expected)
 
 
+@pytest.mark.slow
 def test_the_workers_parameter_does_not_pass_the_pool(library: Server, target_db: Server) -> None:
     pool = Pool(0, 2)
     with watched(library, target_db) as most:
@@ -157,6 +158,7 @@ def test_the_workers_parameter_does_not_pass_the_pool(library: Server, target_db
     assert (most.source, most.target) == (2, 2)
 
 
+@pytest.mark.slow
 def test_servers_that_give_no_more_than_max_are_enough(library: Server, target_db: Server) -> None:
     grants = (f"GRANT CREATE ON DATABASE {target_db.name} TO {{role}}", "GRANT CREATE ON SCHEMA public TO {role}")
     limit = f"GRANT SELECT, TRIGGER, EVENT, EXECUTE ON {library.name}.* TO {{account}} WITH MAX_USER_CONNECTIONS 2"

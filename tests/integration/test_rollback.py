@@ -218,6 +218,7 @@ def test_the_command_takes_a_finished_run_back(shop: Server, live: Server, tmp_p
     assert Ledger().last(run_id, "rolled_back") is not None
 
 
+@pytest.mark.slow
 def test_the_command_takes_a_run_by_addresses_back(shop: Server, live: Server) -> None:
     passwords = {"CUTOVER_SOURCE_PASSWORD": shop.password, "CUTOVER_TARGET_PASSWORD": live.password}
     ends = [server.url().replace(f":{server.password}@", "@") for server in (shop, live)]

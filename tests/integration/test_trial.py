@@ -56,6 +56,7 @@ def test_the_first_rows_of_each_table_arrive(town: Server, target_db: Server) ->
     assert told.expectations["failed"] == 0
 
 
+@pytest.mark.slow
 def test_a_trial_takes_the_place_of_nothing_unless_told_to(town: Server, target_db: Server) -> None:
     assert run_migration(begin(town, target_db)).status == report.COMPLETED
     before = dump(target_db)
