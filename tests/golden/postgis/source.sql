@@ -1,4 +1,4 @@
--- MariaDB alone
+-- MariaDB alone writes an SRID as REF_SYSTEM_ID.
 CREATE TABLE places (
   id INT PRIMARY KEY, g GEOMETRY, p POINT NOT NULL, l LINESTRING, a POLYGON NOT NULL, mp MULTIPOINT, ml MULTILINESTRING, ma MULTIPOLYGON, c GEOMETRYCOLLECTION,
   SPATIAL KEY by_place (p), SPATIAL KEY by_area (a), KEY first_bytes (g(8))
