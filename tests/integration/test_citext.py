@@ -38,7 +38,7 @@ def wanted(**parts: Any) -> MigrationSpec:
     return spec(schema={"settings": {"tables": {"columns": {"ignoreCase": "citext"}}}}, **parts)
 
 
-@pytest.fixture(params=["public", "ext"])
+@pytest.fixture(params=["public", pytest.param("ext", marks=pytest.mark.slow)])
 def within(request: pytest.FixtureRequest, target_db: Server) -> str:
     """The schema that holds citext."""
     where = str(request.param)

@@ -23,7 +23,7 @@ SQUARES = (
 FOUND = "SELECT id FROM squares WHERE ST_Contains(area, ST_SetSRID(ST_MakePoint(10.5, 7.5), 3857))"
 
 
-@pytest.fixture(params=["public", "gis"])
+@pytest.fixture(params=["public", pytest.param("gis", marks=pytest.mark.slow)])
 def within(request: pytest.FixtureRequest, target_db: Server) -> str:
     """The schema that holds PostGIS."""
     where = str(request.param)

@@ -207,6 +207,7 @@ def test_a_schema_that_the_run_made_goes_with_it(shop: Server, live: Server) -> 
     back(run)
 
 
+@pytest.mark.slow
 def test_the_command_takes_a_finished_run_back(shop: Server, live: Server, tmp_path: Path) -> None:
     folder, environment = migrations(tmp_path, spec()), access(shop, live)
     done = cutover(["run", "shop", "--migrations", str(folder), "--replace-target"], environment)
