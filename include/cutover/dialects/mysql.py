@@ -81,6 +81,27 @@ def _client_options(endpoint: Endpoint) -> dict[str, Any]:
     return options
 
 
+_RIGHTS = """
+    SELECT privilege_type, 1 FROM information_schema.user_privileges WHERE {grantee} = {who}
+    UNION ALL SELECT privilege_type, 0 FROM information_schema.schema_privileges
+    WHERE {grantee} = {who} AND DATABASE() LIKE table_schema"""
+_GRANTEE = "REPLACE(grantee, '\\'', '')"
+
+
+def rights(connection: sa.Connection) -> dict[str, bool]:
+    """Return the account's rights on the whole database, and whether it has each itself on the whole server."""
+    own = connection.execute(sa.text(_RIGHTS.format(grantee=_GRANTEE, who="CURRENT_USER()"))).all()
+    try:
+        # Rights that come from a role are listed under the role (MariaDB manual, CURRENT_ROLE).
+        of_role = sa.text(_RIGHTS.format(grantee=_GRANTEE, who="REPLACE(CURRENT_ROLE(), '`', '')"))
+        found = {str(right): False for right, _ in connection.execute(of_role)}
+    except sa.exc.DBAPIError:
+        found = {}
+    for right, everywhere in own:
+        found[str(right)] = found.get(str(right), False) or bool(everywhere)
+    return found
+
+
 def select(
     table: str,
     columns: Sequence[tuple[str, str]],

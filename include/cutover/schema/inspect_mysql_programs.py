@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import sqlalchemy as sa
 
+from cutover.dialects import mysql
 from cutover.schema.model import Column, Event, Parameter, Routine, Trigger, View
 
 _VIEWS = sa.text("""
@@ -32,17 +33,6 @@ _EVENTS = sa.text("""
     SELECT event_name, event_type, execute_at, interval_value, interval_field, starts, ends, event_definition, status
     FROM information_schema.events WHERE event_schema = DATABASE() ORDER BY BINARY event_name""")
 
-# Rights that come from a role are listed under the role, and global ones by themselves.
-_RIGHTS = """
-    SELECT privilege_type FROM information_schema.user_privileges WHERE {grantee} IN ({who})
-    UNION SELECT privilege_type FROM information_schema.schema_privileges
-    WHERE {grantee} IN ({who}) AND DATABASE() LIKE table_schema"""
-# Whoever may read the server's own tables is told of every routine.
-_GLOBAL = """
-    SELECT 1 FROM information_schema.user_privileges
-    WHERE privilege_type = 'SELECT' AND {grantee} = CURRENT_USER()"""
-_GRANTEE = "REPLACE(grantee, '\\'', '')"
-_WHO = ("CURRENT_USER()", "CURRENT_USER(), REPLACE(CURRENT_ROLE(), '`', '')")
 # Which rights, any of them, show an account that there are such objects (manuals, the tables of these names).
 _SHOWN_BY = {
     "trigger": ("TRIGGER",),
@@ -53,17 +43,13 @@ _SHOWN_BY = {
 
 def unseen(connection: sa.Connection) -> tuple[str, ...]:
     """Return the kinds of object (trigger, event, routine) of which the account is not told whether there are any."""
-    rights: set[str] = set()
-    for who in _WHO:
-        try:
-            # A server without roles refuses the second.
-            found = connection.execute(sa.text(_RIGHTS.format(grantee=_GRANTEE, who=who)))
-        except sa.exc.DBAPIError:
-            continue
-        rights |= {str(right) for (right,) in found}
-    everywhere = connection.execute(sa.text(_GLOBAL.format(grantee=_GRANTEE))).first() is not None
+    rights = mysql.rights(connection)
+    # Whoever may read the server's own tables is told of every routine.
+    everywhere = rights.get("SELECT", False)
     return tuple(
-        kind for kind, any_of in _SHOWN_BY.items() if not rights & {*any_of} and not (kind == "routine" and everywhere)
+        kind
+        for kind, any_of in _SHOWN_BY.items()
+        if not rights.keys() & {*any_of} and not (kind == "routine" and everywhere)
     )
 
 

@@ -112,10 +112,7 @@ class _Work:
     def _stage_keys(self, table: Followed, keys: set[Key]) -> None:
         route = table.route
         if route.source not in self.staged:
-            names = ", ".join(postgresql.quoted(name) for name in route.key)
-            live = postgresql.quoted(self.place.schema, route.target)
-            empty = f"SELECT {names} FROM {live} WITH NO DATA"  # noqa: S608
-            self._run(f"CREATE TEMP TABLE {self._keys(route)} ON COMMIT DROP AS {empty}")
+            self._empty(self._keys(route), route, route.key)
         self.staged.setdefault(route.source, set()).update(keys)
         narrow = _keys_alone(route)
         batches = snapshot.keys_as_read(self.source, table, sorted(keys, key=repr))
@@ -176,9 +173,7 @@ class _Work:
         route = table.route.loaded
         live, staged = postgresql.quoted(self.place.schema, table.name), f"cutover_rows_{self._number(route)}"
         tally = Tally()
-        self._run(f"CREATE TEMP TABLE {staged} (LIKE {live}) ON COMMIT DROP")
-        for column in route.columns:
-            self._run(f"ALTER TABLE {staged} ALTER {postgresql.quoted(column.target)} DROP NOT NULL")
+        names = self._empty(staged, route, [column.target for column in route.columns])
         self.done.rows += self._ingest(staged, route, transform(route, batches, tally))
         # What the spec leaves out by rule is left out here too.
         if errors := [reject for reject in tally.rejects if not reject.by_rule]:
@@ -191,10 +186,16 @@ class _Work:
             for key in self._unique(table):
                 # Whoever has a value that another row has now in the source will have changed too, later in the log.
                 self._run(f"DELETE FROM {live} t USING {staged} s WHERE {_alike('t', key, 's', key)}")  # noqa: S608
-        names = ", ".join(postgresql.quoted(column.target) for column in route.columns)
         self._run(f"INSERT INTO {live} ({names}) SELECT {names} FROM {staged}")  # noqa: S608
         if restart := ddl.restart_identity(table):
             self._run(restart.sql)
+
+    def _empty(self, name: str, route: TableRoute, columns: Sequence[str]) -> str:
+        """Make a table for a while, of some columns of the target's as they are there; return their names, as SQL."""
+        names = ", ".join(map(postgresql.quoted, columns))
+        empty = f"SELECT {names} FROM {postgresql.quoted(self.place.schema, route.target)} WITH NO DATA"  # noqa: S608
+        self._run(f"CREATE TEMP TABLE {name} ON COMMIT DROP AS {empty}")
+        return names
 
     @staticmethod
     def _unique(table: TargetTable) -> list[Sequence[str]]:
