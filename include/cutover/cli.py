@@ -6,7 +6,6 @@ import getpass
 import os
 import sys
 import threading
-import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,14 +19,14 @@ import typer
 from rich.console import Console
 from rich.live import Live
 
-from cutover import cli_schema, render, report
+from cutover import cli_follow, cli_schema, render, report
 from cutover.dialects.endpoint import PASSWORDS, Endpoint, from_url
 from cutover.errors import CutoverError, PreflightError
 from cutover.ledger import Ledger
 from cutover.progress import Progress
 from cutover.run import EXIT_NOT_STARTED, EXIT_ROLLED_BACK, NotStartedError, exit_code, run_migration
 from cutover.spec import MigrationSpec, json_schema, load_spec
-from cutover.steps import check, follow, publish, switch
+from cutover.steps import check, publish, switch
 from cutover.steps.context import Params, Run, endpoints, resume, start
 
 app = typer.Typer(
@@ -38,6 +37,7 @@ app = typer.Typer(
 )
 
 app.add_typer(cli_schema.app, name="schema")
+app.add_typer(cli_follow.app)
 
 Name = Annotated[str, typer.Argument(help="name of a folder under the migrations folder")]
 Migrations = Annotated[
@@ -259,36 +259,6 @@ def rollback(
         _complain(str(error))
         raise typer.Exit(EXIT_ROLLED_BACK) from None
     render.show_report(report.build(ledger, this.id), render.console())
-
-
-@app.command()
-def stream(
-    name: Name,
-    migrations: Migrations = DEFAULT_MIGRATIONS,
-    until_caught_up: Annotated[bool, typer.Option(help="end when the source has no more to tell")] = False,
-    seconds: Annotated[int | None, typer.Option("--for", help="end after so many seconds")] = None,
-) -> None:
-    """Let the live tables follow the source's changes, from where the last run or stream left off; Ctrl-C ends it."""
-    home = migrations / name
-    spec = load_spec(home / "migration.yaml")
-    this = start(_new_id("stream"), spec, Params(ignore_window=True), Ledger(), *endpoints(spec), home)
-    end = None if seconds is None else time.monotonic() + seconds
-    console = render.console()
-
-    def goes_on(done: follow.Flushed) -> bool:
-        if done.changes:
-            console.print(f"{done.changes:,} changes, {done.rows:,} rows, up to {done.position}", highlight=False)
-        caught_up = until_caught_up and done.complete and not done.changes
-        return not caught_up and (end is None or time.monotonic() < end)
-
-    try:
-        follow.stream(this, goes_on)
-    except KeyboardInterrupt:
-        _complain("interrupted; what was applied stays, and the next stream goes on from there")
-    except CutoverError as error:
-        _complain(str(error))
-        raise typer.Exit(EXIT_ROLLED_BACK) from None
-    this.record("completed")
 
 
 @app.command()

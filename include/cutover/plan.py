@@ -9,7 +9,6 @@ from functools import cached_property
 from pydantic import TypeAdapter
 
 from cutover.data.chunks import cut, deal
-from cutover.data.sync import checkpoint
 from cutover.errors import SpecError
 from cutover.route import Chunk, TableRoute
 from cutover.schema import ddl, sequences
@@ -58,7 +57,8 @@ class Plan:
         losses: what does not arrive, and why.
         notes: what arrives, but not as it was.
         versions: what is changed beyond what comes from the source, where anything is.
-        follows: whether the target goes on following the source's changes.
+        checkpoint: the table that says how far the target follows the source, where it goes on following it.
+        times: what tells when rows changed, with the column that does, where passes go by that.
     """
 
     migration: str
@@ -73,8 +73,9 @@ class Plan:
     deferrable: bool
     validated: bool = True
     versions: PlannedVersions | None = None
-    follows: bool = False
+    checkpoint: str | None = None
     sequences: tuple[TargetSequence, ...] = ()
+    times: tuple[tuple[str, str], ...] = ()
 
     @property
     def chunks(self) -> list[Chunk]:
@@ -102,6 +103,11 @@ class Plan:
         return any(table.route.limit is not None for table in self.tables)
 
     @property
+    def follows(self) -> bool:
+        """Whether the target goes on following the source's changes."""
+        return self.checkpoint is not None
+
+    @property
     def replaced(self) -> tuple[str, ...]:
         """Tables of the target schema whose place the new ones take."""
         new = {table.name for table in self.tables}
@@ -125,7 +131,7 @@ class Plan:
     @property
     def movables(self) -> tuple[Movable, ...]:
         """What is exchanged with the live schema, by itself."""
-        checkpoints = [Movable("TABLE", checkpoint.TABLE)] if self.follows else []
+        checkpoints = [Movable("TABLE", self.checkpoint)] if self.checkpoint is not None else []
         if self.versions is not None:
             return (*self.versions.movables, *checkpoints)
         found = checkpoints + [Movable("TABLE", table.name) for table in self.tables]
@@ -241,6 +247,14 @@ def build_plan(
     """
     translation = translate(source, spec, only, row_limit, target.extensions)
     _refuse_bad_defaults(translation.tables)
+    taken = {table.name for table in translation.tables} | {view.name for view in translation.views}
+    if spec.checkpoint_table in taken:
+        raise SpecError(
+            [
+                f"the source has a table {spec.checkpoint_table}, in which the target's checkpoint would be; exclude "
+                "it, or give another strategy.types.data.incremental.checkpointTable"
+            ]
+        )
     chunks = [
         chunk for table in translation.tables for chunk in cut(table.route, source.table(table.route.source).statistics)
     ]
@@ -257,8 +271,9 @@ def build_plan(
         translation.notes,
         spec.schema_.settings.constraints.deferrable_constraints,
         spec.schema_.settings.constraints.validate_constraints,
-        follows=spec.strategy.types.data.streams,
+        checkpoint=spec.checkpoint_table,
         sequences=translation.sequences,
+        times=translation.times,
     )
 
 

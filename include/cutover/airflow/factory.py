@@ -13,7 +13,7 @@ from airflow.sdk import DAG, Param, TriggerRule, chain, dag, get_current_context
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from cutover.airflow.connections import in_run
-from cutover.airflow.streaming import stream_dag
+from cutover.airflow.following import pass_dag, stream_dag
 from cutover.airflow.timetable import MaintenanceWindowTimetable
 from cutover.errors import SpecError
 from cutover.spec import MigrationSpec, load_spec
@@ -38,14 +38,14 @@ GUARDED = (
 
 
 def build_dags(folder: Path) -> list[DAG]:
-    """Build the DAG of one migration, and the one that streams where its spec says so; connects to nothing.
+    """Build the DAG of one migration, and the one that follows its source where its spec says so; connects to nothing.
 
     Raises:
         SpecError: the migration's YAML is wrong, or its schedule never meets its window.
     """
     spec = load_spec(folder / "migration.yaml")
-    streams = [stream_dag(spec, folder)] if spec.strategy.types.data.streams else []
-    return [_migration_dag(spec, folder), *streams]
+    following = {"streaming": stream_dag, "incremental": pass_dag}.get(spec.strategy.types.data.strategy)
+    return [_migration_dag(spec, folder), *([following(spec, folder)] if following else [])]
 
 
 def _migration_dag(spec: MigrationSpec, folder: Path) -> DAG:
@@ -263,7 +263,7 @@ def _wire(spec: MigrationSpec, folder: Path) -> None:
     planned = plan()
     saved, made, moved = backup(), step("move.create_schema")(), chunks.expand(batch=planned)
     finished, proved = [step("move.finish_schema")()], validate(planned)
-    if spec.strategy.types.data.streams:
+    if spec.strategy.types.data.follows:
         finished.insert(0, step("follow.catch_up")())
     upgraded, switched = step("versions.upgrade_schema")(), step("switch.cutover")()
     checked = step("switch.validate_cutover")()

@@ -43,6 +43,11 @@ def quoted(name: str) -> str:
     return _DIALECT.identifier_preparer.quote_identifier(name)
 
 
+def literal(text: str) -> str:
+    """Return the text as a literal."""
+    return str(sa.literal(text).compile(dialect=_DIALECT, compile_kwargs={"literal_binds": True}))
+
+
 def engine(endpoint: Endpoint) -> sa.Engine:
     """Return an SQLAlchemy engine whose sessions run in UTC; its pool, where it has one, is this process's."""
     url = sa.URL.create(

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from fnmatch import fnmatchcase
 
 from cutover.errors import SpecError
+from cutover.schema.following import log_of
 from cutover.schema.model import Schema, Table
 from cutover.schema.names import column_spelled, spelled
 from cutover.spec import MigrationSpec
@@ -42,7 +43,7 @@ def target_name(table: str, column: str, spec: MigrationSpec) -> str:
 
 def _chosen(name: str, spec: MigrationSpec, only: tuple[str, ...]) -> bool:
     patterns = spec.schema_.settings.tables.patterns
-    if only and name not in only:
+    if (only and name not in only) or name == log_of(spec):
         return False
     return any(fnmatchcase(name, p) for p in patterns.include) and not any(
         fnmatchcase(name, p) for p in patterns.exclude

@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 
-from cutover.schema import scopes
+from cutover.schema import scopes, tracking
 from cutover.schema.model import Event, Routine, Schema, Trigger
 from cutover.schema.names import spelled
 from cutover.schema.programs import Program, skeleton, translate_event, translate_routine, translate_trigger
@@ -105,6 +105,8 @@ class _Translator:
         where = f"trigger {trigger.name}"
         if not wanted:
             self.findings.leave(where)
+        elif trigger.name.startswith(tracking.TRIGGER):
+            self.findings.leave(where, "stays behind: it fills the source's log of changes")
         elif trigger.table not in self.scope.relations:
             self.findings.leave(where, f"stays behind with its table {trigger.table}")
         else:

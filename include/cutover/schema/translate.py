@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from cutover.dialects import postgresql
 from cutover.errors import SpecError
 from cutover.route import ColumnRoute, TableRoute
-from cutover.schema import columns, scopes
+from cutover.schema import columns, following, scopes
 from cutover.schema.checks import of_labels, translate_checks
 from cutover.schema.choose import choose, table_name, target_name
 from cutover.schema.cleaning import cleaned, duplicate_keys, refuse_rewritten_keys
@@ -42,6 +42,7 @@ class Translation:
     sequences: tuple[TargetSequence, ...]
     losses: tuple[Loss, ...]
     notes: tuple[Note, ...]
+    times: tuple[tuple[str, str], ...] = ()
 
 
 def translate(
@@ -81,8 +82,15 @@ def translate(
     for other in source.others:
         findings.lose(f"{other.kind} {other.name}", _OTHERS.get(other.kind, f"a {other.kind} is not carried yet"))
     _unseen(source, spec, findings)
+    times = following.times(source, chosen, spec, findings)
     return Translation(
-        tuple(in_dependency_order(tables)), views, programs, sequences, tuple(findings.losses), tuple(findings.notes)
+        tuple(in_dependency_order(tables)),
+        views,
+        programs,
+        sequences,
+        tuple(findings.losses),
+        tuple(findings.notes),
+        times,
     )
 
 

@@ -42,11 +42,51 @@ class MigrationSpec(Part):
         return self
 
     @model_validator(mode="after")
+    def _feed_and_strategy_agree(self) -> MigrationSpec:
+        types, feed = self.strategy.types.data, self.data.extraction.strategy.feed
+        if types.strategy == "incremental" and feed is None:
+            text = "needs to know what changed: say enabled: true in data.extraction.strategy's incremental or delta"
+            raise refusal(("strategy.types.data.strategy", f"incremental {text}"))
+        if feed is not None and types.strategy != "incremental":
+            key = f"data.extraction.strategy.{type(feed).__name__.lower()}.enabled"
+            raise refusal((key, f"is true, and strategy.types.data.strategy is {types.strategy}, not incremental"))
+        return self
+
+    @model_validator(mode="after")
     def _one_way_in(self) -> MigrationSpec:
         problems = ways_in(self.model_dump(by_alias=True, exclude_unset=True))
         if problems:
             raise refusal(*problems)
         return self
+
+    @property
+    def feed_name(self) -> str | None:
+        """What tells the changes that the live tables follow: binlog, incremental or delta; None for bulk."""
+        feed = self.data.extraction.strategy.feed
+        return "binlog" if self.strategy.types.data.streams else type(feed).__name__.lower() if feed else None
+
+    @property
+    def checkpoint_table(self) -> str | None:
+        """The table of the target schema that says how far it follows the source; None where it does not."""
+        types = self.strategy.types.data
+        return types.incremental.checkpoint_table if types.follows else None
+
+    @property
+    def pass_interval(self) -> int:
+        """Milliseconds between two passes of strategy incremental."""
+        return self._of_passes("interval")
+
+    @property
+    def pass_rows(self) -> int:
+        """Rows that a pass of strategy incremental asks for at a time."""
+        return self._of_passes("batch_size")
+
+    def _of_passes(self, key: str) -> int:
+        """Return the smallest number that is said for a key of passes; what the feed means where none is."""
+        feed = self.data.extraction.strategy.feed
+        assert feed is not None
+        said = [part for part in (feed, self.strategy.types.data.incremental) if key in part.model_fields_set]
+        return min(int(getattr(part, key)) for part in said or [feed])
 
     @property
     def source_access(self) -> Source | SourceLogin:

@@ -17,7 +17,6 @@ from cutover.spec.base import (
     Identifier,
     Many,
     Milliseconds,
-    NotYet,
     Part,
     UnbuiltPart,
     UnbuiltSwitch,
@@ -152,14 +151,20 @@ class Bulk(Part):
     max_retries: Annotated[int, Field(ge=0)] = 3
 
 
-class Incremental(UnbuiltPart):
-    """Repeated passes from checkpoints."""
+class Incremental(Part):
+    """Repeated passes: the live tables are brought up to date at intervals, from a checkpoint.
+
+    What tells the changes is data.extraction.strategy.incremental or delta. batchSize and interval mean what they
+    do there; where both say one, the smaller holds.
+    checkpointTable: the table of the target schema that says how far it follows the source.
+    resumeOnFailure: a pass that failed has changed nothing, and the next one begins where it began.
+    """
 
     enabled: bool = False
-    batch_size: Count | None = None
-    interval: Milliseconds | None = None
-    checkpoint_table: str | None = None
-    resume_on_failure: bool | None = None
+    batch_size: Count = 1_000
+    interval: Milliseconds = 300_000
+    checkpoint_table: Identifier = "migration_checkpoints"
+    resume_on_failure: AlwaysTrue = True
 
 
 class Streaming(Part):
@@ -183,27 +188,30 @@ class DataType(Part):
     """How the data migrates."""
 
     enabled: AlwaysTrue = True
-    strategy: Annotated[Literal["bulk", "streaming"], NotYet("incremental")] = "bulk"
+    strategy: Literal["bulk", "incremental", "streaming"] = "bulk"
     bulk: Bulk = Field(default_factory=Bulk)
-    incremental: Incremental | None = None
+    incremental: Incremental = Field(default_factory=Incremental)
     streaming: Streaming = Field(default_factory=Streaming)
 
     @model_validator(mode="after")
     def _says_one_thing(self) -> DataType:
-        said, streams = self.streaming.model_fields_set, self.strategy == "streaming"
-        if "enabled" in said and self.streaming.enabled is not streams:
-            word = str(self.streaming.enabled).lower()
-            raise refusal(("streaming.enabled", f"is {word}, and strategy says {self.strategy}"))
-        if said and "enabled" not in said and not streams:
-            raise refusal(
-                ("streaming", f"has no effect with strategy {self.strategy}; say enabled: false, or remove it")
-            )
+        for name, part in (("incremental", self.incremental), ("streaming", self.streaming)):
+            said, chosen = part.model_fields_set, self.strategy == name
+            if "enabled" in said and part.enabled is not chosen:
+                raise refusal((f"{name}.enabled", f"is {str(part.enabled).lower()}, and strategy says {self.strategy}"))
+            if said and "enabled" not in said and not chosen:
+                raise refusal((name, f"has no effect with strategy {self.strategy}; say enabled: false, or remove it"))
         return self
 
     @property
     def streams(self) -> bool:
-        """Whether the target follows the source's changes."""
+        """Whether the target follows the source's changes as they happen."""
         return self.strategy == "streaming"
+
+    @property
+    def follows(self) -> bool:
+        """Whether the target goes on following the source once it is live."""
+        return self.strategy != "bulk"
 
 
 class Types(Part):

@@ -22,7 +22,7 @@ from cutover.schema.model import Schema
 from cutover.schema.profile import profile
 from cutover.schema.rehearse import rehearse
 from cutover.schema.target import Movable
-from cutover.steps import follow, history, versions
+from cutover.steps import feeds, history, versions
 from cutover.steps.context import Run
 from cutover.verify import suites
 
@@ -72,8 +72,8 @@ def preflight_servers(run: Run) -> None:
             problem = error
         except PreflightError as error:
             findings += error.findings
-    if not findings and problem is None and run.spec.strategy.types.data.streams:
-        findings += follow.findings(run)
+    if not findings and problem is None and run.spec.strategy.types.data.follows:
+        findings += feeds.findings(run)
     if findings:
         raise PreflightError([*findings, *([str(problem)] if problem else [])])
     if problem:

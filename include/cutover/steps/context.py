@@ -135,6 +135,12 @@ class Run:
         )
 
     @property
+    def follow_rows(self) -> int:
+        """Rows that are asked for at a time when what changed is read anew."""
+        incremental = self.spec.strategy.types.data.strategy == "incremental"
+        return min(self.batch_rows, self.spec.pass_rows) if incremental else self.batch_rows
+
+    @property
     def max_errors(self) -> int:
         """How many refused rows are too many."""
         given = self.params.max_errors

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
 from cutover.data.sync import binlog, checkpoint
 from cutover.data.sync.apply import Applied, Place, apply
-from cutover.data.sync.changes import Changes, Followed, followed
-from cutover.data.sync.snapshot import snapshot
+from cutover.data.sync.changes import Changes
+from cutover.data.sync.checkpoint import Mark
+from cutover.data.sync.feed import Feed
 from cutover.dialects import postgresql
-from cutover.errors import DataError, PreflightError, TransientError, VerificationError
+from cutover.errors import PreflightError, TransientError, VerificationError
 from cutover.plan import Plan
-from cutover.steps import history
+from cutover.steps import feeds, history
 from cutover.steps.context import Run
 
-FEED = "binlog"
 # A run has caught up when a round brings no more than this; the comparison afterwards asks again.
 FEW = 100
 ROUNDS = 50
@@ -46,17 +46,20 @@ class Follower:
     made_by: str
 
     @cached_property
-    def followed(self) -> dict[str, Followed]:
-        """What is followed, by source table."""
-        return {
-            table.route.source: followed(table.route, self.plan.source.table(table.route.source))
-            for table in self.plan.tables
-        }
+    def feed(self) -> Feed:
+        """What tells the changes."""
+        return feeds.feed_for(self.run, self.plan, self.schema)
 
     @property
-    def place(self) -> Place:
-        """Where changes go."""
-        return Place(self.run.target, self.schema, self.plan.tables, FEED)
+    def mark(self) -> Mark:
+        """Where it is told how far the schema follows."""
+        assert self.plan.checkpoint is not None
+        return Mark(self.schema, self.plan.checkpoint, self.feed.name)
+
+    def begin(self) -> None:
+        """Note where the source stands, before any row is read."""
+        with postgresql.session(self.run.target) as connection:
+            checkpoint.create(connection, self.mark, self.feed.position())
 
     def since(self) -> str:
         """Return up to where the schema follows the source.
@@ -64,46 +67,37 @@ class Follower:
         Raises:
             PreflightError: it does not follow it.
         """
-        with postgresql.session(self.run.target) as connection:
-            known = checkpoint.read(connection, self.schema, FEED)
+        known = None
+        if self.plan.follows:
+            with postgresql.session(self.run.target) as connection:
+                known = checkpoint.read(connection, self.mark)
         if known is None:
             raise PreflightError(
-                [f"schema {self.schema} of {self.run.target} follows nothing: no run with strategy streaming made it"]
+                [
+                    f"schema {self.schema} of {self.run.target} does not follow {self.feed.name}: no run with that "
+                    "strategy made it"
+                ]
             )
         return known.position
 
     def flush(self, limit: int) -> Flushed:
-        """Apply one batch: up to ``limit`` changes and the end of their transaction, or all there are.
+        """Apply one batch: up to ``limit`` changes, and those that belong to them, or all there are.
 
         Raises:
             DataError: a rule refuses rows, and errorHandling does not say skip; nothing was changed.
             TransientError: a connection was lost; nothing was changed.
             DriftError: the schema of a followed table changed.
         """
-        run = self.run
-        since, before = self.since(), self._now()
-        with snapshot(run.source) as source:
-            # The snapshot was taken between the two: what changed up to the second is read in it, and told of again.
-            after = self._now()
-            changes = binlog.changes(run.source, self.followed, since, after, limit)
-            if changes.statement is not None:
-                raise PreflightError(
-                    [f"the binary log has a statement in place of rows: {changes.statement}. Set binlog_format to ROW"]
-                )
-            if changes.complete:
-                changes.position = max(since, before, key=binlog.order)
+        run, since = self.run, self.since()
+        with self.feed.tell(since, limit) as (source, changes):
             if changes.empty and changes.position == since:
                 return Flushed(0, 0, since, 0, complete=True)
-            skips = run.spec.strategy.types.data.streaming.error_handling == "skip"
-            done = apply(source, self.place, self.followed, changes, run.batch_rows, refuse=not skips)
+            types = run.spec.strategy.types.data
+            skips = types.streams and types.streaming.error_handling == "skip"
+            place = Place(run.target, self.mark, self.plan.tables)
+            done = apply(source, place, feeds.tables(self.plan), changes, run.follow_rows, refuse=not skips)
         refused = self._note(changes, done)
         return Flushed(changes.events, done.rows, changes.position, refused, changes.complete)
-
-    def _now(self) -> str:
-        found = binlog.position(self.run.source)
-        if found is None:
-            raise PreflightError([f"{self.run.source} does not tell where its binary log stands"])
-        return found
 
     def _note(self, changes: Changes, done: Applied) -> int:
         refused = [(table, reject) for table, rejects in done.rejects.items() for reject in rejects]
@@ -118,29 +112,13 @@ class Follower:
         return len(refused)
 
 
-def begin(run: Run, position: str) -> None:
-    """Let the run's shadow schema follow the source from a position on, before any row is read."""
-    with postgresql.session(run.target) as connection:
-        checkpoint.create(connection, run.shadow, FEED, position)
+def begin(run: Run) -> None:
+    """Let the run's shadow schema follow the source from here on, before any row is read.
 
-
-def findings(run: Run) -> list[str]:
-    """Say what keeps the source from being followed: its settings and rights, the target's rights, or the spec."""
-    found = binlog.unfit(run.source)
-    with postgresql.session(run.target) as connection:
-        try:
-            with connection.transaction(force_rollback=True):
-                connection.execute("SET LOCAL session_replication_role = replica")
-        except Exception:  # whatever the reason, the cure is the same
-            found.append(
-                f"{run.target.user} may not set session_replication_role on {run.target}, without which foreign keys "
-                "and triggers would act on what is applied: GRANT SET ON PARAMETER session_replication_role TO it"
-            )
-    if run.spec.data.transformation.cleaning.duplicates is not None:
-        found.append(
-            "duplicateRemoval decides over whole tables, and cannot be followed row by row; remove one of the two"
-        )
-    return found
+    Raises:
+        PreflightError: the source does not tell where it stands.
+    """
+    Follower(run, run.plan, run.shadow, run.id).begin()
 
 
 def catch_up(run: Run) -> None:
@@ -156,16 +134,6 @@ def catch_up(run: Run) -> None:
         detail |= _until_few(run, Follower(run.beside_others(), run.plan, run.shadow, run.id))
 
 
-def refuse_set_aside(tables: Iterable[str]) -> None:
-    """Refuse rows that were set aside after the load: their later changes would bring them back.
-
-    Raises:
-        DataError: there are some.
-    """
-    if named := ", ".join(sorted(set(tables))):
-        raise DataError(f"rows of {named} were set aside, and a stream would bring them back: mend them in the source")
-
-
 def _until_few(run: Run, follower: Follower) -> dict[str, object]:
     changes = rows = 0
     limit = run.spec.strategy.types.data.streaming.buffer_size
@@ -173,7 +141,8 @@ def _until_few(run: Run, follower: Follower) -> dict[str, object]:
         run.check_time()
         done = follower.flush(max(limit, 100_000))
         changes, rows = changes + done.changes, rows + done.rows
-        if done.complete and done.changes <= FEW:
+        # A pass is all there was; what came after the last change of a log is told by a new look alone.
+        if done.complete and (done.changes <= FEW or not run.spec.strategy.types.data.streams):
             return {"changes": changes, "rows": rows, "position": done.position}
     raise TransientError(f"after {ROUNDS} rounds and {changes} changes the source is still ahead")
 
@@ -196,9 +165,8 @@ def refuse_moved_source(run: Run) -> str | None:
         return None
     if unfit := binlog.unfit(run.source):
         return unfit[0]
-    tables = Follower(run, run.plan, run.shadow, run.id).followed
     try:
-        changes = binlog.changes(run.source, tables, before, now, ENOUGH)
+        changes = binlog.changes(run.source, feeds.tables(run.plan), before, now, ENOUGH)
     except PreflightError as error:
         return str(error)
     if changes.empty:
@@ -223,14 +191,39 @@ def live(run: Run) -> Follower:
     return Follower(run.beside_others(), Plan.from_json(planned.detail["plan"]), run.live, run_id)
 
 
+def _refuse_other_strategy(run: Run, wanted: str) -> None:
+    chosen = run.spec.strategy.types.data.strategy
+    if chosen != wanted:
+        known = {"streaming": "cutover stream follows it", "incremental": "cutover sync brings what changed"}
+        cure = known.get(chosen, "nothing follows its source")
+        raise PreflightError([f"{run.spec.name}: strategy.types.data.strategy is {chosen}, not {wanted}: {cure}"])
+
+
+def sync(run: Run) -> Flushed:
+    """Bring the live tables up to date once; return what that took.
+
+    Raises:
+        PreflightError: the spec's strategy is another.
+        DataError: a rule refuses a changed row.
+        TransientError: a server could not be reached. In each case nothing was changed.
+    """
+    _refuse_other_strategy(run, "incremental")
+    with run.step("sync", guarded=False) as detail:
+        done = live(run).flush(0)
+        detail |= {"changes": done.changes, "rows": done.rows, "position": done.position}
+    return done
+
+
 def stream(run: Run, goes_on: Callable[[Flushed], bool]) -> None:
     """Let the live tables follow the source, batch by batch, as long as ``goes_on`` says so.
 
     Raises:
+        PreflightError: the spec's strategy is another.
         DataError: a rule refuses a changed row, and errorHandling does not say skip.
         DriftError: the schema of a followed table changed.
         TransientError: a server could not be reached, too often in a row.
     """
+    _refuse_other_strategy(run, "streaming")
     settings = run.spec.strategy.types.data.streaming
     bulk = run.spec.strategy.types.data.bulk
     attempts = 1 if settings.error_handling == "fail" else 1 + bulk.max_retries

@@ -20,7 +20,7 @@ from cutover.dialects import postgresql
 from cutover.errors import DataError, DriftError, TerminalError, TransientError
 from cutover.route import Chunk
 from cutover.schema import ddl, inspect_mysql_sequences, sequences
-from cutover.steps import follow
+from cutover.steps import feeds, follow
 from cutover.steps.check import inspect_both
 from cutover.steps.context import Run
 
@@ -58,7 +58,7 @@ def create_schema(run: Run) -> None:
                 raise DriftError(side, changes)
         shadow.create(run.target, run.shadow, run.plan.first, ddl.create_tables(run.plan.tables))
         if run.plan.follows:
-            follow.begin(run, str((run.finished("preflight") or {})["binlog"]))
+            follow.begin(run)
         detail["schema"] = run.shadow
 
 
@@ -215,7 +215,8 @@ def finish_schema(run: Run) -> None:
         if missing:
             raise TransientError(f"{len(missing)} chunks are not loaded: {', '.join(missing[:5])}")
         limits = (run.max_errors, run.spec.data.loading.options.error_handling.error_threshold)
-        finish.enforce_limits(finish.counts(target, schema), *limits)
+        loaded = finish.counts(target, schema)
+        finish.enforce_limits(loaded, *limits)
         settings = run.spec.schema_.settings
         removed = [r for table in plan.tables for r in finish.remove_duplicates(target, schema, table)]
         builders = target.at_most(INDEX_BUILDERS if settings.indexes.parallel_index_creation else 1)
@@ -240,7 +241,7 @@ def finish_schema(run: Run) -> None:
                 removed += [orphans] if orphans else []
         record_rejects(run)
         if plan.follows:
-            follow.refuse_set_aside(entry.table for entry in removed)
+            feeds.refuse_left_out(run, (r.table for r in removed), (count.table for count in loaded if count.errors))
         finish.enforce_limits(finish.counts(target, schema), *limits)
         # Anew: the rows may have been read long after the plan was made.
         counting = sequences.going_on(plan.sequences, inspect_mysql_sequences.read(run.source))

@@ -24,6 +24,11 @@ OWN_KEYS = {  # Cutover's, not the requirement's
     *("data.transformation.cleaning.zeroDates", "schema.settings.tables.columns.ignoreCase"),
     "schema.settings.tables.identifiers",
     "data.transformation.phoneRegion",
+    *(
+        f"data.extraction.strategy.{feed}.{key}"
+        for feed in ("incremental", "delta")
+        for key in ("overlap", "compareKeys")
+    ),
     *(f"data.transformation.mapping.{key}" for key in ("unmappedValues", "unmappedDefaults")),
     "data.transformation.cleaning.nullHandling.columns",
     *(f"data.transformation.cleaning.dataValidation.{key}" for key in ("dateRange.from", "dateRange.to")),
@@ -161,11 +166,11 @@ def test_saying_no_to_what_is_unbuilt_is_accepted(key: str) -> None:
 
 
 def test_a_switched_off_unbuilt_part_may_keep_its_keys() -> None:
-    off = {"enabled": False, "deltaTable": "delta_log", "interval": "1m"}
-    spec = _spec("data.extraction.strategy.delta.enabled", False)
-    _set(spec, "data.extraction.strategy.delta", off)
-    assert _load(spec).data.extraction.strategy.delta is not None
-    _set(spec, "data.extraction.strategy.delta", {"deltaTabel": "x", "batchSize": "many"})
+    off = {"enabled": False, "zeroDowntime": True, "monitoring": False}
+    spec = _spec("strategy.execution.modes.production.enabled", False)
+    _set(spec, "strategy.execution.modes.production", off)
+    assert _load(spec).strategy.execution.modes.production is not None
+    _set(spec, "strategy.execution.modes.production", {"zeroDowntme": True, "monitoring": "much"})
     with pytest.raises(SpecError) as caught:
         _load(spec)
     assert len(caught.value.problems) == 2

@@ -12,6 +12,7 @@ import pyarrow as pa
 from cutover.data.load import checked, load_schema
 from cutover.data.sync import checkpoint, snapshot
 from cutover.data.sync.changes import Changes, Followed, Key
+from cutover.data.sync.checkpoint import Mark
 from cutover.data.transform import Reject, Tally, transform
 from cutover.dialects import postgresql
 from cutover.dialects.endpoint import Endpoint
@@ -33,12 +34,16 @@ class Applied:
 
 @dataclass(frozen=True)
 class Place:
-    """Where changes go: the tables of a schema that follows a feed."""
+    """Where changes go: the tables of a schema that follows a feed, as its checkpoint tells."""
 
     target: Endpoint
-    schema: str
+    checkpoint: Mark
     tables: Sequence[TargetTable]
-    feed: str
+
+    @property
+    def schema(self) -> str:
+        """The schema of the tables, and of the checkpoint."""
+        return self.checkpoint.schema
 
 
 def apply(
@@ -55,7 +60,7 @@ def apply(
         place: where the changes go.
         followed: what is followed, by source table.
         changes: the rows that changed.
-        batch_rows: rows in memory at a time, of tables that are read whole.
+        batch_rows: rows asked for at a time.
         refuse: whether a row that a rule refuses is an error; otherwise it is left out and told.
 
     Raises:
@@ -68,7 +73,7 @@ def apply(
         postgresql.explained(place.target, "applying changes"),
         closing(connection.cursor()) as cursor,
     ):
-        if checkpoint.locked(cursor, place.schema, place.feed) != changes.since:
+        if checkpoint.locked(cursor, place.checkpoint) != changes.since:
             raise TransientError(f"somebody else has moved schema {place.schema} on meanwhile")
         cursor.execute("SET session_replication_role = replica")
         # ADBC looks for the table that it fills in the search path's first schema alone.
@@ -79,7 +84,7 @@ def apply(
             work.bring(table)
         if refuse and done.rejects:
             raise DataError(_refused(done.rejects))
-        checkpoint.move(cursor, place.schema, place.feed, changes.position, changes.events)
+        checkpoint.move(cursor, place.checkpoint, changes.position, changes.events)
         connection.commit()
     return done
 
@@ -114,8 +119,8 @@ class _Work:
         if route.source not in self.staged:
             self._empty(self._keys(route), route, route.key)
         self.staged.setdefault(route.source, set()).update(keys)
-        narrow = _keys_alone(route)
-        batches = snapshot.keys_as_read(self.source, table, sorted(keys, key=repr))
+        narrow = keys_alone(route)
+        batches = snapshot.keys_as_read(self.source, table, sorted(keys, key=repr), self.batch_rows)
         self._ingest(self._keys(route), narrow, transform(narrow, batches, Tally()))
 
     def _following(self, changed: Mapping[str, set[Key]]) -> dict[str, set[Key]]:
@@ -167,7 +172,9 @@ class _Work:
             self._exchange(table, snapshot.whole(self.source, self.followed[name], self.batch_rows), everything=True)
         elif name in self.staged:
             keys = sorted(self.staged[name], key=repr)
-            self._exchange(table, snapshot.rows(self.source, self.followed[name], keys), everything=False)
+            self._exchange(
+                table, snapshot.rows(self.source, self.followed[name], keys, self.batch_rows), everything=False
+            )
 
     def _exchange(self, table: TargetTable, batches: Iterator[pa.RecordBatch], *, everything: bool) -> None:
         route = table.route.loaded
@@ -220,7 +227,7 @@ def _alike(one: str, columns: Sequence[str], other: str, others: Sequence[str]) 
     return " AND ".join(f"{one}.{postgresql.quoted(a)} = {other}.{postgresql.quoted(b)}" for a, b in pairs)
 
 
-def _keys_alone(route: TableRoute) -> TableRoute:
+def keys_alone(route: TableRoute) -> TableRoute:
     """Return the route of the key's columns, of which no row is refused: a key that cannot be is not there."""
     columns = tuple(replace(route.column(name), may_lose=False, nullable=True) for name in route.key)
     return replace(route, columns=columns, where=None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 
 from cutover.route import TableRoute
@@ -14,6 +14,7 @@ from cutover.schema.model import Column, Table
 Value = int | str | bytes | Decimal | date | datetime
 Key = tuple[Value, ...]
 
+_SECONDS = re.compile(r"-?\d+(\.\d+)?")
 _BITS = {"tinyint": 8, "smallint": 16, "mediumint": 24, "int": 32, "bigint": 64}
 _TEXT = ("char", "varchar", "tinytext", "text", "mediumtext", "longtext")
 _BINARY = ("binary", "varbinary", "tinyblob", "blob", "mediumblob", "longblob")
@@ -42,6 +43,22 @@ class KeyColumn:
             return given + 2**self.bits if self.bits and given < 0 else given
         assert isinstance(given, str | bytes | Decimal | date)
         return given.ljust(self.length, b"\0") if isinstance(given, bytes) else given
+
+    def parsed(self, text: str) -> Value:
+        """Return the value that a log of changes, or :func:`key_texts`, has written as ``text``.
+
+        Raises:
+            ValueError: it is none.
+        """
+        if self.kind == "int":
+            return int(text)
+        if self.kind == "decimal":
+            return Decimal(text)
+        if self.kind == "binary":
+            return bytes.fromhex(text)
+        if self.kind == "moment" and _SECONDS.fullmatch(text):
+            return datetime(1970, 1, 1) + timedelta(microseconds=int(Decimal(text) * 1_000_000))
+        return text.removesuffix("Z") if self.kind == "moment" else text
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,14 @@ from psycopg import sql
 
 from cutover.dialects import postgresql
 
-TABLE = "migration_checkpoints"
+
+@dataclass(frozen=True)
+class Mark:
+    """Where a checkpoint is: the schema that follows ``feed``, and the table in it that says how far."""
+
+    schema: str
+    table: str
+    feed: str
 
 
 @dataclass(frozen=True)
@@ -24,9 +31,9 @@ class Checkpoint:
     applied_at: datetime
 
 
-def create(connection: psycopg.Connection, schema: str, feed: str, position: str) -> None:
+def create(connection: psycopg.Connection, mark: Mark, position: str) -> None:
     """Begin to follow: make the table where it is not there, and note the position that the load began at."""
-    where = sql.Identifier(schema, TABLE)
+    where = sql.Identifier(mark.schema, mark.table)
     connection.execute(
         sql.SQL(
             "CREATE TABLE IF NOT EXISTS {} (feed text PRIMARY KEY, position text NOT NULL, changes bigint NOT NULL, "
@@ -34,32 +41,32 @@ def create(connection: psycopg.Connection, schema: str, feed: str, position: str
         ).format(where)
     )
     connection.execute(
-        sql.SQL("INSERT INTO {} VALUES (%s, %s, 0, now()) ON CONFLICT DO NOTHING").format(where), (feed, position)
+        sql.SQL("INSERT INTO {} VALUES (%s, %s, 0, now()) ON CONFLICT DO NOTHING").format(where), (mark.feed, position)
     )
 
 
-def read(connection: psycopg.Connection, schema: str, feed: str) -> Checkpoint | None:
+def read(connection: psycopg.Connection, mark: Mark) -> Checkpoint | None:
     """Return how far the schema follows the feed, or None where it does not."""
-    there = connection.execute("SELECT to_regclass(%s)", (postgresql.quoted(schema, TABLE),)).fetchone()
+    there = connection.execute("SELECT to_regclass(%s)", (postgresql.quoted(mark.schema, mark.table),)).fetchone()
     if there is None or there[0] is None:
         return None
     query = sql.SQL("SELECT feed, position, changes, applied_at FROM {} WHERE feed = %s")
-    row = connection.execute(query.format(sql.Identifier(schema, TABLE)), (feed,)).fetchone()
+    row = connection.execute(query.format(sql.Identifier(mark.schema, mark.table)), (mark.feed,)).fetchone()
     return None if row is None else Checkpoint(*row)
 
 
-def locked(cursor: Any, schema: str, feed: str) -> str:
+def locked(cursor: Any, mark: Mark) -> str:
     """Return the position, which no other transaction moves until this one, of an ADBC cursor, ends."""
-    name = postgresql.quoted(schema, TABLE)
-    cursor.execute(f"SELECT position FROM {name} WHERE feed = $1 FOR UPDATE", (feed,))  # noqa: S608
+    name = postgresql.quoted(mark.schema, mark.table)
+    cursor.execute(f"SELECT position FROM {name} WHERE feed = $1 FOR UPDATE", (mark.feed,))  # noqa: S608
     row = cursor.fetchone()
     return "" if row is None else str(row[0])
 
 
-def move(cursor: Any, schema: str, feed: str, position: str, changes: int) -> None:
+def move(cursor: Any, mark: Mark, position: str, changes: int) -> None:
     """Move a checkpoint on, in an ADBC cursor's transaction."""
-    name = postgresql.quoted(schema, TABLE)
+    name = postgresql.quoted(mark.schema, mark.table)
     cursor.execute(
         f"UPDATE {name} SET position = $1, changes = changes + $2, applied_at = now() WHERE feed = $3",  # noqa: S608
-        (position, changes, feed),
+        (position, changes, mark.feed),
     )

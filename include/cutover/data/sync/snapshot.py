@@ -14,7 +14,7 @@ from cutover.data.sync.changes import Followed, Key, KeyColumn
 from cutover.dialects import mysql
 from cutover.dialects.endpoint import Endpoint
 
-# So many keys are asked for in one statement.
+# No more keys are asked for in one statement.
 KEYS = 1000
 
 
@@ -32,10 +32,10 @@ def snapshot(source: Endpoint) -> Iterator[Any]:
         yield connection
 
 
-def rows(connection: Any, table: Followed, keys: Sequence[Key]) -> Iterator[pa.RecordBatch]:
+def rows(connection: Any, table: Followed, keys: Sequence[Key], at_once: int) -> Iterator[pa.RecordBatch]:
     """Yield the rows that have one of the keys, with the columns of :func:`cutover.data.extract.source_columns`."""
-    for chosen, values in _chosen(table.key, keys):
-        yield from _read(connection, table, chosen, values)
+    for chosen, values in _chosen(table.key, keys, at_once):
+        yield from _read(connection, table, at_once, chosen, values)
 
 
 def referring(connection: Any, table: Followed, columns: Sequence[KeyColumn], keys: Sequence[Key]) -> Iterator[Key]:
@@ -47,35 +47,39 @@ def referring(connection: Any, table: Followed, columns: Sequence[KeyColumn], ke
             yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)
 
 
-def _chosen(columns: Sequence[KeyColumn], keys: Sequence[Key]) -> Iterator[tuple[str, list[object]]]:
+def _chosen(
+    columns: Sequence[KeyColumn], keys: Sequence[Key], at_once: int = KEYS
+) -> Iterator[tuple[str, list[object]]]:
     """Yield conditions, with the values of their parameters, that rows with one of the keys meet."""
     names = [mysql.quoted(column.name) for column in columns]
     left = names[0] if len(names) == 1 else f"({', '.join(names)})"
-    for start in range(0, len(keys), KEYS):
-        some = keys[start : start + KEYS]
+    step = min(at_once, KEYS)
+    for start in range(0, len(keys), step):
+        some = keys[start : start + step]
         yield f"{left} IN ({', '.join([_tuple(columns)] * len(some))})", [value for key in some for value in key]
 
 
 def whole(connection: Any, table: Followed, batch_rows: int) -> Iterator[pa.RecordBatch]:
     """Yield every row of a table."""
-    yield from _read(connection, table, None, (), batch_rows)
+    yield from _read(connection, table, batch_rows)
 
 
-def keys_as_read(connection: Any, table: Followed, keys: Sequence[Key]) -> Iterator[pa.RecordBatch]:
+def keys_as_read(connection: Any, table: Followed, keys: Sequence[Key], at_once: int) -> Iterator[pa.RecordBatch]:
     """Yield keys as the source would give them in the key's columns, whether or not it has such rows."""
     columns = [table.route.column(name) for name in table.route.key]
-    for start in range(0, len(keys), KEYS):
-        some = keys[start : start + KEYS]
+    step = min(at_once, KEYS)
+    for start in range(0, len(keys), step):
+        some = keys[start : start + step]
         named = ", ".join(f"{_literal(c)} AS {mysql.quoted(c.name)}" for c in table.key)
         derived = " UNION ALL ".join([f"SELECT {named}"] * len(some))
         reads = ", ".join(f"{column.read} AS c{position}" for position, column in enumerate(columns))
         values = [value for key in some for value in key]
         statement = f"SELECT {reads} FROM ({derived}) AS given"  # noqa: S608
-        yield from mysql.batches(connection, statement, KEYS, values)
+        yield from mysql.batches(connection, statement, step, values)
 
 
 def _read(
-    connection: Any, table: Followed, chosen: str | None, values: Sequence[object], batch_rows: int = KEYS
+    connection: Any, table: Followed, batch_rows: int, chosen: str | None = None, values: Sequence[object] = ()
 ) -> Iterator[pa.RecordBatch]:
     statement = mysql.select(table.route.source, source_columns(table.route), table.route.where)
     if chosen is not None:
