@@ -10,6 +10,7 @@
     │   ├── DriftError           a schema changed after the plan was made
     │   ├── UnsupportedTypeError a column's type has no translation
     │   ├── DataError            rows were refused beyond the allowed number
+    │   │   └── RefusedRowsError the target itself refuses rows
     │   ├── VerificationError    source and target differ
     │   └── RollbackError        the way back itself failed
     └── TransientError           a connection, lock or server failed; the same call may succeed later
@@ -91,6 +92,10 @@ class UnsupportedTypeError(TerminalError):
 
 class DataError(TerminalError):
     """More rows were refused than the spec allows."""
+
+
+class RefusedRowsError(DataError):
+    """The target refuses rows that were sent to it; which ones is not known yet."""
 
 
 class VerificationError(TerminalError):

@@ -41,7 +41,8 @@ def station(mysql_server: Server, pg_server: Server, slack: Slack) -> Iterator[S
         spec("cell_changed", slack="slack_dead"),
         spec("no_way_back"),
         spec("killed", retries=1, slack="slack_dead", on_success=True),
-        spec("flowing", streaming=True),
+        spec("flowing", strategy="streaming"),
+        spec("passing", strategy="incremental"),
     ]
     with tempfile.TemporaryDirectory(prefix="cutover-station-") as name:
         folder = Path(name)

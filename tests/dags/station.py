@@ -253,7 +253,7 @@ def spec(
     retries: int = 0,
     slack: str = "slack_default",
     on_success: bool = False,
-    streaming: bool = False,
+    strategy: str = "bulk",
 ) -> dict[str, Any]:
     """A migration of the small source, as its YAML would hold it."""
     bulk = {"batchSize": 1000, "parallelWorkers": TABLES, "retryOnFailure": retries > 0, "maxRetries": retries}
@@ -261,9 +261,12 @@ def spec(
         "maintenanceWindow": {**window, "enabled": True} if window else {"enabled": False},
         "automated": {"enabled": schedule is not None, **({"schedule": schedule} if schedule else {})},
     }
-    data: dict[str, Any] = {"bulk": bulk}
-    if streaming:
-        data |= {"strategy": "streaming", "streaming": {"flushInterval": 200}}
+    data: dict[str, Any] = {"bulk": bulk, "strategy": strategy}
+    extraction: dict[str, Any] = {"full": {"maxParallelWorkers": TABLES}}
+    if strategy == "streaming":
+        data["streaming"] = {"flushInterval": 200}
+    if strategy == "incremental":
+        extraction["incremental"] = {"enabled": True, "lastSyncColumn": "seen", "interval": "5s"}
     return {
         "name": name,
         "description": f"The museum's visitors, {name}",
@@ -271,7 +274,7 @@ def spec(
         "target": {"connection": name, "schema": "public"},
         "strategy": {"types": {"data": data}, "planning": {"scheduling": scheduling}},
         "data": {
-            "extraction": {"strategy": {"full": {"maxParallelWorkers": TABLES}}},
+            "extraction": {"strategy": extraction},
             "loading": {"strategy": {"bulk": {"maxParallelWorkers": TABLES}}},
             "transformation": {
                 "mapping": {

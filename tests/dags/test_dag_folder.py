@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -98,16 +99,23 @@ def test_a_small_pool_limits_tasks_and_proves_one_thing_after_the_other(bag: Dag
     assert [at_once[name] for name in ("chunks.extract", "chunks.load", "validate.rows")] == [3, 2, 2]
 
 
-def test_a_migration_that_streams_catches_up_and_has_a_dag_that_goes_on(tmp_path: Path) -> None:
-    write(tmp_path, [spec("flowing", streaming=True)])
+@pytest.mark.parametrize(
+    ("strategy", "other", "task", "interval"),
+    [("streaming", "moving__stream", "stream", 60), ("incremental", "moving__incremental", "sync", 5)],
+)
+def test_a_migration_that_follows_its_source_catches_up_and_has_a_dag_that_goes_on(
+    tmp_path: Path, strategy: str, other: str, task: str, interval: int
+) -> None:
+    write(tmp_path, [spec("moving", strategy=strategy)])
     bag = parse(tmp_path)
-    assert sorted(bag.dags) == ["flowing", "flowing__stream"]
-    shape = {task.task_id: task.downstream_task_ids for task in bag.dags["flowing"].tasks}
+    assert sorted(bag.dags) == ["moving", other]
+    shape = {task.task_id: task.downstream_task_ids for task in bag.dags["moving"].tasks}
     assert shape == SHAPE | {
         "chunks.load": {"catch_up", "rollback_gate"},
         "catch_up": {"finish_schema", "rollback_gate"},
     }
-    assert [task.task_id for task in bag.dags["flowing__stream"].tasks] == ["stream"]
+    assert [task.task_id for task in bag.dags[other].tasks] == [task]
+    assert bag.dags[other].schedule == timedelta(seconds=interval)
 
 
 def test_end_is_the_only_leaf_so_that_a_rollback_never_turns_a_run_green(bag: DagBag) -> None:

@@ -323,13 +323,20 @@ def test_no_password_is_written_anywhere(station: Station) -> None:
     assert not any(secret in text for text in station.slack.texts for secret in secrets)
 
 
-def test_live_tables_follow_their_source(station: Station) -> None:
-    run_id = station.start("flowing")
-    assert station.finish("flowing", run_id) == "success"
-    target = station.target("flowing")
+@pytest.mark.parametrize(
+    ("name", "other"),
+    [
+        ("flowing", "flowing__stream"),
+        pytest.param("passing", "passing__incremental", marks=pytest.mark.slow),
+    ],
+)
+def test_live_tables_follow_their_source(station: Station, name: str, other: str) -> None:
+    run_id = station.start(name)
+    assert station.finish(name, run_id) == "success"
+    target = station.target(name)
     assert_everything_arrived(target)
     # Its runs begin by themselves, once it is not paused.
-    station.airflow.wait_for_dag("flowing__stream")
+    station.airflow.wait_for_dag(other)
     login = {"host": station.source.host, "port": station.source.port, "user": station.source.user}
     with closing(
         MySQLdb.connect(**login, password=station.source.password, database=station.source.name, autocommit=True)

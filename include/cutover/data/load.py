@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from cutover.data.recover import ingest
 from cutover.data.transform import Tally, target_schema
 from cutover.dialects import postgresql
 from cutover.dialects.endpoint import Endpoint
@@ -51,6 +52,7 @@ def load(
     chunk: Chunk,
     batches: Iterable[pa.RecordBatch],
     tally: Tally,
+    recover: int | None = None,
 ) -> Marker:
     """Copy a chunk's rows and return its marker; a chunk that was loaded before is left as it is.
 
@@ -61,6 +63,8 @@ def load(
         chunk: the piece of it.
         batches: transformed batches; consumed only when the chunk is not loaded yet.
         tally: complete once ``batches`` is consumed; its rejects are written too.
+        recover: load what can be loaded, and reject rows that the target refuses, up to so many; where it is None
+            the target's first refusal ends this.
 
     Raises:
         TransientError: the connection was lost, the server ran out of something, or another worker
@@ -84,12 +88,11 @@ def load(
         if row is not None:
             read, loaded, size, rejected, altered = row
             return Marker(read, loaded, size, rejected, tuple(tuple(entry) for entry in json.loads(altered)))
-        rows = cursor.adbc_ingest(
-            route.target,
-            pa.RecordBatchReader.from_batches(load_schema(route), checked(route, batches)),
-            mode="append",
-            db_schema_name=schema,
-        )
+        if recover is not None:
+            rows = ingest(cursor, schema, route, checked(route, batches), tally, recover)
+        else:
+            reader = pa.RecordBatchReader.from_batches(load_schema(route), checked(route, batches))
+            rows = cursor.adbc_ingest(route.target, reader, mode="append", db_schema_name=schema)
         if tally.rejects:
             cursor.adbc_ingest(REJECTS, _rejects(route, chunk, tally), mode="append", db_schema_name=schema)
         counted = tuple((*what, count) for what, count in sorted(tally.altered.items()))

@@ -20,10 +20,13 @@ from cutover.route import ColumnRoute, TableRoute
 
 @dataclass(frozen=True)
 class Reject:
-    """A row that was not loaded: its key in the source as JSON, the column, the reason, and whether by rule."""
+    """A row that was not loaded: its key in the source as JSON, the reason, and whether by rule.
+
+    ``column`` is None where the target has refused the row as a whole.
+    """
 
     key: str
-    column: str
+    column: str | None
     reason: str
     by_rule: bool = False
 
@@ -98,7 +101,7 @@ class _Passage:
         if self._refused is not None:
             new = pc.and_(new, pc.invert(self._refused))
         if pc.any(new).as_py():
-            keys = _keys(self._route, self._batch.filter(new))
+            keys = source_keys(self._route, self._batch.filter(new))
             self._tally.rejects += [Reject(k, column.target, outcome.reason, outcome.refused_by_rule) for k in keys]
             self._refused = new if self._refused is None else pc.or_(self._refused, new)
 
@@ -112,7 +115,7 @@ class _Passage:
         return made if kept is None else made.filter(kept)
 
 
-def _keys(route: TableRoute, rows: pa.RecordBatch) -> Iterator[str]:
+def source_keys(route: TableRoute, rows: pa.RecordBatch) -> Iterator[str]:
     """Yield each row's key in the source as JSON; a table without a key gives the whole row."""
     named = [
         (position, column.source)

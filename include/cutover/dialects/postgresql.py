@@ -18,7 +18,7 @@ from sqlalchemy.dialects import postgresql
 
 from cutover.dialects import pools
 from cutover.dialects.endpoint import Endpoint
-from cutover.errors import DataError, PreflightError, TerminalError, TransientError
+from cutover.errors import DataError, PreflightError, RefusedRowsError, TerminalError, TransientError
 
 _DIALECT: sa.Dialect = postgresql.dialect(paramstyle="named")  # type: ignore[no-untyped-call]
 # Class 08 is connection loss, 40 serialisation and deadlock, 53 out of resources, 55P03 lock
@@ -168,7 +168,7 @@ def find_extensions(connection: psycopg.Connection, schema: str) -> None:
 
 
 def _translated(endpoint: Endpoint, error: psycopg.Error) -> Exception:
-    text = f"{endpoint}: {_first_line(error)}"
+    text = f"{endpoint}: {first_line(error)}"
     # A refused login comes without an SQLSTATE, in the words of libpq.
     if "authentication failed" in text or "no password supplied" in text:
         return PreflightError([f"{text}; check the user and password"])
@@ -198,7 +198,7 @@ def arrow_connection(endpoint: Endpoint) -> Iterator[Any]:
     try:
         connection = pools.patient(endpoint, lambda: dbapi.connect(uri), full)
     except dbapi.Error as error:
-        raise TransientError(f"connecting to {endpoint}: {_first_line(error)}") from None
+        raise TransientError(f"connecting to {endpoint}: {first_line(error)}") from None
     try:
         yield connection
     finally:
@@ -211,7 +211,7 @@ def explained(endpoint: Endpoint, doing: str) -> Iterator[None]:
 
     Raises:
         TransientError: trying again may help.
-        DataError: the server refused a value.
+        RefusedRowsError: the server refused a value.
         PreflightError: it refused something else.
     """
     from adbc_driver_postgresql import dbapi
@@ -219,16 +219,21 @@ def explained(endpoint: Endpoint, doing: str) -> Iterator[None]:
     try:
         yield
     except dbapi.Error as error:
-        text = f"{doing} on {endpoint}: {_first_line(error)}"
+        text = f"{doing} on {endpoint}: {first_line(error)}"
         if transient(error.sqlstate):
             raise TransientError(text) from None
-        # Class 22 is a data exception, 23 an integrity constraint violation.
-        if (error.sqlstate or "")[:2] in ("22", "23"):
-            raise DataError(text) from None
+        if refuses_rows(error.sqlstate):
+            raise RefusedRowsError(text) from None
         raise PreflightError([text]) from None
 
 
-def _first_line(error: Exception) -> str:
+def refuses_rows(sqlstate: str | None) -> bool:
+    """Whether an error of this SQLSTATE is about the rows: a data exception, or an integrity constraint violation."""
+    return (sqlstate or "")[:2] in ("22", "23")
+
+
+def first_line(error: Exception) -> str:
+    """Return an error's words in one line of no more than 500 letters."""
     return " ".join(str(error).split())[:500]
 
 

@@ -15,7 +15,6 @@ from cutover.spec.base import (
     Part,
     Share,
     UnbuiltPart,
-    UnbuiltSwitch,
 )
 
 
@@ -74,11 +73,15 @@ class Performance(Part):
 
 
 class ErrorHandling(Part):
-    """How many refused rows (a number, and a share of a table's rows) end the run."""
+    """How many refused rows (a number, and a share of a table's rows) end the run.
+
+    errorRecovery: rows that the target itself refuses are found by halving their batch, rejected with the server's
+    words and counted, and the others are loaded; without it the first one ends the run.
+    """
 
     enabled: AlwaysTrue = True
     error_logging: AlwaysTrue = True
-    error_recovery: UnbuiltSwitch = None
+    error_recovery: bool = True
     max_errors: Annotated[int, Field(ge=0)] = 100
     error_threshold: Share = 0.01
 

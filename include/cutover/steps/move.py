@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -17,7 +17,7 @@ from cutover.data.extract import extract
 from cutover.data.load import ERROR, RULE, load
 from cutover.data.transform import Reject, Tally, target_schema, transform
 from cutover.dialects import postgresql
-from cutover.errors import DataError, DriftError, TerminalError, TransientError
+from cutover.errors import DataError, DriftError, RefusedRowsError, TerminalError, TransientError
 from cutover.route import Chunk
 from cutover.schema import ddl, inspect_mysql_sequences, sequences
 from cutover.steps import feeds, follow
@@ -118,8 +118,7 @@ def load_batch(run: Run, number: int) -> None:
             path = _staged(run, chunk, "transformed")
             if not path.exists() and _loaded_before(run, chunk):
                 continue
-            tally = _tally_in(json.loads(_tally_path(path).read_text()))
-            _load(run, chunk, stage.read(path), tally)
+            _load(run, chunk, partial(_kept, path))
             path.unlink()
             _tally_path(path).unlink()
 
@@ -130,9 +129,14 @@ def stream_chunk(run: Run, chunk: Chunk) -> None:
     Raises:
         As the three steps do.
     """
-    run, tally = run.beside_others(), Tally()
+    run = run.beside_others()
+
+    def transformed() -> tuple[Iterator[pa.RecordBatch], Tally]:
+        tally = Tally()
+        return transform(run.plan.loading(chunk), _read(run, chunk), tally), tally
+
     with run.noting_failure("load"):
-        _load(run, chunk, transform(run.plan.loading(chunk), _read(run, chunk), tally), tally)
+        _load(run, chunk, transformed)
 
 
 def _read(run: Run, chunk: Chunk) -> Iterator[pa.RecordBatch]:
@@ -149,10 +153,18 @@ def _read(run: Run, chunk: Chunk) -> Iterator[pa.RecordBatch]:
         yield batch
 
 
-def _load(run: Run, chunk: Chunk, batches: Iterator[pa.RecordBatch], tally: Tally) -> None:
+def _load(run: Run, chunk: Chunk, transformed: Callable[[], tuple[Iterator[pa.RecordBatch], Tally]]) -> None:
+    """Load a chunk; ``transformed`` begins it anew each time, for rows that are refused are looked for only then."""
     run.check_time()
     started = time.monotonic()
-    marker = load(run.target, run.shadow, run.plan.loading(chunk), chunk, batches, tally)
+    to = run.target, run.shadow, run.plan.loading(chunk), chunk
+    try:
+        marker = load(*to, *transformed())
+    except RefusedRowsError as error:
+        if not run.spec.data.loading.options.error_handling.error_recovery:
+            raise
+        run.record("recovering", chunk=chunk.name, cause=str(error))
+        marker = load(*to, *transformed(), recover=run.max_errors)
     # The marker is the truth: a crash between the commit and this event is mended by the next attempt.
     if not _loaded_before(run, chunk):
         run.record(
@@ -189,6 +201,10 @@ def _tally_path(path: Path) -> Path:
 
 def _keep(tally: Tally, path: Path) -> None:
     _tally_path(path).write_text(json.dumps(_tally_out(tally)))
+
+
+def _kept(path: Path) -> tuple[Iterator[pa.RecordBatch], Tally]:
+    return stage.read(path), _tally_in(json.loads(_tally_path(path).read_text()))
 
 
 def _tally_out(tally: Tally) -> dict[str, Any]:
