@@ -100,6 +100,9 @@ def run(
     allow_losses: Annotated[
         bool, typer.Option(help="go on when objects of the source cannot be carried; the report names them")
     ] = False,
+    allow_source_changes: Annotated[
+        bool, typer.Option(help="cut over though the source was written to during the run; the report names where")
+    ] = False,
     workers: Annotated[int | None, typer.Option(help="parallel workers")] = None,
     max_errors: Annotated[int | None, typer.Option(help="how many refused rows are too many")] = None,
     row_limit: Annotated[
@@ -124,6 +127,7 @@ def run(
             "workers": workers,
             "replace_target": replace_target,
             "allow_losses": allow_losses,
+            "allow_source_changes": allow_source_changes,
             "row_limit": row_limit,
         }
     )

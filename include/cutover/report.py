@@ -225,8 +225,8 @@ def _losses(report: Report, by_kind: Mapping[str, list[Event]]) -> None:
         report.notes += [f"{what}: {why}" for what, why in detail.get("not_validated", ())]
         report.losses += [f"{what}: {why}" for what, why in detail.get("left_out", ())]
         report.notes += detail.get("kept", ())
-        if unknown := detail.get("source_unknown"):
-            report.notes.append(f"whether the source stood still during the run is not known: {unknown}")
+        if moved := detail.get("source_moved"):
+            report.losses.append(moved)
         report.notes += [f"version {version} is applied" for version in detail.get("versions", ())]
         report.notes += [f"version {version} waits for cutover schema upgrade" for version in detail.get("waiting", ())]
         for view in detail.get("views", ()):

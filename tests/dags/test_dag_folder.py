@@ -156,6 +156,7 @@ def test_run_parameters_make_a_form(bag: DagBag) -> None:
         "workers": None,
         "replace_target": False,
         "allow_losses": False,
+        "allow_source_changes": False,
         "row_limit": None,
     }
     for name in given:

@@ -22,6 +22,7 @@ from helpers import (
     mysql,
     mysql_rows,
     postgres,
+    ready,
     role,
     rows,
     schemas,
@@ -31,11 +32,11 @@ from helpers import (
 from cutover import report
 from cutover.data.sync import binlog
 from cutover.dialects.endpoint import Endpoint
-from cutover.errors import PreflightError
+from cutover.errors import PreflightError, VerificationError
 from cutover.local.program import free_port
 from cutover.local.servers import Server, mariadb
 from cutover.run import NotStartedError, run_migration
-from cutover.steps import check, move
+from cutover.steps import check, move, switch
 
 
 @pytest.fixture
@@ -313,7 +314,7 @@ def test_an_unreachable_server_by_the_command_line(shop: Server, live: Server, t
 
 
 def test_a_source_without_a_binary_log(server_folder: Path, live: Server) -> None:
-    """A bulk run needs none: it is moved, and nothing is said of a position that is not there."""
+    """A bulk run needs none: that the source stood still is told by its tables' checksums."""
     folder = server_folder / "without-binlog"
     folder.mkdir()
     folder.chmod(0o755)
@@ -325,4 +326,15 @@ def test_a_source_without_a_binary_log(server_folder: Path, live: Server) -> Non
         assert rows(live, "SELECT id FROM shop.goods") == [(1,)]
         (event,) = (e for e in run.ledger.events(run.id, "step_finished") if e.detail["step"] == "preflight")
         assert event.detail["binlog"] is None
-        postgres(live, f"DROP SCHEMA shop, {run.shadow} CASCADE")
+        mysql(source, "CREATE TABLE `rates: 5%` (id INT PRIMARY KEY)")
+        for allowed in (False, True):
+            run = ready(begin(source, live, spec(into="shop"), allow_source_changes=allowed))
+            mysql(source, "UPDATE goods SET id = id + 1")
+            if not allowed:
+                with pytest.raises(VerificationError, match="written to during the run, in goods: what arrived"):
+                    switch.cutover(run)
+        switch.cutover(run)
+        told = report.build(run.ledger, run.id).losses
+        assert "the source was written to during the run, in goods: what is there now may not have arrived" in told
+        assert rows(live, "SELECT id FROM shop.goods") == [(2,)]
+        postgres(live, f"DROP SCHEMA {', '.join(schemas(live) - {'public'})} CASCADE")

@@ -131,6 +131,11 @@ def _params(spec: MigrationSpec) -> dict[str, Param]:
             type="boolean",
             description="go on when objects of the source cannot be carried; the report names them either way",
         ),
+        "allow_source_changes": Param(
+            False,
+            type="boolean",
+            description="cut over though the source was written to during the run; the report names where",
+        ),
         "row_limit": Param(
             None,
             type=["null", "integer"],

@@ -42,6 +42,7 @@ class Params:
         replace_target: replace live tables that no earlier run of this migration made, or that hold more
             than ``row_limit`` lets through.
         allow_losses: go on when objects of the source cannot be carried; the report names them either way.
+        allow_source_changes: cut over though the source was written to during the run; the report names where.
         row_limit: a trial: of each table that has a key only this many rows, the first in key order.
     """
 
@@ -52,6 +53,7 @@ class Params:
     workers: int | None = None
     replace_target: bool = False
     allow_losses: bool = False
+    allow_source_changes: bool = False
     row_limit: int | None = None
 
     @staticmethod

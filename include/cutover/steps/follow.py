@@ -7,13 +7,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
-from cutover.data.sync import binlog, checkpoint
+from cutover.data.sync import checkpoint
 from cutover.data.sync.apply import Applied, Place, apply
 from cutover.data.sync.changes import Changes
 from cutover.data.sync.checkpoint import Mark
 from cutover.data.sync.feed import Feed
 from cutover.dialects import postgresql
-from cutover.errors import PreflightError, TransientError, VerificationError
+from cutover.errors import PreflightError, TransientError
 from cutover.plan import Plan
 from cutover.steps import feeds, history
 from cutover.steps.context import Run
@@ -21,8 +21,6 @@ from cutover.steps.context import Run
 # A run has caught up when a round brings no more than this; the comparison afterwards asks again.
 FEW = 100
 ROUNDS = 50
-# Changes after which it is plain which tables are written to.
-ENOUGH = 10_000
 
 
 @dataclass(frozen=True)
@@ -145,36 +143,6 @@ def _until_few(run: Run, follower: Follower) -> dict[str, object]:
         if done.complete and (done.changes <= FEW or not run.spec.strategy.types.data.streams):
             return {"changes": changes, "rows": rows, "position": done.position}
     raise TransientError(f"after {ROUNDS} rounds and {changes} changes the source is still ahead")
-
-
-def refuse_moved_source(run: Run) -> str | None:
-    """Make sure that nothing changed in the source since a bulk run began; return why that is not known, if so.
-
-    Raises:
-        VerificationError: with the tables that changed.
-        DriftError: the schema of one changed.
-        TransientError: the source was lost.
-    """
-    before = (run.finished("preflight") or {}).get("binlog")
-    if run.plan.follows:
-        return None
-    if before is None:
-        return "it has no binary log, or does not tell where that stands"
-    now = binlog.position(run.source)
-    if now is None or now == before:
-        return None
-    if unfit := binlog.unfit(run.source):
-        return unfit[0]
-    try:
-        changes = binlog.changes(run.source, feeds.tables(run.plan), before, now, ENOUGH)
-    except PreflightError as error:
-        return str(error)
-    if changes.empty:
-        return None
-    raise VerificationError(
-        f"the source was written to during the run ({before} to {now}), in {', '.join(changes.tables)}: what arrived "
-        "is not what is there. Stop its writes and run again, or follow them with strategy streaming"
-    )
 
 
 def live(run: Run) -> Follower:

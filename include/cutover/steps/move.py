@@ -20,7 +20,7 @@ from cutover.dialects import postgresql
 from cutover.errors import DataError, DriftError, RefusedRowsError, TerminalError, TransientError
 from cutover.route import Chunk
 from cutover.schema import ddl, inspect_mysql_sequences, sequences
-from cutover.steps import feeds, follow
+from cutover.steps import feeds, follow, stillness
 from cutover.steps.check import inspect_both
 from cutover.steps.context import Run
 
@@ -60,6 +60,7 @@ def create_schema(run: Run) -> None:
         if run.plan.follows:
             follow.begin(run)
         detail["schema"] = run.shadow
+        detail["checksums"] = stillness.remember(run)
 
 
 def extract_batch(run: Run, number: int) -> None:

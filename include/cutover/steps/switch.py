@@ -9,7 +9,7 @@ from cutover.dialects import postgresql
 from cutover.errors import CutoverError, DriftError, PreflightError, RollbackError, TransientError, VerificationError
 from cutover.rollback import swap
 from cutover.schema import definitions, inspect_postgresql
-from cutover.steps import follow, history
+from cutover.steps import history, stillness
 from cutover.steps.check import brought_before, leaving_with
 from cutover.steps.context import Run
 from cutover.steps.move import record_rejects
@@ -28,7 +28,7 @@ def cutover(run: Run) -> None:
             changes = inspect_postgresql.inspect(run.target, run.live).changes_since(run.plan.target)
             if changes:
                 raise DriftError("target", changes)
-            detail["source_unknown"] = follow.refuse_moved_source(run)
+            detail["source_moved"] = stillness.refuse_moved_source(run)
         limit = run.spec.strategy.execution.modes.safe.max_downtime
         earlier = leaving_with(run, brought_before(run))
         done = swap.cut_over(run.target, run.live, run.shadow, run.plan.movables, earlier, limit)
