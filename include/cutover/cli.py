@@ -5,10 +5,7 @@ from __future__ import annotations
 import getpass
 import os
 import sys
-import threading
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,18 +13,16 @@ from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 import typer
-from rich.console import Console
-from rich.live import Live
 
-from cutover import cli_follow, cli_schema, render, report
+from cutover import cli_follow, cli_schema, cli_status, render, report
+from cutover.cli_status import shown
 from cutover.dialects.endpoint import PASSWORDS, Endpoint, from_url
 from cutover.errors import CutoverError, PreflightError
 from cutover.ledger import Ledger
-from cutover.progress import Progress
 from cutover.run import EXIT_NOT_STARTED, EXIT_ROLLED_BACK, NotStartedError, exit_code, run_migration
 from cutover.spec import MigrationSpec, json_schema, load_spec
 from cutover.steps import check, publish, switch
-from cutover.steps.context import Params, Run, endpoints, resume, start
+from cutover.steps.context import Params, endpoints, resume, start
 
 app = typer.Typer(
     help="Move a MySQL or MariaDB database to PostgreSQL, prove that it arrived, and go back if it did not.",
@@ -38,6 +33,7 @@ app = typer.Typer(
 
 app.add_typer(cli_schema.app, name="schema")
 app.add_typer(cli_follow.app)
+app.add_typer(cli_status.app)
 
 Name = Annotated[str, typer.Argument(help="name of a folder under the migrations folder")]
 Migrations = Annotated[
@@ -149,7 +145,7 @@ def run(
     this = start(resume_id or _new_id("cli"), spec, params, ledger, *where, home)
     console = render.console()
     try:
-        with _shown(this, console):
+        with shown(this.ledger, this.id, console):
             outcome = run_migration(this)
         code = exit_code(outcome)
     except NotStartedError as error:
@@ -221,26 +217,6 @@ def _spec_for(
     return MigrationSpec.model_validate(given)
 
 
-@contextmanager
-def _shown(this: Run, console: Console) -> Iterator[None]:
-    """Show live progress while the block runs."""
-    state, done = Progress(this.ledger, this.id), threading.Event()
-    with Live(console=console, refresh_per_second=4, transient=True, redirect_stdout=False) as live:
-
-        def watch() -> None:
-            while not done.wait(0.5):
-                state.update()
-                live.update(render.progress_table(state))
-
-        watcher = threading.Thread(target=watch, daemon=True)
-        watcher.start()
-        try:
-            yield
-        finally:
-            done.set()
-            watcher.join()
-
-
 @app.command()
 def rollback(
     name: Name,
@@ -265,40 +241,6 @@ def rollback(
     render.show_report(report.build(ledger, this.id), render.console())
 
 
-@app.command()
-def status(
-    name: Annotated[str | None, typer.Argument(help="a migration; all where it is not given")] = None,
-    limit: Annotated[int, typer.Option(help="how many runs")] = 20,
-) -> None:
-    """List runs, newest first."""
-    ledger, console = Ledger(), render.console()
-    for run_id, _, _ in ledger.runs(name)[:limit]:
-        folded = report.build(ledger, run_id)
-        console.print(
-            f"{folded.started}  {folded.migration}  {run_id}  {folded.status}  {folded.rows:,} rows",
-            soft_wrap=True,
-        )
-
-
-@app.command("report")
-def show_report(
-    name: Name,
-    run_id: RunId = None,
-    form: Annotated[str, typer.Option("--format", help="table, json or markdown")] = "table",
-) -> None:
-    """Show what happened in a run."""
-    ledger = Ledger()
-    folded = report.build(ledger, _latest(ledger, name, run_id))
-    if form == "json":
-        sys.stdout.write(folded.to_json() + "\n")
-    elif form == "markdown":
-        sys.stdout.write(render.markdown(folded))
-    elif form == "table":
-        render.show_report(folded, render.console())
-    else:
-        raise PreflightError([f"unknown format {form!r}; known: table, json, markdown"])
-
-
 @app.command("json-schema")
 def schema_of_spec() -> None:
     """Print the JSON Schema of migration.yaml, for editors."""
@@ -314,12 +256,3 @@ def _latest_change(ledger: Ledger, name: str) -> str:
         if changed and ledger.last(run_id, "rolled_back") is None:
             return run_id
     raise PreflightError([f"{name} has no run that changed the target and was not rolled back"])
-
-
-def _latest(ledger: Ledger, name: str, run_id: str | None) -> str:
-    runs = [found for found, _, _ in ledger.runs(name)]
-    if run_id is not None and run_id not in runs:
-        raise PreflightError([f"{name} has no run {run_id!r}"])
-    if not runs:
-        raise PreflightError([f"{name} has no run in the ledger"])
-    return run_id or runs[0]

@@ -11,12 +11,13 @@ from cutover.plan import Plan
 
 @dataclass
 class TableProgress:
-    """How far one table is; ``planned`` is an estimate."""
+    """How far one table is; ``planned`` is an estimate, ``bytes`` are those of the rows that were read."""
 
     table: str
     planned: int
     chunks: int
     rows: int = 0
+    bytes: int = 0
     chunks_done: int = 0
     verified: int = 0
     first: float | None = None
@@ -72,6 +73,7 @@ class Progress:
             table = self._begin(event)
             self.step = "load"
             table.rows += detail["rows"]
+            table.bytes += detail["bytes"]
             table.chunks_done += 1
             table.last = event.at.timestamp()
         elif event.kind == "verified":

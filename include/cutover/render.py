@@ -189,7 +189,7 @@ def _print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], screen: 
 def progress_table(state: Progress) -> Table:
     """Return a run's live numbers as a table."""
     table = Table(box=None, title=state.step, title_justify="left")
-    for name in ("table", "rows", "of about", "rows/s", "time left", "verified"):
+    for name in ("table", "rows", "of about", "MB", "rows/s", "time left", "verified"):
         table.add_column(name, justify="left" if name == "table" else "right")
     for entry in state.tables.values():
         left = entry.seconds_left
@@ -197,6 +197,7 @@ def progress_table(state: Progress) -> Table:
             entry.table,
             f"{entry.rows:,}",
             f"{entry.planned:,}",
+            f"{entry.bytes / 1e6:,.1f}",
             f"{entry.rows_per_second:,.0f}",
             "" if left is None else f"{left:.0f} s",
             f"{entry.verified:,}",

@@ -30,7 +30,10 @@ from helpers import (
     wait_for,
     waiting,
 )
+from typer.testing import CliRunner
 
+from cutover.cli import app
+from cutover.errors import PreflightError
 from cutover.ledger import Ledger
 from cutover.local.servers import Server
 
@@ -243,28 +246,31 @@ def test_status_report_and_rollback(shop: Server, target_db: Server, tmp_path: P
     folder, environment = migrations(tmp_path, spec()), access(shop, target_db)
     assert cutover(["run", "shop", "--migrations", str(folder)], environment).returncode == 0
     ((run_id, _, _),) = Ledger().runs("shop")
-    listed = cutover(["status"])
-    assert listed.returncode == 0
-    (line,) = listed.stdout.splitlines()
+    (line,) = printed("status").splitlines()
     assert line.split("  ")[1:] == ["shop", run_id, "completed", "3 rows"]
-    told = json.loads(cutover(["report", "shop", "--format", "json"]).stdout)
+    watched = printed("watch", "shop").splitlines()
+    assert watched[-1].split()[:2] == ["goods", "3"]
+    told = json.loads(printed("report", "shop", "--format", "json"))
     assert (told["run"], told["status"]) == (run_id, "completed")
-    text = cutover(["report", "shop", "--run", run_id, "--format", "markdown"]).stdout
+    text = printed("report", "shop", "--run", run_id, "--format", "markdown")
     assert text.startswith("# shop: completed\n")
     assert "| goods | 3 | 3 | 0 | 0 | 3 | 0 |" in text
-    table = cutover(["report", "shop"])
-    assert "shop: completed" in table.stdout
-    assert cutover(["report", "shop", "--format", "xml"]).returncode == 2
-    assert cutover(["report", "shop", "--run", "none"]).returncode == 2
-    assert cutover(["report", "nobody"]).returncode == 2
+    assert "shop: completed" in printed("report", "shop")
+    for wrong in (["shop", "--format", "xml"], ["shop", "--run", "none"], ["nobody"]):
+        with pytest.raises(PreflightError):
+            printed("report", *wrong)
 
     back = cutover(["rollback", "shop"], environment)
     assert back.returncode == 0, back.stderr
     assert schemas(target_db) == {"public"}
     assert rows(target_db, "SELECT tablename FROM pg_tables WHERE schemaname = 'public'") == []
     # The report tells the truth of the run: it is no longer complete.
-    told = json.loads(cutover(["report", "shop", "--format", "json"]).stdout)
-    assert told["status"] != "completed"
+    assert json.loads(printed("report", "shop", "--format", "json"))["status"] != "completed"
+
+
+def printed(*arguments: str) -> str:
+    """What a command prints, in this process; an error is raised."""
+    return CliRunner().invoke(app, arguments, catch_exceptions=False).stdout
 
 
 @pytest.mark.slow
