@@ -10,7 +10,7 @@ from changing import CHANGES, TABLES, equal
 from helpers import SECRET, access, account, begin, cutover, endpoint, finished, migrations, mysql, ready, rows, spec
 
 from cutover.data.sync.snapshot import snapshot
-from cutover.errors import DataError, PreflightError, SpecError
+from cutover.errors import DataError, DriftError, PreflightError, SpecError
 from cutover.local.servers import Server
 from cutover.schema import inspect_mysql, tracking
 from cutover.steps import check, follow, switch
@@ -129,6 +129,9 @@ def test_a_run_catches_up_and_is_told_where_it_stands(source_db: Server, target_
     assert rows(target_db, f"SELECT DISTINCT name FROM {run.shadow}.people") == [("x",)]
     mysql(source_db, "INSERT INTO change_tracking (table_name, row_key) VALUES ('people', '[1, 2]')")
     with pytest.raises(PreflightError, match=r"change_tracking: '\[1, 2\]' is no key of people"):
+        follow.catch_up(run)
+    mysql(source_db, "ALTER TABLE people ADD age INT")
+    with pytest.raises(DriftError, match="source schema changed after the plan was made: table people was changed"):
         follow.catch_up(run)
 
 

@@ -212,7 +212,7 @@ def _note(found: Changes, event: Any, database: str, tables: Mapping[str, Follow
 
 
 def _note_rows(found: Changes, event: Any, table: Followed, where: str) -> None:
-    if event.number_of_columns != table.columns:
+    if event.number_of_columns != len(table.columns):
         raise DriftError("source", [f"table {event.table} has {event.number_of_columns} columns at {where}"])
     for column in event.columns:
         column.character_set_name = _BYTES

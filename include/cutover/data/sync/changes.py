@@ -63,11 +63,14 @@ class KeyColumn:
 
 @dataclass(frozen=True)
 class Followed:
-    """A table that is followed; ``key`` is empty where a change of it means the whole table."""
+    """A table that is followed; ``key`` is empty where a change of it means the whole table.
+
+    ``columns`` are the names and types of all its columns, in the source's order.
+    """
 
     route: TableRoute
     key: tuple[KeyColumn, ...]
-    columns: int
+    columns: tuple[tuple[str, str], ...]
 
 
 @dataclass
@@ -115,7 +118,7 @@ def followed(route: TableRoute, table: Table) -> Followed:
     exact = tuple(column for column in columns if column is not None)
     mapped = any(route.column(name).values or route.column(name).computed for name in route.key)
     whole = mapped or len(exact) != len(columns) or route.limit is not None
-    return Followed(route.loaded, () if whole else exact, len(table.columns))
+    return Followed(route.loaded, () if whole else exact, tuple((c.name, c.type) for c in table.columns))
 
 
 def _key_column(column: Column, position: int) -> KeyColumn | None:

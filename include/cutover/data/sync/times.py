@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,7 +13,7 @@ from cutover.data.sync.keyset import Keyset
 from cutover.data.sync.snapshot import snapshot
 from cutover.dialects import mysql
 from cutover.dialects.endpoint import Endpoint
-from cutover.errors import PreflightError
+from cutover.errors import DriftError, PreflightError
 from cutover.schema import tracking
 
 # Before every time that a column may hold.
@@ -24,6 +24,10 @@ _BATCH = 10_000
 # What a transaction writes bears a time after its start, but may be seen much later. The server tells the start in its
 # own time zone.
 _OLDEST = "SELECT TIMESTAMPDIFF(MICROSECOND, MIN(trx_started), NOW(6)) FROM information_schema.innodb_trx"
+
+_COLUMNS = """
+SELECT table_name, column_name, CAST(column_type AS CHAR) FROM information_schema.columns
+WHERE table_schema = DATABASE() ORDER BY table_name, ordinal_position"""
 
 
 @dataclass(frozen=True)
@@ -73,6 +77,7 @@ class TimeFeed:
         if known.keys() != self.times.keys():
             raise PreflightError([f"the checkpoint of {self.name} is of other tables; a new run starts over"])
         with snapshot(self.source) as source:
+            self._refuse_drift(source)
             changes = Changes(since, self._position(source))
             if self.log is not None:
                 self._by_log(source, changes, known[self.log])
@@ -81,6 +86,20 @@ class TimeFeed:
             if self.keys is not None:
                 self.keys.compare(source, self.followed, changes)
             yield source, changes
+
+    def _refuse_drift(self, source: Any) -> None:
+        """Nothing tells of a changed schema but the schema itself."""
+        now: dict[str, list[tuple[str, str]]] = {}
+        for batch in mysql.batches(source, _COLUMNS, _BATCH):
+            for table, *column in zip(*(values.to_pylist() for values in batch.columns), strict=True):
+                now.setdefault(table, []).append((column[0], column[1]))
+        changed = [
+            f"table {name} was {'changed' if name in now else 'dropped'}"
+            for name, table in self.followed.items()
+            if not _alike(table.columns, now.get(name, ()))
+        ]
+        if changed:
+            raise DriftError("source", changed)
 
     def _by_rows(self, source: Any, changes: Changes, known: Mapping[str, str]) -> None:
         for name, table in self.followed.items():
@@ -129,6 +148,12 @@ class TimeFeed:
                     f"of {', '.join(part.name for part in table.key)} as text, as `cutover tracking` makes it"
                 ]
             ) from None
+
+
+def _alike(planned: Sequence[tuple[str, str]], now: Sequence[tuple[str, str]]) -> bool:
+    # MariaDB calls a JSON column longtext.
+    pairs = zip(planned, now, strict=False)
+    return len(planned) == len(now) and all(a == b and x in (y, "json") for (a, x), (b, y) in pairs)
 
 
 def _note(changes: Changes, table: str, keys: set[Key]) -> None:
