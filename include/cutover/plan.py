@@ -12,11 +12,11 @@ from cutover.data.chunks import cut, deal
 from cutover.data.sync import checkpoint
 from cutover.errors import SpecError
 from cutover.route import Chunk, TableRoute
-from cutover.schema import ddl, sequences
+from cutover.schema import ddl, sequences, summary_tables
 from cutover.schema.ddl import Statement
 from cutover.schema.model import Schema
 from cutover.schema.programs import Program
-from cutover.schema.target import Loss, Movable, Note, TargetSequence, TargetTable, TargetView
+from cutover.schema.target import Loss, Movable, Note, TargetSequence, TargetSummary, TargetTable, TargetView
 from cutover.schema.translate import translate
 from cutover.spec import MigrationSpec
 
@@ -59,6 +59,7 @@ class Plan:
         notes: what arrives, but not as it was.
         versions: what is changed beyond what comes from the source, where anything is.
         follows: whether the target goes on following the source's changes.
+        summaries: the tables that are made of the others' rows.
     """
 
     migration: str
@@ -75,6 +76,7 @@ class Plan:
     versions: PlannedVersions | None = None
     follows: bool = False
     sequences: tuple[TargetSequence, ...] = ()
+    summaries: tuple[TargetSummary, ...] = ()
 
     @property
     def chunks(self) -> list[Chunk]:
@@ -130,6 +132,7 @@ class Plan:
             return (*self.versions.movables, *checkpoints)
         found = checkpoints + [Movable("TABLE", table.name) for table in self.tables]
         found += [Movable("TABLE", part.name) for table in self.tables for part in table.partitions]
+        found += [Movable("TABLE", summary.name) for summary in self.summaries]
         found += [Movable("ROUTINE", ddl.touch_name(table)) for table in self.tables if table.touched]
         found += [Movable("TYPE", enum.identifier) for table in self.tables for enum in table.enums]
         found += [Movable("COLLATION", name) for name in ddl.collations_of(self.tables)]
@@ -145,7 +148,7 @@ class Plan:
         names = {movable.name for movable in self.movables if movable.kind in ("TABLE", "VIEW", "SEQUENCE")}
         for table in self.tables:
             names |= {index.name for index in table.indexes} | ({table.key_name} if table.route.key else set())
-        return names
+        return names.union(*(summary.relations for summary in self.summaries))
 
     @property
     def first(self) -> list[Statement]:
@@ -168,6 +171,11 @@ class Plan:
         return [*comments, *restarts]
 
     @property
+    def summing(self) -> list[Statement]:
+        """The statements that make tables of the others' rows, once these are all there."""
+        return list(summary_tables.create(self.summaries))
+
+    @property
     def up(self) -> list[Statement]:
         """The statements that build the target, in order; the load comes after the tables."""
         statements = [*self.first, *ddl.create_tables(self.tables)]
@@ -178,14 +186,14 @@ class Plan:
             statements += [added] if added else []
         for table in self.tables:
             statements += [ddl.foreign_key(table, key, self.deferrable, self.validated) for key in table.foreign_keys]
-        return [*statements, *sequences.restart(self.sequences), *self.last, *self.code]
+        return [*statements, *sequences.restart(self.sequences), *self.last, *self.code, *self.summing]
 
     @property
     def down(self) -> list[Statement]:
         """The statements that take the target away again."""
         views = map(ddl.drop_view, reversed(self.views))
         tables, counting = ddl.drop_tables(self.tables), sequences.drop(self.sequences)
-        return [*views, *tables, *counting, *map(ddl.drop_program, self.programs)]
+        return [*summary_tables.drop(self.summaries), *views, *tables, *counting, *map(ddl.drop_program, self.programs)]
 
     def unasked(self, table: TargetTable) -> set[str]:
         """Return the names of the checks that are not asked of the rows that are there."""
@@ -259,6 +267,7 @@ def build_plan(
         spec.schema_.settings.constraints.validate_constraints,
         follows=spec.strategy.types.data.streams,
         sequences=translation.sequences,
+        summaries=translation.summaries,
     )
 
 

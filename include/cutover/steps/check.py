@@ -208,7 +208,7 @@ def worked_out(run: Run) -> Plan:
     chosen = {table.name for table in choose(source, run.spec, run.params.tables)}
     source = profile(run.source, source, run.spec, chosen)
     made = build_plan(run.spec, source, target, run.params.tables, run.params.workers, run.params.row_limit)
-    accepted = rehearse(run.target, made.first, made.tables, made.views, made.programs)
+    accepted = rehearse(run.target, made.first, made.tables, made.views, made.programs, made.summing)
     accepted_plan = replace(
         made,
         tables=accepted.tables,
