@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
 import pytest
-from helpers import begin, finished, mysql, one, postgres, rows, spec
+from helpers import begin, finished, loaded, mysql, one, postgres, rows, spec
 
 from cutover import report
 from cutover.errors import PreflightError, VerificationError
 from cutover.local.servers import Server
 from cutover.run import NotStartedError, run_migration
 from cutover.spec import MigrationSpec
-from cutover.steps import check, prove, switch
+from cutover.steps import check, move, prove, switch, versions
+from cutover.steps.context import Run
+from cutover.verify import summaries
 
 SOURCE = (
     "CREATE TABLE cameras (id INT PRIMARY KEY, city VARCHAR(40) COLLATE utf8mb4_unicode_ci, state CHAR(1))",
@@ -63,9 +66,19 @@ def counted(source_db: Server) -> Server:
     return source_db
 
 
+def _exchange(run: Run, *, complete: bool = True) -> None:
+    versions.upgrade_schema(run)
+    switch.cutover(run)
+    switch.validate_cutover(run)
+    if complete:
+        switch.complete(run)
+
+
 def test_summaries_come_with_the_tables_and_go_back_with_them(counted: Server, target_db: Server) -> None:
-    first = begin(counted, target_db, with_summaries())
-    told = run_migration(first)
+    first = finished(begin(counted, target_db, with_summaries()))
+    prove.validate_views(first)
+    _exchange(first)
+    told = report.build(first.ledger, first.id)
     assert told.status == report.COMPLETED, (told.cause, told.losses)
     assert rows(target_db, "SELECT * FROM by_camera ORDER BY camera_id") == [
         (1, 3, 11, Decimal("0.30"), pytest.approx(0.3), Decimal("1.10"), Decimal("3.6667"), Decimal("0.150000")),
@@ -99,19 +112,20 @@ def test_summaries_come_with_the_tables_and_go_back_with_them(counted: Server, t
     }
     keys = "SELECT indexdef FROM pg_indexes WHERE tablename = 'by_camera'"
     assert one(target_db, keys) == "CREATE UNIQUE INDEX by_camera_pkey ON public.by_camera USING btree (camera_id)"
-    # A second run replaces them, and its way back brings the first one's.
+    # A second run replaces them, a third has none to bring; the way back brings those of before.
     mysql(counted, "INSERT INTO analytics (id, camera_id, `count`, recorded_at) VALUES (5, 7, 1, '2024-02-01')")
-    second = begin(counted, target_db, with_summaries())
-    assert run_migration(second).status == report.COMPLETED
-    assert one(target_db, "SELECT count(*) FROM by_camera") == 3
-    switch.rollback(second)
-    switch.validate_rollback(second)
-    assert one(target_db, "SELECT count(*) FROM by_camera") == 2
-    third = begin(counted, target_db, spec())
-    assert run_migration(third).status == report.COMPLETED
-    assert one(target_db, "SELECT to_regclass('by_camera') IS NULL")
-    switch.rollback(third)
-    assert one(target_db, "SELECT count(*) FROM by_camera") == 2
+    for written, cameras in ((with_summaries(), 3), (spec(), None)):
+        run = finished(begin(counted, target_db, written))
+        _exchange(run, complete=False)
+        if cameras:
+            assert one(target_db, "SELECT count(*) FROM by_camera") == cameras
+        else:
+            assert one(target_db, "SELECT to_regclass('by_camera') IS NULL")
+        switch.rollback(run)
+        switch.validate_rollback(run)
+        assert one(target_db, "SELECT count(*) FROM by_camera") == 2
+    switch.rollback(first)
+    assert one(target_db, "SELECT count(*) FROM pg_class WHERE relnamespace = to_regnamespace('public')") == 0
 
 
 def test_where_rows_and_values_change_the_target_makes_its_own(counted: Server, target_db: Server) -> None:
@@ -140,8 +154,10 @@ def test_where_rows_and_values_change_the_target_makes_its_own(counted: Server, 
 
 
 def test_damage_to_a_summary_is_found(counted: Server, target_db: Server) -> None:
-    run = finished(begin(counted, target_db, with_summaries()))
-    prove.validate_views(run)
+    run = loaded(begin(counted, target_db, with_summaries()))
+    # The first is a row that came wrong: its summary is right by the target's own rows, and not by the source's.
+    postgres(target_db, f"UPDATE {run.shadow}.analytics SET count = 10 WHERE id = 4")
+    move.finish_schema(run)
     postgres(
         target_db,
         f"UPDATE {run.shadow}.by_camera SET sum_price = sum_price + 0.001 WHERE camera_id = 1",
@@ -152,16 +168,34 @@ def test_damage_to_a_summary_is_found(counted: Server, target_db: Server) -> Non
         # A group that is there twice, where no key can say so.
         f"INSERT INTO {run.shadow}.by_city_whatever_its_case VALUES (NULL, 1)",
     )
-    with pytest.raises(VerificationError, match="5 rows of summaries differ") as found:
+    with pytest.raises(VerificationError, match="6 rows of summaries differ") as found:
         prove.validate_views(run)
     assert list(found.value.differences) == [
         "by_camera[1].sum_price: 0.3 expected, 0.301 found",
         "by_camera[1].sum_temperature: 0.3 expected, 0.30000001 found",
+        "by_camera[2].sum_count: 9 expected, 10 found",
+        "by_camera[2].sum_worth: 899999999.91 expected, 999999999.9 found",
+        "by_camera[2].average_count: 9 expected, 10 found",
         "by_city[NULL]: is not in the summary",
         "by_city_whatever_its_case[NULL]: is in the summary alone",
-        "calculated_metrics[per_camera].value: 10 expected, 10.0001 found",
+        "calculated_metrics[per_camera].value: 10 expected, 10.5001 found",
         "calculated_metrics[planted]: is in the summary alone",
     ]
+
+
+def test_what_a_server_refuses_is_named_before_anything_changes(counted: Server, target_db: Server) -> None:
+    run = begin(counted, target_db, with_summaries())
+    check.preflight(run)
+    made = check.worked_out(run)
+    (city,) = (summary for summary in made.summaries if summary.name == "by_city")
+    (evaluation,) = city.evaluations
+    of_another_server = replace(evaluation, source=evaluation.source.replace("nopad_bin", "0900_bin"))
+    with pytest.raises(PreflightError, match=r"summary by_city: .*Unknown collation"):
+        summaries.refuse_unreadable(run.source, [replace(city, evaluations=(of_another_server,))])
+    by_id = {"table": "cameras", "groupBy": ["id"], "count": True}
+    written = with_summaries(enrichment={"dataAggregation": {"summaries": {"x": by_id, "x_pkey": by_id}}})
+    with pytest.raises(NotStartedError, match=r"summary table x_pkey: the target refuses .* already exists"):
+        run_migration(begin(counted, target_db, written))
 
 
 def test_what_is_in_the_way_of_a_summary_is_named(counted: Server, target_db: Server) -> None:

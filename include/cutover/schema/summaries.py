@@ -17,7 +17,7 @@ from cutover.dialects.postgresql import quoted
 from cutover.errors import SpecError
 from cutover.route import ColumnRoute
 from cutover.schema.model import Schema
-from cutover.schema.names import MAX_IDENTIFIER_BYTES, OWN_PREFIX, fits, fitting
+from cutover.schema.names import MAX_IDENTIFIER_BYTES, OWN_PREFIX, fits, fitting, marked
 from cutover.schema.rewrite import Query, rewrite_query
 from cutover.schema.rewrite.aggregates import AGGREGATES
 from cutover.schema.rewrite.scope import Attribute, Relation, Scope, UntranslatableError
@@ -103,7 +103,12 @@ def _is_aggregate(tree: exp.Expr) -> bool:
 
 
 def summarize(
-    source: Schema, tables: Sequence[TargetTable], spec: MigrationSpec, only: Collection[str], findings: Findings
+    source: Schema,
+    tables: Sequence[TargetTable],
+    spec: MigrationSpec,
+    only: Collection[str],
+    taken: Collection[str],
+    findings: Findings,
 ) -> tuple[TargetSummary, ...]:
     """Return the tables that hold the spec's summaries and metrics.
 
@@ -112,6 +117,7 @@ def summarize(
         tables: the tables that travel.
         spec: what is asked for.
         only: the tables that the run is restricted to, if it is; a summary of others stays as it is.
+        taken: the names of tables, views and sequences.
         findings: what is grouped in another way than in the source is added here.
 
     Raises:
@@ -133,14 +139,16 @@ def summarize(
             findings.leave(f"summary {name}", f"is not made anew: the run is without {', '.join(apart)}")
         elif name in enrichment.summaries:
             of = _Of(f"{_SUMMARIES}.{name}", made[names[0]], source)
-            found.append(_summary(name, enrichment.summaries[name], of, findings))
+            found.append(_summary(name, enrichment.summaries[name], of, taken, findings))
         else:
             evaluations = []
             for metric, given in enrichment.metrics.items():
                 of = _Of(f"{_METRICS}.{metric}", made[given.table], source)
                 evaluations.append(_metric(metric, given.expression, of, findings))
             columns = (SummaryColumn("name", "text"), SummaryColumn("value", "decimal"))
-            found.append(TargetSummary(METRICS, columns, ("name",), tuple(evaluations), f"{METRICS}_pkey", True))
+            found.append(
+                TargetSummary(METRICS, columns, ("name",), tuple(evaluations), _key_name(METRICS, True, taken), True)
+            )
     return tuple(found)
 
 
@@ -181,7 +189,7 @@ def _taken(
             yield f"{_where(name, spec)}: names that begin with {OWN_PREFIX} or pg_ are kept for others"
 
 
-def _summary(name: str, asked: Summary, of: _Of, findings: Findings) -> TargetSummary:
+def _summary(name: str, asked: Summary, of: _Of, taken: Collection[str], findings: Findings) -> TargetSummary:
     groups = [_term(term, of) for term in asked.group_by]
     measures: list[tuple[str, exp.Expr, exp.Expr | None]] = []
     if asked.count:
@@ -210,8 +218,13 @@ def _summary(name: str, asked: Summary, of: _Of, findings: Findings) -> TargetSu
     if wide > _WIDEST_KEY:
         findings.note(f"summary {name}", "has no key: its groups may be longer than an index takes")
     primary = wide <= _WIDEST_KEY and all(_never_null(tree, of) for _, tree in groups)
-    key_name = fitting(f"{name}_pkey" if primary else f"{name}_key") if wide <= _WIDEST_KEY else ""
+    key_name = _key_name(name, primary, taken) if wide <= _WIDEST_KEY else ""
     return TargetSummary(name, columns, tuple(called for called, _ in groups), (evaluation,), key_name, primary)
+
+
+def _key_name(summary: str, primary: bool, taken: Collection[str]) -> str:
+    name = fitting(f"{summary}_pkey" if primary else f"{summary}_key")
+    return name if name not in taken else marked(name, f"key of {summary}")
 
 
 def _term(term: Term, of: _Of) -> tuple[str, exp.Expr]:
@@ -229,8 +242,11 @@ def _term(term: Term, of: _Of) -> tuple[str, exp.Expr]:
 def _metric(name: str, written: str, of: _Of, findings: Findings) -> Evaluation:
     tree = of.parsed(written)
     for column in tree.find_all(exp.Column):
-        if not any(_is_aggregate(node) for node in _above(column)):
+        around = sum(_is_aggregate(node) for node in _above(column))
+        if not around:
             raise of.refused(f"{written!r}: {column.name} stands outside of an aggregate, such as SUM({column.name})")
+        if around > 1:
+            raise of.refused(f"{written!r}: an aggregate within a group or an aggregate")
     items = {"name": exp.Literal.string(name), "value": tree}
     evaluation = _evaluation(items, 0, {}, of)
     value = evaluation.columns[1]

@@ -77,7 +77,7 @@ def translate(
     tables = [_with_expressions(t, source.table(t.route.source), known, scope, spec, findings) for t in tables]
     taken = {table.name for table in tables} | {table_name(view.name, spec) for view in source.views}
     taken |= {sequence.name for sequence in sequences}
-    summaries = summarize(source, tables, spec, only, findings)
+    summaries = summarize(source, tables, spec, only, taken, findings)
     taken |= {name for summary in summaries for name in summary.relations}
     tables = [partition(table, source.table(table.route.source), taken, findings) for table in tables]
     views, programs = translate_code(source, scope, spec, findings)

@@ -15,10 +15,14 @@ Standard = Literal["e164", "email", "upper", "lower", "title"]
 
 
 def _without_switches(data: object) -> object:
-    """Leave out what is switched on within a part that is off: it asks for nothing, built or not."""
+    """Leave out what is switched on within a part that is off: it asks for nothing, built or not.
+
+    What a summary counts is no switch of a part.
+    """
     if not isinstance(data, Mapping):
         return data
-    return {key: _without_switches(value) for key, value in data.items() if value is not True}
+    below = ((key, value) for key, value in data.items() if value is not True)
+    return {key: value if key == "summaries" else _without_switches(value) for key, value in below}
 
 
 class _MayBeOff(Part):

@@ -8,6 +8,7 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from cutover.data.sync import binlog
+from cutover.dialects import mysql_types
 from cutover.errors import PreflightError, VerificationError
 from cutover.schema.target import Evaluation, TargetSummary, TargetTable
 from cutover.spec.schema import PostMigration
@@ -179,6 +180,9 @@ def _why_own(run: Run, evaluation: Evaluation, changed: set[tuple[str, str]]) ->
         return f"rows of {evaluation.table} stay behind"
     for column in map(route.column, evaluation.reads):
         by_rule = bool(column.values) or column.rewritten or column.default is not None
+        # What stands for true or for a number in a text is the transform's to say.
+        travel = mysql_types.travel(column.source_type)
+        by_rule |= travel is None or (travel.arrow == "string" and column.arrow not in ("string", "citext"))
         if by_rule or (evaluation.table, column.target) in changed:
             return f"values of {evaluation.table}.{column.source} are changed"
     return ""

@@ -7,6 +7,7 @@ in which they are added up, which no server promises. Their difference is held a
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,6 +18,7 @@ import pyarrow as pa
 from cutover.data.types import cast
 from cutover.dialects import mysql, postgresql
 from cutover.dialects.endpoint import Endpoint
+from cutover.errors import PreflightError
 from cutover.schema.target import Evaluation, SummaryColumn, TargetSummary
 
 # Of the sum of the absolute values: a double holds sixteen digits, and a sum of many loses some of them.
@@ -26,10 +28,13 @@ _SHOWN = 5
 # front from a ZEROFILL column.
 _SHORTEST = "IF(LOCATE('.', {t}), TRIM(TRAILING '.' FROM TRIM(TRAILING '0' FROM {t})), {t})"
 _MOMENT = "DATE_FORMAT({c}, '%Y-%m-%d %H:%i:%s.%f')"
+_NUMBER = _SHORTEST.replace("{t}", "CAST({c} + 0 AS CHAR)")
 _SOURCE = {
-    "integer": "CAST({c} + 0 AS CHAR)",
-    "boolean": "CAST({c} + 0 AS CHAR)",
-    "decimal": _SHORTEST.replace("{t}", "CAST({c} + 0 AS CHAR)"),
+    "integer": _NUMBER,
+    "boolean": _NUMBER,
+    "decimal": _NUMBER,
+    # What typeMapping makes a date may be a moment there.
+    "date": "CAST(CAST({c} AS DATE) AS CHAR)",
     "timestamp": _MOMENT,
     "timestamptz": _MOMENT,
 }
@@ -51,6 +56,22 @@ class SummaryResult:
     rows: int
     differences: int
     shown: tuple[str, ...] = ()
+
+
+def refuse_unreadable(source: Endpoint, summaries: Collection[TargetSummary]) -> None:
+    """Ask the source for no row of each query: what it cannot read is better known before anything changes.
+
+    Raises:
+        TransientError: the connection failed.
+        PreflightError: it refuses a query.
+    """
+    for summary in summaries:
+        for evaluation in summary.evaluations:
+            try:
+                with mysql.client(source) as connection, closing(connection.cursor()) as cursor:
+                    cursor.execute(f"{_source_query(evaluation)} LIMIT 0")
+            except PreflightError as error:
+                raise PreflightError([f"summary {summary.name}: {finding}" for finding in error.findings]) from None
 
 
 def compare_summary(
@@ -131,10 +152,13 @@ def _found(summary: TargetSummary) -> list[str]:
 
 
 def _from_source(source: Endpoint, evaluation: Evaluation, batch_rows: int) -> Iterator[list[pa.Array]]:
-    columns = ", ".join(f"{read} AS r{place}" for place, read in enumerate(_expected(evaluation, _SOURCE)))
-    statement = f"SELECT {columns} FROM ({evaluation.source}) AS made"  # noqa: S608
-    for batch in mysql.read(source, statement, batch_rows):
+    for batch in mysql.read(source, _source_query(evaluation), batch_rows):
         yield batch.columns
+
+
+def _source_query(evaluation: Evaluation) -> str:
+    columns = ", ".join(f"{read} AS r{place}" for place, read in enumerate(_expected(evaluation, _SOURCE)))
+    return f"SELECT {columns} FROM ({evaluation.source}) AS made"  # noqa: S608
 
 
 def _from_target(
