@@ -176,10 +176,12 @@ def _changed(run: Run) -> set[tuple[str, str]]:
 def _why_own(run: Run, evaluation: Evaluation, changed: set[tuple[str, str]]) -> str:
     """Say why the source would not make the same of its rows; "" where it would."""
     route = run.plan.table(evaluation.table).route
-    if route.where is not None or route.limit is not None or (evaluation.table, "") in changed:
+    # Duplicates are counted where there were any.
+    beside = replace(route, columns=(), duplicates=(), merge=False)
+    if beside.changes_rows or (evaluation.table, "") in changed:
         return f"rows of {evaluation.table} stay behind"
     for column in map(route.column, evaluation.reads):
-        by_rule = bool(column.values) or column.rewritten or column.default is not None
+        by_rule = column.changes_rows
         # What stands for true or for a number in a text is the transform's to say.
         travel = mysql_types.travel(column.source_type)
         by_rule |= travel is None or (travel.arrow == "string" and column.arrow not in ("string", "citext"))
