@@ -11,11 +11,11 @@ from pydantic import TypeAdapter
 from cutover.data.chunks import cut, deal
 from cutover.errors import SpecError
 from cutover.route import Chunk, TableRoute
-from cutover.schema import ddl, sequences
+from cutover.schema import ddl, sequences, summary_tables
 from cutover.schema.ddl import Statement
 from cutover.schema.model import Schema
 from cutover.schema.programs import Program
-from cutover.schema.target import Loss, Movable, Note, TargetSequence, TargetTable, TargetView
+from cutover.schema.target import Loss, Movable, Note, TargetSequence, TargetSummary, TargetTable, TargetView
 from cutover.schema.translate import translate
 from cutover.spec import MigrationSpec
 
@@ -59,6 +59,7 @@ class Plan:
         versions: what is changed beyond what comes from the source, where anything is.
         checkpoint: the table that says how far the target follows the source, where it goes on following it.
         times: what tells when rows changed, with the column that does, where passes go by that.
+        summaries: the tables that are made of the others' rows.
     """
 
     migration: str
@@ -76,6 +77,7 @@ class Plan:
     checkpoint: str | None = None
     sequences: tuple[TargetSequence, ...] = ()
     times: tuple[tuple[str, str], ...] = ()
+    summaries: tuple[TargetSummary, ...] = ()
 
     @property
     def chunks(self) -> list[Chunk]:
@@ -136,6 +138,7 @@ class Plan:
             return (*self.versions.movables, *checkpoints)
         found = checkpoints + [Movable("TABLE", table.name) for table in self.tables]
         found += [Movable("TABLE", part.name) for table in self.tables for part in table.partitions]
+        found += [Movable("TABLE", summary.name) for summary in self.summaries]
         found += [Movable("ROUTINE", ddl.touch_name(table)) for table in self.tables if table.touched]
         found += [Movable("TYPE", enum.identifier) for table in self.tables for enum in table.enums]
         found += [Movable("COLLATION", name) for name in ddl.collations_of(self.tables)]
@@ -151,7 +154,7 @@ class Plan:
         names = {movable.name for movable in self.movables if movable.kind in ("TABLE", "VIEW", "SEQUENCE")}
         for table in self.tables:
             names |= {index.name for index in table.indexes} | ({table.key_name} if table.route.key else set())
-        return names
+        return names.union(*(summary.relations for summary in self.summaries))
 
     @property
     def first(self) -> list[Statement]:
@@ -174,6 +177,11 @@ class Plan:
         return [*comments, *restarts]
 
     @property
+    def summing(self) -> list[Statement]:
+        """The statements that make tables of the others' rows, once these are all there."""
+        return list(summary_tables.create(self.summaries))
+
+    @property
     def up(self) -> list[Statement]:
         """The statements that build the target, in order; the load comes after the tables."""
         statements = [*self.first, *ddl.create_tables(self.tables)]
@@ -184,14 +192,14 @@ class Plan:
             statements += [added] if added else []
         for table in self.tables:
             statements += [ddl.foreign_key(table, key, self.deferrable, self.validated) for key in table.foreign_keys]
-        return [*statements, *sequences.restart(self.sequences), *self.last, *self.code]
+        return [*statements, *sequences.restart(self.sequences), *self.last, *self.code, *self.summing]
 
     @property
     def down(self) -> list[Statement]:
         """The statements that take the target away again."""
         views = map(ddl.drop_view, reversed(self.views))
         tables, counting = ddl.drop_tables(self.tables), sequences.drop(self.sequences)
-        return [*views, *tables, *counting, *map(ddl.drop_program, self.programs)]
+        return [*summary_tables.drop(self.summaries), *views, *tables, *counting, *map(ddl.drop_program, self.programs)]
 
     def unasked(self, table: TargetTable) -> set[str]:
         """Return the names of the checks that are not asked of the rows that are there."""
@@ -247,7 +255,8 @@ def build_plan(
     """
     translation = translate(source, spec, only, row_limit, target.extensions)
     _refuse_bad_defaults(translation.tables)
-    taken = {table.name for table in translation.tables} | {view.name for view in translation.views}
+    made = (*translation.tables, *translation.views, *translation.summaries)
+    taken = {thing.name for thing in made}
     if spec.checkpoint_table in taken:
         raise SpecError(
             [
@@ -274,6 +283,7 @@ def build_plan(
         checkpoint=spec.checkpoint_table,
         sequences=translation.sequences,
         times=translation.times,
+        summaries=translation.summaries,
     )
 
 

@@ -233,6 +233,8 @@ def _losses(report: Report, by_kind: Mapping[str, list[Event]]) -> None:
             if view["problem"]:
                 line = f"view {view['view']}: {view['problem']}"
                 (report.losses if view["differences"] else report.notes).append(line)
+        for summary in detail.get("summaries", ()):
+            report.notes.append(f"summary {summary['summary']}: {summary['rows']} rows; it {summary['against']}")
         if detail.get("step") == "backup":
             report.backup = detail.get("path")
 

@@ -33,16 +33,17 @@ def rehearse(
     tables: Sequence[TargetTable],
     views: Sequence[TargetView],
     programs: Sequence[Program],
+    summing: Sequence[ddl.Statement] = (),
 ) -> Accepted:
     """Find out which generated columns, indexes, checks, triggers, views and routines the target accepts.
 
     Everything happens in one transaction that is rolled back: first table by table, so that no more
     locks are held than one needs, then all tables at once where views or routines need them.
-    ``first`` makes what the tables' columns need.
+    ``first`` makes what the tables' columns need, ``summing`` tables of the tables' rows.
 
     Raises:
         TransientError: the target was lost.
-        PreflightError: it refuses a table itself.
+        PreflightError: it refuses a table itself, or one of the tables' rows.
     """
     accepted: list[TargetTable] = []
     losses: list[Loss] = []
@@ -59,9 +60,22 @@ def rehearse(
                     table = _with_what_is_accepted(connection, table, losses)
                 accepted.append(table)
         postgresql.find_extensions(connection, schema)
+        if summing:
+            _refuse_unsummable(connection, accepted, summing)
         code = _code(connection, accepted, views, programs, losses) if views or programs else ((), ())
         connection.rollback()
     return Accepted(tuple(accepted), tuple(code[0]), tuple(code[1]), tuple(losses))
+
+
+def _refuse_unsummable(
+    connection: psycopg.Connection, tables: Sequence[TargetTable], summing: Sequence[ddl.Statement]
+) -> None:
+    with connection.transaction(force_rollback=True):
+        for table in tables:
+            _run(connection, ddl.create_tables((replace(table, partitioning=None),)))
+        refused = [(s, refusal) for s in summing if (refusal := _refusal(connection, [s])) is not None]
+    if refused:
+        raise PreflightError([f"{s.what}: the target refuses {s.sql}: {refusal}" for s, refusal in refused])
 
 
 def _whole(table: TargetTable) -> Iterator[ddl.Statement]:

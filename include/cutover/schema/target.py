@@ -183,6 +183,67 @@ class TargetView:
     invoker: bool = False
 
 
+@dataclass(frozen=True)
+class SummaryColumn:
+    """A column of a summary.
+
+    Attributes:
+        name: what it is called.
+        kind: what it holds, as :data:`cutover.schema.rewrite.value.Kind` says it.
+        magnitude: the query's column that says how large the numbers are which were added up; None where the values
+            are exact, and may not differ at all.
+    """
+
+    name: str
+    kind: str
+    magnitude: str | None = None
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """One query over one table, in the words of both sides.
+
+    Attributes:
+        table: the table's name in the source.
+        reads: the columns of it that are read, by their names in the target.
+        columns: what the query gives, in order.
+        source: the query as the source evaluates it.
+        target: the query as the target does.
+    """
+
+    table: str
+    reads: tuple[str, ...]
+    columns: tuple[SummaryColumn, ...]
+    source: str
+    target: str
+
+
+@dataclass(frozen=True)
+class TargetSummary:
+    """A table that holds what queries over other tables give, put together.
+
+    Attributes:
+        name: its name in the target.
+        columns: its columns.
+        key: those that tell its rows apart.
+        evaluations: the queries.
+        key_name: what the key's index is called; "" where its values may be too long for one.
+        primary: whether the key is the primary key: none of its columns may be NULL.
+    """
+
+    name: str
+    columns: tuple[SummaryColumn, ...]
+    key: tuple[str, ...]
+    evaluations: tuple[Evaluation, ...]
+    key_name: str = ""
+    primary: bool = False
+
+    @property
+    def relations(self) -> set[str]:
+        """What it takes of the names that tables and indexes share."""
+        return {self.name, self.key_name} - {""}
+
+
 @dataclass
 class Findings:
     """What a translation finds on its way: what stays behind, and what changes."""

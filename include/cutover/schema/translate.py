@@ -24,7 +24,8 @@ from cutover.schema.programs import Program
 from cutover.schema.references import agree_along_foreign_keys, in_dependency_order, is_integer
 from cutover.schema.rewrite.scope import Scope
 from cutover.schema.sequences import translate_sequences
-from cutover.schema.target import EnumType, Findings, Loss, Note, TargetSequence, TargetTable, TargetView
+from cutover.schema.summaries import summarize
+from cutover.schema.target import EnumType, Findings, Loss, Note, TargetSequence, TargetSummary, TargetTable, TargetView
 from cutover.spec import MigrationSpec
 
 _OTHERS = {
@@ -40,6 +41,7 @@ class Translation:
     views: tuple[TargetView, ...]
     programs: tuple[Program, ...]
     sequences: tuple[TargetSequence, ...]
+    summaries: tuple[TargetSummary, ...]
     losses: tuple[Loss, ...]
     notes: tuple[Note, ...]
     times: tuple[tuple[str, str], ...] = ()
@@ -76,6 +78,8 @@ def translate(
     tables = [_with_expressions(t, source.table(t.route.source), known, scope, spec, findings) for t in tables]
     taken = {table.name for table in tables} | {table_name(view.name, spec) for view in source.views}
     taken |= {sequence.name for sequence in sequences}
+    summaries = summarize(source, tables, spec, only, taken, findings)
+    taken |= {name for summary in summaries for name in summary.relations}
     tables = [partition(table, source.table(table.route.source), taken, findings) for table in tables]
     views, programs = translate_code(source, scope, spec, findings)
     name_indexes(tables, taken, spec.schema_.settings.tables.fold)
@@ -88,6 +92,7 @@ def translate(
         views,
         programs,
         sequences,
+        summaries,
         tuple(findings.losses),
         tuple(findings.notes),
         times,

@@ -1,4 +1,4 @@
-"""Values brought to one form; values that the source does not hold are not built yet."""
+"""Values brought to one form, and what is summed up of them; other values the source lacks are not built yet."""
 
 from __future__ import annotations
 
@@ -7,17 +7,22 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from cutover.spec.base import ColumnName, Many, Part, SwitchOr, UnbuiltOr, UnbuiltPart, UnbuiltSwitch, refusal
+from cutover.spec.aggregation import DataAggregation, Metric, Metrics, Summary
+from cutover.spec.base import ColumnName, Many, Part, SwitchOr, UnbuiltSwitch, refusal
 
 Normal = Literal["nfc", "trim", "squeeze"]
 Standard = Literal["e164", "email", "upper", "lower", "title"]
 
 
 def _without_switches(data: object) -> object:
-    """Leave out what is switched on within a part that is off: it asks for nothing, built or not."""
+    """Leave out what is switched on within a part that is off: it asks for nothing, built or not.
+
+    What a summary counts is no switch of a part.
+    """
     if not isinstance(data, Mapping):
         return data
-    return {key: _without_switches(value) for key, value in data.items() if value is not True}
+    below = ((key, value) for key, value in data.items() if value is not True)
+    return {key: value if key == "summaries" else _without_switches(value) for key, value in below}
 
 
 class _MayBeOff(Part):
@@ -46,22 +51,20 @@ class DataEnrichment(_MayBeOff):
     data_standardization: SwitchOr[dict[ColumnName, Standard]] = False
 
 
-class DataAggregation(UnbuiltPart):
-    """Values summed up over rows."""
+class DataCalculation(_MayBeOff):
+    """Values computed from others; calculatedMetrics is a table {NAME: {table: TABLE, expression: EXPRESSION}}."""
 
-    enabled: bool = False
-    count_aggregation: bool | None = None
-    sum_aggregation: bool | None = None
-    average_aggregation: bool | None = None
+    enabled: bool = True
+    derived_fields: UnbuiltSwitch = None
+    computed_columns: UnbuiltSwitch = None
+    calculated_metrics: SwitchOr[Metrics] = False
 
-
-class DataCalculation(UnbuiltPart):
-    """Values computed from other columns."""
-
-    enabled: bool = False
-    derived_fields: bool | None = None
-    computed_columns: bool | None = None
-    calculated_metrics: bool | None = None
+    @model_validator(mode="after")
+    def _names_metrics(self) -> DataCalculation:
+        if self.calculated_metrics is True:
+            example = "{NAME: {table: TABLE, expression: SUM(COLUMN)}}"
+            raise refusal(("calculatedMetrics", f"a table is needed: write {example} in place of true"))
+        return self
 
 
 class Enrichment(_MayBeOff):
@@ -72,8 +75,8 @@ class Enrichment(_MayBeOff):
 
     enabled: bool = True
     data_enrichment: SwitchOr[DataEnrichment] = False
-    data_aggregation: UnbuiltOr[DataAggregation] = False
-    data_calculation: UnbuiltOr[DataCalculation] = False
+    data_aggregation: SwitchOr[DataAggregation] = False
+    data_calculation: SwitchOr[DataCalculation] = False
 
     @model_validator(mode="after")
     def _names_columns(self) -> Enrichment:
@@ -89,6 +92,13 @@ class Enrichment(_MayBeOff):
         ):
             if table is True:
                 problems.append((f"dataEnrichment.{key}", f"a table is needed: write {{{example}}} in place of true"))
+        if self.enabled and self.data_aggregation is True:
+            problems.append(("dataAggregation", "summaries is needed in place of true"))
+        calculation = self.data_calculation
+        if self.enabled and calculation is True:
+            problems.append(("dataCalculation", "calculatedMetrics is needed in place of true"))
+        if self.enabled and isinstance(calculation, DataCalculation) and calculation.enabled and not self.metrics:
+            problems.append(("dataCalculation", "calculatedMetrics is needed"))
         if problems:
             raise refusal(*problems)
         return self
@@ -108,6 +118,19 @@ class Enrichment(_MayBeOff):
     def standard(self) -> dict[str, Standard]:
         """'table.column' to the rule for its text; empty when switched off."""
         table = self._part.data_standardization if self._part else {}
+        return table if not isinstance(table, bool) else {}
+
+    @property
+    def summaries(self) -> dict[str, Summary]:
+        """The summary tables by name; empty when switched off."""
+        part = self.data_aggregation
+        return part.summaries if self.enabled and isinstance(part, DataAggregation) and part.enabled else {}
+
+    @property
+    def metrics(self) -> dict[str, Metric]:
+        """The metrics by name; empty when switched off."""
+        part = self.data_calculation
+        table = part.calculated_metrics if self.enabled and isinstance(part, DataCalculation) and part.enabled else {}
         return table if not isinstance(table, bool) else {}
 
     def named(self) -> Iterator[tuple[str, tuple[str, ...]]]:

@@ -53,6 +53,17 @@ class MigrationSpec(Part):
         return self
 
     @model_validator(mode="after")
+    def _summaries_stay_true(self) -> MigrationSpec:
+        enrichment = self.data.transformation.enrichment
+        given = {"dataAggregation": enrichment.summaries, "dataCalculation.calculatedMetrics": enrichment.metrics}
+        types = self.strategy.types.data
+        text = f"is of the rows of one moment, and with strategy {types.strategy} these go on changing; leave one out"
+        problems = [(f"data.transformation.enrichment.{key}", text) for key, made in given.items() if made]
+        if types.follows and problems:
+            raise refusal(*problems)
+        return self
+
+    @model_validator(mode="after")
     def _one_way_in(self) -> MigrationSpec:
         problems = ways_in(self.model_dump(by_alias=True, exclude_unset=True))
         if problems:

@@ -24,7 +24,7 @@ from cutover.schema.rehearse import rehearse
 from cutover.schema.target import Movable
 from cutover.steps import feeds, history, versions
 from cutover.steps.context import Run
-from cutover.verify import suites
+from cutover.verify import suites, summaries
 
 MIN_POSTGRESQL = 13
 # Two copies of the data wait on disk between extract, transform and load, compressed to about half.
@@ -208,7 +208,8 @@ def worked_out(run: Run) -> Plan:
     chosen = {table.name for table in choose(source, run.spec, run.params.tables)}
     source = profile(run.source, source, run.spec, chosen)
     made = build_plan(run.spec, source, target, run.params.tables, run.params.workers, run.params.row_limit)
-    accepted = rehearse(run.target, made.first, made.tables, made.views, made.programs)
+    accepted = rehearse(run.target, made.first, made.tables, made.views, made.programs, made.summing)
+    summaries.refuse_unreadable(run.source, made.summaries)
     accepted_plan = replace(
         made,
         tables=accepted.tables,

@@ -266,7 +266,9 @@ def finish_schema(run: Run) -> None:
         keys.apply(target, schema, plan.code, timeout, extensions=True)
         with postgresql.session(target) as connection:
             shadow.bind_routines(connection, schema, schema)
-        finish.analyze(target, schema, [table.name for table in plan.tables])
+        # However long it takes: they read every row, as the load does.
+        keys.apply(target, schema, plan.summing, timeout=0, extensions=True)
+        finish.analyze(target, schema, [*(table.name for table in plan.tables), *(s.name for s in plan.summaries)])
         detail["removed"] = [asdict(r) for r in removed]
         merging = (table.route for table in plan.tables if table.route.merge)
         detail["merged"] = [(r.source, *filled) for r in merging for filled in merge.filled(target, schema, r)]

@@ -8,12 +8,13 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from cutover.data.sync import binlog
+from cutover.dialects import mysql_types
 from cutover.errors import PreflightError, VerificationError
-from cutover.schema.target import TargetTable
+from cutover.schema.target import Evaluation, TargetSummary, TargetTable
 from cutover.spec.schema import PostMigration
 from cutover.steps import follow
 from cutover.steps.context import Run
-from cutover.verify import expectations, rows, suites, views
+from cutover.verify import expectations, rows, suites, summaries, views
 
 _SHOWN = 20
 # How often a batch is compared with a source that goes on changing.
@@ -104,8 +105,13 @@ def _moved(run: Run) -> str:
 def validate_views(run: Run) -> None:
     """Compare what every view gives on both sides; what differs is told in the report, and fails nothing.
 
-    Where the spec or the data keep rows of a table back, a view of it cannot give the same.
+    Where the spec or the data keep rows of a table back, a view of it cannot give the same. The summaries are proven
+    first, for these have to be right.
+
+    Raises:
+        VerificationError: a summary is not what its table's rows make.
     """
+    validate_summaries(run)
     if not compares_rows(run) or not run.plan.views:
         return
     run = run.beside_others()
@@ -124,6 +130,72 @@ def validate_views(run: Run) -> None:
             )
             results.append(asdict(result))
         detail["views"] = results
+
+
+def validate_summaries(run: Run) -> None:
+    """Compare every cell of the summaries with what the source makes of its rows.
+
+    Where other rows or values arrived than the source has, on purpose or for their sake, it is what the target makes of
+    its own, which :func:`validate_rows` compares.
+
+    Raises:
+        VerificationError: with the first differences.
+    """
+    if not compares_rows(run) or not run.plan.summaries:
+        return
+    run = run.beside_others()
+    with run.step("validate_summaries") as detail:
+        changed = _changed(run)
+        detail["summaries"] = []
+        found: list[str] = []
+        count = 0
+        for summary in run.plan.summaries:
+            run.check_time()
+            own = {evaluation: why for evaluation in summary.evaluations if (why := _why_own(run, evaluation, changed))}
+            result = summaries.compare_summary(
+                run.source, run.target, run.shadow, summary, own, run.staging, run.batch_rows
+            )
+            detail["summaries"].append(asdict(result) | {"against": _against(summary, own)})
+            found += result.shown
+            count += result.differences
+        if count:
+            raise VerificationError(f"{count} rows of summaries differ{_moved(run)}; the first:", found)
+
+
+def _changed(run: Run) -> set[tuple[str, str]]:
+    """Return (table, column) of what has other values than in the source, and (table, "") where rows are missing."""
+    finished = run.finished("finish_schema") or {}
+    names = {table.name: table.route.source for table in run.plan.tables}
+    counts = (count for count in finished.get("tables", ()) if count["errors"] or count["by_rule"])
+    altered = ((event.detail["table"], event.detail["altered"]) for event in run.ledger.events(run.id, "loaded"))
+    return {(names[count["table"]], "") for count in counts} | {
+        (table, entry["column"]) for table, entries in altered for entry in entries
+    }
+
+
+def _why_own(run: Run, evaluation: Evaluation, changed: set[tuple[str, str]]) -> str:
+    """Say why the source would not make the same of its rows; "" where it would."""
+    route = run.plan.table(evaluation.table).route
+    # Duplicates are counted where there were any.
+    beside = replace(route, columns=(), duplicates=(), merge=False)
+    if beside.changes_rows or (evaluation.table, "") in changed:
+        return f"rows of {evaluation.table} stay behind"
+    for column in map(route.column, evaluation.reads):
+        by_rule = column.changes_rows
+        # What stands for true or for a number in a text is the transform's to say.
+        travel = mysql_types.travel(column.source_type)
+        by_rule |= travel is None or (travel.arrow == "string" and column.arrow not in ("string", "citext"))
+        if by_rule or (evaluation.table, column.target) in changed:
+            return f"values of {evaluation.table}.{column.source} are changed"
+    return ""
+
+
+def _against(summary: TargetSummary, own: Mapping[Evaluation, str]) -> str:
+    reasons = ", ".join(dict.fromkeys(own.values()))
+    if not own:
+        return "is what the source makes of its rows"
+    some = "partly " if len(own) < len(summary.evaluations) else ""
+    return f"is {some}what the target makes of its own rows, for {reasons}"
 
 
 def validate_expectations(run: Run) -> None:

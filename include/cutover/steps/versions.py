@@ -189,8 +189,9 @@ def _as_planned(run: Run) -> dict[str, int]:
     found = inspect_postgresql.inspect(run.target, run.shadow)
     counts = {c.table: c.rows_loaded - c.set_aside for c in finish.counts(run.target, run.shadow)}
     left_out = {what for what, _ in (run.finished("finish_schema") or {}).get("left_out", ())}
-    there = finish.count_rows(run.target, run.shadow, [table.name for table in run.plan.tables])
-    missing = []
+    made_of_rows = [summary.name for summary in run.plan.summaries]
+    there = finish.count_rows(run.target, run.shadow, [*(table.name for table in run.plan.tables), *made_of_rows])
+    missing = [f"summary {name} is not there" for name in made_of_rows if name not in there]
     for table in run.plan.tables:
         try:
             made = found.table(table.name)

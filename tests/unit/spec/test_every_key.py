@@ -33,6 +33,11 @@ OWN_KEYS = {  # Cutover's, not the requirement's
     "data.transformation.cleaning.nullHandling.columns",
     *(f"data.transformation.cleaning.dataValidation.{key}" for key in ("dateRange.from", "dateRange.to")),
     "data.transformation.cleaning.dataValidation.numericRange",
+    *(
+        f"data.transformation.enrichment.dataAggregation.summaries.{key}"
+        for key in ("table", "groupBy", "count", "sum", "average")
+    ),
+    *(f"data.transformation.enrichment.dataCalculation.calculatedMetrics.{key}" for key in ("table", "expression")),
 }
 STATES = ("built", "fixed", "unbuilt")
 

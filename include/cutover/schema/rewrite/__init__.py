@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cutover.schema.rewrite.context import Context, Frame, Origin
+from cutover.schema.rewrite.context import Context, Frame, Origin, Query
 from cutover.schema.rewrite.expressions import evaluate
 from cutover.schema.rewrite.names import relation as _relation
 from cutover.schema.rewrite.queries import select
@@ -14,11 +14,13 @@ from cutover.schema.rewrite.value import shown
 
 __all__ = [
     "Attribute",
+    "Query",
     "Relation",
     "Rewritten",
     "Scope",
     "UntranslatableError",
     "rewrite_expression",
+    "rewrite_query",
     "rewrite_statement",
 ]
 
@@ -54,3 +56,15 @@ def rewrite_statement(text: str, scope: Scope) -> Rewritten:
     with surely():
         context = Context(scope, [], evaluate, select)
         return Rewritten(statement(context, parse_statement(text)), tuple(context.notes))
+
+
+def rewrite_query(text: str, scope: Scope) -> tuple[Query, tuple[str, ...]]:
+    """Translate one SELECT; return it with what is known of its columns, and the notes.
+
+    Raises:
+        UntranslatableError: it has a construct whose meaning in PostgreSQL is not surely the same.
+    """
+    with surely():
+        context = Context(scope, [], evaluate, select)
+        query = select(context, parse_statement(text))
+        return query, tuple(context.notes)
