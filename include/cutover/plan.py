@@ -255,8 +255,8 @@ def build_plan(
     """
     translation = translate(source, spec, only, row_limit, target.extensions)
     _refuse_bad_defaults(translation.tables)
-    made = (*translation.tables, *translation.views, *translation.summaries)
-    taken = {thing.name for thing in made}
+    taken = {table.name for table in translation.tables} | {view.name for view in translation.views}
+    taken |= {summary.name for summary in translation.summaries}
     if spec.checkpoint_table in taken:
         raise SpecError(
             [
