@@ -41,6 +41,8 @@ class ColumnRoute:
         ignores_case: whether the source compares it without regard to case or trailing spaces.
         length: how many characters it may hold, where its type does not say so.
         computed: SQL expression by which the target makes the value itself; it is not loaded then.
+        added: what gives the value where no column of the source does, in words; ``source`` is its name in the
+            target then.
     """
 
     source: str
@@ -71,6 +73,7 @@ class ColumnRoute:
     ignores_case: bool = False
     length: int | None = None
     computed: str | None = None
+    added: str | None = None
 
     @property
     def rewritten(self) -> bool:
@@ -91,7 +94,7 @@ class TableRoute:
     Attributes:
         source: table name in the source.
         target: table name in the target.
-        columns: the columns that travel, in the order of the source.
+        columns: the columns that travel, in the order of the source, and those that are added after them.
         key: target names of the primary key's columns; empty where the table has none.
         ranged: whether ``key`` is a single integer, so that it can be cut into ranges and both
             servers sort it the same way.
@@ -122,6 +125,13 @@ class TableRoute:
             or bool(self.duplicates)
             or any(column.changes_rows for column in self.columns)
         )
+
+    @property
+    def identifying(self) -> tuple[ColumnRoute, ...]:
+        """The columns that tell a row of the source: its key's; without one, all that the source has."""
+        if self.key:
+            return tuple(column for column in self.columns if column.target in self.key)
+        return tuple(column for column in self.columns if column.added is None)
 
     @property
     def loaded(self) -> TableRoute:

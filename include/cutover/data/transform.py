@@ -114,11 +114,8 @@ class _Passage:
 
 def _keys(route: TableRoute, rows: pa.RecordBatch) -> Iterator[str]:
     """Yield each row's key in the source as JSON; a table without a key gives the whole row."""
-    named = [
-        (position, column.source)
-        for position, column in enumerate(route.columns)
-        if not route.key or column.target in route.key
-    ]
+    told = route.identifying
+    named = [(position, column.source) for position, column in enumerate(route.columns) if column in told]
     for row in range(rows.num_rows):
         yield json.dumps({name: rows.column(position)[row].as_py() for position, name in named}, default=str)
 

@@ -9,6 +9,7 @@ from cutover.dialects import postgresql
 from cutover.errors import SpecError
 from cutover.route import ColumnRoute, TableRoute
 from cutover.schema import columns, scopes
+from cutover.schema.added import add_columns, refuse_misnamed
 from cutover.schema.checks import of_labels, translate_checks
 from cutover.schema.choose import choose, table_name, target_name
 from cutover.schema.cleaning import cleaned, duplicate_keys, refuse_rewritten_keys
@@ -60,6 +61,7 @@ def translate(
         UnsupportedTypeError: a column's type has no translation.
     """
     chosen = choose(source, spec, only)
+    refuse_misnamed(source, spec)
     findings = Findings()
     sequences = tuple(translate_sequences(source, spec, findings))
     counting = scopes.of_sequences(source, sequences)
@@ -160,8 +162,8 @@ def _with_expressions(
     spec: MigrationSpec,
     findings: Findings,
 ) -> TargetTable:
-    """Add what is made of expressions: generated columns, checks and indexes."""
-    table = compute(table, source, scope, spec, findings)
+    """Add what is made of expressions: generated columns, columns that the spec adds, checks and indexes."""
+    table = add_columns(compute(table, source, scope, spec, findings), source, scope, spec, findings)
     routes = table.route.columns
     checks = [of_labels(table.name, route) for route in routes if route.labels and route.arrow != "enum"]
     checks += [of_length(table.name, route) for route in routes if route.length is not None]

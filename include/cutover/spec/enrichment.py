@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from cutover.spec.base import ColumnName, Many, Part, SwitchOr, UnbuiltOr, UnbuiltPart, UnbuiltSwitch, refusal
+from cutover.spec.expression import Expression, TypedExpression, whole
 
 Normal = Literal["nfc", "trim", "squeeze"]
 Standard = Literal["e164", "email", "upper", "lower", "title"]
@@ -55,13 +56,21 @@ class DataAggregation(UnbuiltPart):
     average_aggregation: bool | None = None
 
 
-class DataCalculation(UnbuiltPart):
-    """Values computed from other columns."""
+class DataCalculation(_MayBeOff):
+    """Columns that the source does not have, made of its columns by an expression in its dialect.
 
-    enabled: bool = False
-    derived_fields: bool | None = None
-    computed_columns: bool | None = None
-    calculated_metrics: bool | None = None
+    derivedFields: a plain column; the source evaluates the expression while its rows are read.
+    computedColumns: GENERATED ALWAYS AS (...) STORED; the target evaluates the expression, translated, whenever a
+    row is written, and the proof compares it with what the source makes of it.
+
+    Each is 'table.column' to an expression, or to {expression, type} where its type cannot be told from its
+    columns' types. It names columns as the source does, and gives the same whenever it is asked.
+    """
+
+    enabled: bool = True
+    derived_fields: SwitchOr[dict[ColumnName, Expression]] = False
+    computed_columns: SwitchOr[dict[ColumnName, Expression]] = False
+    calculated_metrics: UnbuiltSwitch = None
 
 
 class Enrichment(_MayBeOff):
@@ -73,7 +82,7 @@ class Enrichment(_MayBeOff):
     enabled: bool = True
     data_enrichment: SwitchOr[DataEnrichment] = False
     data_aggregation: UnbuiltOr[DataAggregation] = False
-    data_calculation: UnbuiltOr[DataCalculation] = False
+    data_calculation: SwitchOr[DataCalculation] = False
 
     @model_validator(mode="after")
     def _names_columns(self) -> Enrichment:
@@ -89,9 +98,41 @@ class Enrichment(_MayBeOff):
         ):
             if table is True:
                 problems.append((f"dataEnrichment.{key}", f"a table is needed: write {{{example}}} in place of true"))
+        problems += self._uncalculated()
         if problems:
             raise refusal(*problems)
         return self
+
+    def _uncalculated(self) -> Iterator[tuple[str, str]]:
+        part = self._calculation
+        if self.enabled and self.data_calculation is True:
+            yield "dataCalculation", "derivedFields or computedColumns is needed in place of true"
+        elif part and not part.derived_fields and not part.computed_columns:
+            yield "dataCalculation", "derivedFields or computedColumns is needed"
+        for key, table in (
+            ("derivedFields", part and part.derived_fields),
+            ("computedColumns", part and part.computed_columns),
+        ):
+            if table is True:
+                example = "orders.total: {expression: price * quantity, type: numeric(12,2)}"
+                yield f"dataCalculation.{key}", f"a table is needed: write {{{example}}} in place of true"
+
+    @property
+    def _calculation(self) -> DataCalculation | None:
+        part = self.data_calculation
+        return part if self.enabled and isinstance(part, DataCalculation) and part.enabled else None
+
+    @property
+    def derived(self) -> dict[str, TypedExpression]:
+        """'table.column' to what the source makes it of; empty when switched off."""
+        table = self._calculation.derived_fields if self._calculation else {}
+        return {} if isinstance(table, bool) else {name: whole(written) for name, written in table.items()}
+
+    @property
+    def computed(self) -> dict[str, TypedExpression]:
+        """'table.column' to what the target makes it of; empty when switched off."""
+        table = self._calculation.computed_columns if self._calculation else {}
+        return {} if isinstance(table, bool) else {name: whole(written) for name, written in table.items()}
 
     @property
     def _part(self) -> DataEnrichment | None:

@@ -12,11 +12,12 @@ import sqlalchemy as sa
 from cutover.data.sync import binlog
 from cutover.dialects import mysql, postgresql
 from cutover.dialects.endpoint import Endpoint
-from cutover.errors import CutoverError, PreflightError, TransientError
+from cutover.errors import CutoverError, PreflightError, SpecError, TransientError
 from cutover.plan import Plan, build_plan
 from cutover.rollback import swap
 from cutover.rollback.bound import bound_objects, taken_names
 from cutover.schema import inspect_mysql, inspect_postgresql
+from cutover.schema.added import questions
 from cutover.schema.choose import choose
 from cutover.schema.model import Schema
 from cutover.schema.profile import profile
@@ -208,6 +209,7 @@ def worked_out(run: Run) -> Plan:
     chosen = {table.name for table in choose(source, run.spec, run.params.tables)}
     source = profile(run.source, source, run.spec, chosen)
     made = build_plan(run.spec, source, target, run.params.tables, run.params.workers, run.params.row_limit)
+    _refuse_unanswered(run, made)
     accepted = rehearse(run.target, made.first, made.tables, made.views, made.programs)
     accepted_plan = replace(
         made,
@@ -217,6 +219,19 @@ def worked_out(run: Run) -> Plan:
         losses=(*made.losses, *accepted.losses),
     )
     return replace(accepted_plan, versions=versions.planned(run, accepted_plan))
+
+
+def _refuse_unanswered(run: Run, made: Plan) -> None:
+    """Ask the source for no row of each expression of the spec's: what it does not know is found here."""
+    problems = []
+    for key, table, expression in questions(made.tables, run.spec):
+        try:
+            for _ in mysql.read(run.source, mysql.select(table, [(expression, "made")], limit=0), 1):
+                pass
+        except PreflightError as error:
+            problems.append(f"{key}: the source refuses it: {'; '.join(error.findings)}")
+    if problems:
+        raise SpecError(problems)
 
 
 def _target_not_ours(run: Run, made: Plan) -> Iterator[str]:
