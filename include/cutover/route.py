@@ -88,6 +88,15 @@ class ColumnRoute:
 
 
 @dataclass(frozen=True)
+class Function:
+    """A user's own function: module.function, the module's file, and the SHA-256 of that as hex."""
+
+    call: str
+    path: str
+    digest: str
+
+
+@dataclass(frozen=True)
 class TableRoute:
     """The way of one table.
 
@@ -103,6 +112,7 @@ class TableRoute:
         keep_last: whether the last of a set of duplicates is kept, in key order, not the first.
         merge: whether the one that is kept takes the others' values where it has none.
         limit: only this many rows travel, the first in key order; every row where None.
+        function: the user's own, through which the rows pass.
     """
 
     source: str
@@ -115,6 +125,7 @@ class TableRoute:
     keep_last: bool = False
     merge: bool = False
     limit: int | None = None
+    function: Function | None = None
 
     @property
     def changes_rows(self) -> bool:
@@ -122,6 +133,7 @@ class TableRoute:
         return (
             self.where is not None
             or self.limit is not None
+            or self.function is not None
             or bool(self.duplicates)
             or any(column.changes_rows for column in self.columns)
         )

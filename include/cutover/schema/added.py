@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from cutover.dialects import postgresql_types
 from cutover.errors import SpecError
@@ -54,8 +55,8 @@ class _Wanted:
     key: str
     table: str
     column: str
+    made: Literal["by the source", "by the target", "by a function"]
     written: TypedExpression
-    by_target: bool
 
     def refuse(self, why: str) -> SpecError:
         return SpecError([f"{self.key}.{self.table}.{self.column}: {why}"])
@@ -63,13 +64,16 @@ class _Wanted:
 
 def _wanted(spec: MigrationSpec) -> Iterator[_Wanted]:
     enrichment = spec.data.transformation.enrichment
-    for key, columns, by_target in (
-        ("derivedFields", enrichment.derived, False),
-        ("computedColumns", enrichment.computed, True),
-    ):
-        for name, written in columns.items():
-            table, _, column = name.partition(".")
-            yield _Wanted(f"{_CALCULATION}.{key}", table, column, written, by_target)
+    for name, written in enrichment.derived.items():
+        table, _, column = name.partition(".")
+        yield _Wanted(f"{_CALCULATION}.derivedFields", table, column, "by the source", written)
+    for name, written in enrichment.computed.items():
+        table, _, column = name.partition(".")
+        yield _Wanted(f"{_CALCULATION}.computedColumns", table, column, "by the target", written)
+    for table, call in spec.data.transformation.called.items():
+        for column, type_ in call.get("adds", {}).items():
+            given: TypedExpression = {"expression": call["call"], "type": type_}
+            yield _Wanted(f"{_WHERE}.functions", table, column, "by a function", given)
 
 
 def refuse_misnamed(source: Schema, spec: MigrationSpec) -> None:
@@ -112,7 +116,14 @@ def add_columns(
     columns = list(table.route.columns)
     for wanted in _wanted(spec):
         if wanted.table == source.name:
-            made = _computed(wanted, table, source, scope) if wanted.by_target else _derived(wanted, source, scope)
+            if wanted.made == "by the target":
+                made = _computed(wanted, table, source, scope)
+            elif wanted.made == "by the source":
+                made = _derived(wanted, source, scope)
+            else:
+                call = wanted.written["expression"]
+                # Nothing, until the function is called.
+                made = _route(wanted, "NULL", wanted.written.get("type", ""), f"given by {call}")
             findings.note(f"column {source.name}.{made.target}", f"is added, {made.target_type}: {made.added}")
             columns.append(made)
     return replace(table, route=replace(table.route, columns=tuple(columns)))

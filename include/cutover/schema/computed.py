@@ -36,6 +36,7 @@ def compute(table: TargetTable, source: Table, scope: Scope, spec: MigrationSpec
             columns.append(route)
             continue
         try:
+            _refuse_after_function(table)
             if route.target in table.route.key:
                 raise UntranslatableError("the primary key, by which the rows are read")
             if route.target in referring:
@@ -58,8 +59,15 @@ def generated(written: str, table: TargetTable, source: Table, scope: Scope, *, 
     Raises:
         UntranslatableError: there is none, or one of the columns is not in the target as it is in the source.
     """
+    _refuse_after_function(table)
     earlier = {column.target: column.computed for column in table.computed if column.computed is not None}
     return _expression(written, source.name, earlier, _of_unchanged(scope, table), condition=condition)
+
+
+def _refuse_after_function(table: TargetTable) -> None:
+    function = table.route.function
+    if function is not None:
+        raise UntranslatableError(f"function {function.call} may change what it is computed from")
 
 
 def _of_unchanged(scope: Scope, table: TargetTable) -> Scope:

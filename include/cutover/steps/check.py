@@ -9,6 +9,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
+from cutover.data import functions
 from cutover.data.sync import binlog
 from cutover.dialects import mysql, postgresql
 from cutover.dialects.endpoint import Endpoint
@@ -205,20 +206,26 @@ def worked_out(run: Run) -> Plan:
     Raises:
         As :func:`make_plan` does, but for what is in the target's way.
     """
+    made = unversioned(run)
+    return replace(made, versions=versions.planned(run, made))
+
+
+def unversioned(run: Run) -> Plan:
+    """Return the plan of :func:`worked_out` for what comes from the source alone."""
     source, target = inspect_both(run)
     chosen = {table.name for table in choose(source, run.spec, run.params.tables)}
     source = profile(run.source, source, run.spec, chosen)
-    made = build_plan(run.spec, source, target, run.params.tables, run.params.workers, run.params.row_limit)
+    params, own = run.params, functions.found(run.spec, run.home)
+    made = build_plan(run.spec, source, target, params.tables, params.workers, params.row_limit, own)
     _refuse_unanswered(run, made)
     accepted = rehearse(run.target, made.first, made.tables, made.views, made.programs)
-    accepted_plan = replace(
+    return replace(
         made,
         tables=accepted.tables,
         views=accepted.views,
         programs=accepted.programs,
         losses=(*made.losses, *accepted.losses),
     )
-    return replace(accepted_plan, versions=versions.planned(run, accepted_plan))
 
 
 def _refuse_unanswered(run: Run, made: Plan) -> None:
