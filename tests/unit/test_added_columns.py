@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,6 +20,7 @@ from cutover.schema.model import Column, Schema, Table
 from cutover.schema.rewrite.scope import UntranslatableError
 from cutover.schema.translate import translate
 from cutover.spec import MigrationSpec
+from cutover.spec.load import parse_spec
 
 ORDERS = Table(
     "orders",
@@ -192,6 +195,15 @@ def test_a_row_without_a_key_is_told_by_what_the_source_has() -> None:
     wanted = spec({"derivedFields": {"logs.loud": "UPPER(line)"}})
     (table,) = translate(Schema("old", (bare,)), wanted).tables
     assert [column.target for column in table.route.identifying] == ["line"]
+
+
+def test_the_example_of_the_documentation_loads() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "columns.md").read_text()
+    (example,) = re.findall(r"^```yaml\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    ends = "name: x\nsource: {env: S}\ntarget: {env: T}\n"
+    read = parse_spec(ends + example, "x.yaml").data.transformation
+    assert read.enrichment.computed["orders.many"] == {"expression": "quantity > 1"}
+    assert read.called["customers"] == {"call": "transforms.tidied"}
 
 
 def test_what_is_printed_is_what_was_meant() -> None:
