@@ -97,6 +97,16 @@ class Function:
 
 
 @dataclass(frozen=True)
+class Places:
+    """Target columns that name a place and its country, and those that get its coordinates."""
+
+    place: str
+    country: str | None
+    latitude: str
+    longitude: str
+
+
+@dataclass(frozen=True)
 class TableRoute:
     """The way of one table.
 
@@ -113,6 +123,7 @@ class TableRoute:
         merge: whether the one that is kept takes the others' values where it has none.
         limit: only this many rows travel, the first in key order; every row where None.
         function: the user's own, through which the rows pass.
+        places: which columns get coordinates, where any do.
     """
 
     source: str
@@ -126,6 +137,7 @@ class TableRoute:
     merge: bool = False
     limit: int | None = None
     function: Function | None = None
+    places: Places | None = None
 
     @property
     def changes_rows(self) -> bool:

@@ -11,12 +11,12 @@ from datetime import date
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from cutover.data import functions
+from cutover.data import functions, gazetteer
 from cutover.data.extract import loss_groups
 from cutover.data.transforms import CHANGES, CHECKS, TRANSFORMS, Transform
 from cutover.data.types import arrow_type, cast
 from cutover.errors import DataError
-from cutover.route import ColumnRoute, Function, TableRoute
+from cutover.route import ColumnRoute, Function, Places, TableRoute
 
 
 @dataclass(frozen=True)
@@ -70,6 +70,8 @@ def transform(route: TableRoute, batches: Iterable[pa.RecordBatch], tally: Tally
             if column.target in lost:
                 array = _replaced(column, array, lost[column.target], tally)
             arrays.append(passage.of(column, array, steps))
+        if route.places is not None:
+            arrays = passage.placed(route.places, arrays)
         if route.function is not None:
             arrays = passage.through(route.function, arrays)
             arrays = [passage.of(column, array, CHECKS) for column, array in zip(route.columns, arrays, strict=True)]
@@ -96,6 +98,16 @@ class _Passage:
             if outcome.refused is not None:
                 self._refuse(column.target, outcome.refused, outcome.reason, outcome.refused_by_rule)
         return array
+
+    def placed(self, places: Places, arrays: Sequence[pa.Array]) -> list[pa.Array]:
+        """Put the coordinates of places where they belong, and count the places that are not known."""
+        found = {column.target: array for column, array in zip(self._route.columns, arrays, strict=True)}
+        named = found[places.place]
+        latitudes, longitudes = gazetteer.coordinates(named, found[places.country] if places.country else None)
+        unknown = pc.and_(pc.is_valid(named), pc.is_null(latitudes))
+        what = (places.latitude, "places that the gazetteer does not know became NULL", False)
+        self._altered.append((what, unknown))
+        return list((found | {places.latitude: latitudes, places.longitude: longitudes}).values())
 
     def through(self, function: Function, arrays: Sequence[pa.Array]) -> list[pa.Array]:
         """Call a user's function with the rows that are not refused; those that it leaves out are so by rule.

@@ -9,7 +9,7 @@ from typing import Literal
 
 from cutover.dialects import postgresql_types
 from cutover.errors import SpecError
-from cutover.route import ColumnRoute
+from cutover.route import ColumnRoute, Places
 from cutover.schema.computed import generated
 from cutover.schema.evaluated import evaluated, reading
 from cutover.schema.model import Schema, Table
@@ -19,6 +19,7 @@ from cutover.schema.rewrite.scope import Scope, UntranslatableError
 from cutover.schema.target import Findings, TargetTable
 from cutover.spec import MigrationSpec
 from cutover.spec.expression import TypedExpression
+from cutover.spec.geocoding import columns as named
 
 _WHERE = "data.transformation"
 _CALCULATION = f"{_WHERE}.enrichment.dataCalculation"
@@ -55,7 +56,7 @@ class _Wanted:
     key: str
     table: str
     column: str
-    made: Literal["by the source", "by the target", "by a function"]
+    made: Literal["by the source", "by the target", "on the way"]
     written: TypedExpression
 
     def refuse(self, why: str) -> SpecError:
@@ -72,8 +73,12 @@ def _wanted(spec: MigrationSpec) -> Iterator[_Wanted]:
         yield _Wanted(f"{_CALCULATION}.computedColumns", table, column, "by the target", written)
     for table, call in spec.data.transformation.called.items():
         for column, type_ in call.get("adds", {}).items():
-            given: TypedExpression = {"expression": call["call"], "type": type_}
-            yield _Wanted(f"{_WHERE}.functions", table, column, "by a function", given)
+            given: TypedExpression = {"expression": f"given by {call['call']}", "type": type_}
+            yield _Wanted(f"{_WHERE}.functions", table, column, "on the way", given)
+    for table, places in enrichment.places.items():
+        for column in (places["latitude"], places["longitude"]):
+            given = {"expression": f"where {' and '.join(named(places))} is", "type": "double precision"}
+            yield _Wanted(f"{_WHERE}.enrichment.dataEnrichment.geocoding", table, column, "on the way", given)
 
 
 def refuse_misnamed(source: Schema, spec: MigrationSpec) -> None:
@@ -94,10 +99,11 @@ def refuse_misnamed(source: Schema, spec: MigrationSpec) -> None:
             continue
         fields = spec.data.transformation.mapping.fields.get(table.name, {})
         theirs = {name.lower() for column in table.columns for name in (column.name, fields.get(column.name, ""))}
-        other = taken.setdefault((wanted.table, wanted.column.lower()), wanted.key)
+        other = taken.get((wanted.table, wanted.column.lower()))
+        taken[wanted.table, wanted.column.lower()] = wanted.key
         if wanted.column.lower() in theirs:
             problems.append(f"{where}: the table has a column of this name; give the new one another")
-        elif other != wanted.key:
+        elif other is not None:
             problems.append(f"{where}: {other} adds a column of this name too")
         elif not fits(wanted.column) or column_spelled(wanted.column, fold) != wanted.column:
             problems.append(f"{where}: the target would call it {column_spelled(wanted.column, fold)!r}; write that")
@@ -121,12 +127,28 @@ def add_columns(
             elif wanted.made == "by the source":
                 made = _derived(wanted, source, scope)
             else:
-                call = wanted.written["expression"]
-                # Nothing, until the function is called.
-                made = _route(wanted, "NULL", wanted.written.get("type", ""), f"given by {call}")
+                # Nothing, until the rows are on their way.
+                made = _route(wanted, "NULL", wanted.written.get("type", ""), wanted.written["expression"])
             findings.note(f"column {source.name}.{made.target}", f"is added, {made.target_type}: {made.added}")
             columns.append(made)
-    return replace(table, route=replace(table.route, columns=tuple(columns)))
+    places = _places(table, spec)
+    return replace(table, route=replace(table.route, columns=tuple(columns), places=places))
+
+
+def _places(table: TargetTable, spec: MigrationSpec) -> Places | None:
+    """Return the columns that name places and get coordinates, by their names in the target."""
+    source = table.route.source
+    written = spec.data.transformation.enrichment.places.get(source)
+    if written is None:
+        return None
+    found = []
+    for name in named(written):
+        column = next(c for c in table.route.columns if c.added is None and name in (c.source, c.target))
+        if column.arrow not in ("string", "citext", "enum") or column.computed is not None:
+            where = f"{_WHERE}.enrichment.dataEnrichment.geocoding.{source}.from"
+            raise SpecError([f"{where}: {name} is {column.target_type}, and not text that is loaded"])
+        found.append(column.target)
+    return Places(found[0], found[1] if len(found) > 1 else None, written["latitude"], written["longitude"])
 
 
 def _derived(wanted: _Wanted, source: Table, scope: Scope) -> ColumnRoute:

@@ -7,8 +7,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from cutover.spec.base import ColumnName, Many, Part, SwitchOr, UnbuiltOr, UnbuiltPart, UnbuiltSwitch, refusal
+from cutover.spec.base import ColumnName, Many, Name, Part, SwitchOr, UnbuiltOr, UnbuiltPart, UnbuiltSwitch, refusal
 from cutover.spec.expression import Expression, TypedExpression, whole
+from cutover.spec.geocoding import Geocoding, columns
 
 Normal = Literal["nfc", "trim", "squeeze"]
 Standard = Literal["e164", "email", "upper", "lower", "title"]
@@ -39,10 +40,14 @@ class DataEnrichment(_MayBeOff):
     dataStandardization takes the columns and one rule for each, after normalization: e164 (a phone number as
     +4930123456; a row whose value is none is refused), email (the domain in lower case), upper, lower, title
     (the first letter of each word in upper case, the others in lower case).
+
+    geocoding takes tables, and for each the column with a place's name, or that and its country's, and the two
+    columns that it adds: {from: [city, country], latitude: lat, longitude: lon}, in degrees. The gazetteer is
+    GeoNames' cities of 15,000 people or more, without a network; of several with one name it is the largest.
     """
 
     enabled: bool = True
-    geocoding: UnbuiltSwitch = None
+    geocoding: SwitchOr[dict[Name, Geocoding]] = False
     data_normalization: SwitchOr[dict[ColumnName, Annotated[Many[Normal], Field(min_length=1)]]] = False
     data_standardization: SwitchOr[dict[ColumnName, Standard]] = False
 
@@ -89,12 +94,13 @@ class Enrichment(_MayBeOff):
         part = self._part
         problems = []
         if self.enabled and self.data_enrichment is True:
-            problems.append(("dataEnrichment", "dataNormalization or dataStandardization is needed in place of true"))
-        elif part and not part.data_normalization and not part.data_standardization:
-            problems.append(("dataEnrichment", "dataNormalization or dataStandardization is needed"))
+            problems.append(("dataEnrichment", "one of its keys is needed in place of true"))
+        elif part and not part.data_normalization and not part.data_standardization and not part.geocoding:
+            problems.append(("dataEnrichment", "dataNormalization, dataStandardization or geocoding is needed"))
         for key, table, example in (
             ("dataNormalization", part and part.data_normalization, "customers.name: [nfc, trim]"),
             ("dataStandardization", part and part.data_standardization, "customers.phone: e164"),
+            ("geocoding", part and part.geocoding, "customers: {from: city, latitude: lat, longitude: lon}"),
         ):
             if table is True:
                 problems.append((f"dataEnrichment.{key}", f"a table is needed: write {{{example}}} in place of true"))
@@ -151,7 +157,15 @@ class Enrichment(_MayBeOff):
         table = self._part.data_standardization if self._part else {}
         return table if not isinstance(table, bool) else {}
 
+    @property
+    def places(self) -> dict[str, Geocoding]:
+        """Source table to where its places are named; empty when switched off."""
+        table = self._part.geocoding if self._part else {}
+        return table if not isinstance(table, bool) else {}
+
     def named(self) -> Iterator[tuple[str, tuple[str, ...]]]:
         """Yield each key that names columns, and the columns."""
         yield "dataEnrichment.dataNormalization", tuple(self.normal)
         yield "dataEnrichment.dataStandardization", tuple(self.standard)
+        geocoded = (f"{table}.{column}" for table, written in self.places.items() for column in columns(written))
+        yield "dataEnrichment.geocoding", tuple(geocoded)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from cutover.data import functions
+from cutover.data import functions, gazetteer
 from cutover.data.sync import binlog
 from cutover.dialects import mysql, postgresql
 from cutover.dialects.endpoint import Endpoint
@@ -215,6 +215,7 @@ def unversioned(run: Run) -> Plan:
     source, target = inspect_both(run)
     chosen = {table.name for table in choose(source, run.spec, run.params.tables)}
     source = profile(run.source, source, run.spec, chosen)
+    gazetteer.refuse_missing(run.spec)
     params, own = run.params, functions.found(run.spec, run.home)
     made = build_plan(run.spec, source, target, params.tables, params.workers, params.row_limit, own)
     _refuse_unanswered(run, made)
