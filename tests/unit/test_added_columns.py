@@ -201,9 +201,14 @@ def test_the_example_of_the_documentation_loads() -> None:
     text = (Path(__file__).parents[2] / "docs" / "columns.md").read_text()
     (example,) = re.findall(r"^```yaml\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
     ends = "name: x\nsource: {env: S}\ntarget: {env: T}\n"
-    read = parse_spec(ends + example, "x.yaml").data.transformation
+    whole = parse_spec(ends + example, "x.yaml")
+    read = whole.data.transformation
     assert read.enrichment.computed["orders.many"] == {"expression": "quantity > 1"}
     assert read.called["customers"] == {"call": "transforms.tidied"}
+    assert read.enrichment.places["customers"]["latitude"] == "lat"
+    # As the ledger keeps it for the tasks of a run.
+    kept = whole.model_dump(mode="json", by_alias=True, exclude_unset=True)
+    assert MigrationSpec.model_validate(kept) == whole
 
 
 def test_what_is_printed_is_what_was_meant() -> None:

@@ -49,8 +49,8 @@ def test_a_plan_has_two_columns_of_degrees() -> None:
     made = route(**{"from": ["Town", "land"]})
     assert made.places == Places("city", "land", "lat", "lon")
     assert [(c.target, c.target_type, c.added) for c in made.columns[4:]] == [
-        ("lat", "double precision", "where Town and land is"),
-        ("lon", "double precision", "where Town and land is"),
+        ("lat", "double precision", "where the gazetteer has Town in land"),
+        ("lon", "double precision", "where the gazetteer has Town in land"),
     ]
 
 

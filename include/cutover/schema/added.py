@@ -77,7 +77,7 @@ def _wanted(spec: MigrationSpec) -> Iterator[_Wanted]:
             yield _Wanted(f"{_WHERE}.functions", table, column, "on the way", given)
     for table, places in enrichment.places.items():
         for column in (places["latitude"], places["longitude"]):
-            given = {"expression": f"where {' and '.join(named(places))} is", "type": "double precision"}
+            given = {"expression": f"where the gazetteer has {' in '.join(named(places))}", "type": "double precision"}
             yield _Wanted(f"{_WHERE}.enrichment.dataEnrichment.geocoding", table, column, "on the way", given)
 
 

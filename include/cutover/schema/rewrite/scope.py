@@ -106,5 +106,5 @@ class Rewritten:
 
     sql: str
     notes: tuple[str, ...] = ()
-    kind: str = "other"
-    scale: int | None = None
+    kind: str = field(default="other", compare=False)
+    scale: int | None = field(default=None, compare=False)
