@@ -253,7 +253,7 @@ def merge(
     """Join a branch to the main line, by a merging version or by putting it behind: the spec's mergeStrategy says."""
     run = _looking(name, migrations)
     check.preflight_servers(run)
-    joined = branching.join(run, check.worked_out(replace(run, home=None)), branch)
+    joined = branching.join(run, check.unversioned(run), branch)
     for conflict in joined.conflicts:
         sys.stdout.write(f"the branch comes last: {conflict}\n")
     what = "merged by" if joined.how == "merge" else "put behind the main line from"

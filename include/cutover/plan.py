@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -10,7 +11,7 @@ from pydantic import TypeAdapter
 
 from cutover.data.chunks import cut, deal
 from cutover.errors import SpecError
-from cutover.route import Chunk, TableRoute
+from cutover.route import Chunk, Function, TableRoute
 from cutover.schema import ddl, sequences, summary_tables
 from cutover.schema.ddl import Statement
 from cutover.schema.model import Schema
@@ -238,6 +239,7 @@ def build_plan(
     only: tuple[str, ...] = (),
     workers: int | None = None,
     row_limit: int | None = None,
+    functions: Mapping[str, Function] | None = None,
 ) -> Plan:
     """Work out the plan; touches nothing.
 
@@ -248,12 +250,13 @@ def build_plan(
         only: source tables to restrict the run to; all where empty.
         workers: parallel workers, in place of the spec's.
         row_limit: how many rows of each table that has a key travel; all where None.
+        functions: the user's own functions that the spec names, by source table.
 
     Raises:
         SpecError: the spec does not fit the source.
         UnsupportedTypeError: a column's type has no translation.
     """
-    translation = translate(source, spec, only, row_limit, target.extensions)
+    translation = translate(source, spec, only, row_limit, target.extensions, functions or {})
     _refuse_bad_defaults(translation.tables)
     taken = {table.name for table in translation.tables} | {view.name for view in translation.views}
     taken |= {summary.name for summary in translation.summaries}

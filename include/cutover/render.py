@@ -138,7 +138,8 @@ def show_plan(plan: Plan, screen: Console) -> None:
         for column in table.route.columns:
             what = [f"{code} becomes {meaning}" for code, meaning in column.values]
             what += list(_asked(column))
-            rows.append((column.source, column.source_type, column.target, column.target_type, ", ".join(what)))
+            origin = (column.source, column.source_type) if column.added is None else ("", "")
+            rows.append((*origin, column.target, column.target_type, ", ".join(what)))
         _print_table(("column", "type", "becomes", "type", "values"), rows, screen, right=False)
     for title, entries in (
         ("Does not arrive", [f"{loss.object}: {loss.reason}" for loss in plan.losses]),
@@ -152,6 +153,8 @@ def show_plan(plan: Plan, screen: Console) -> None:
 
 def _asked(column: ColumnRoute) -> Iterator[str]:
     """Say what else the spec asks of a column's values."""
+    if column.added is not None:
+        yield column.added
     if column.values and column.unmapped != "refuse":
         other = {"nullify": "becomes NULL", "keep": "stays", "default": f"becomes {column.unmapped_default}"}
         yield f"any other {other[column.unmapped]}"

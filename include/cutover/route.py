@@ -41,6 +41,8 @@ class ColumnRoute:
         ignores_case: whether the source compares it without regard to case or trailing spaces.
         length: how many characters it may hold, where its type does not say so.
         computed: SQL expression by which the target makes the value itself; it is not loaded then.
+        added: what gives the value where no column of the source does, in words; ``source`` is its name in the
+            target then.
     """
 
     source: str
@@ -71,6 +73,7 @@ class ColumnRoute:
     ignores_case: bool = False
     length: int | None = None
     computed: str | None = None
+    added: str | None = None
 
     @property
     def rewritten(self) -> bool:
@@ -85,13 +88,32 @@ class ColumnRoute:
 
 
 @dataclass(frozen=True)
+class Function:
+    """A user's own function: module.function, the module's file, and the SHA-256 of that as hex."""
+
+    call: str
+    path: str
+    digest: str
+
+
+@dataclass(frozen=True)
+class Places:
+    """Target columns that name a place and its country, and those that get its coordinates."""
+
+    place: str
+    country: str | None
+    latitude: str
+    longitude: str
+
+
+@dataclass(frozen=True)
 class TableRoute:
     """The way of one table.
 
     Attributes:
         source: table name in the source.
         target: table name in the target.
-        columns: the columns that travel, in the order of the source.
+        columns: the columns that travel, in the order of the source, and those that are added after them.
         key: target names of the primary key's columns; empty where the table has none.
         ranged: whether ``key`` is a single integer, so that it can be cut into ranges and both
             servers sort it the same way.
@@ -100,6 +122,8 @@ class TableRoute:
         keep_last: whether the last of a set of duplicates is kept, in key order, not the first.
         merge: whether the one that is kept takes the others' values where it has none.
         limit: only this many rows travel, the first in key order; every row where None.
+        function: the user's own, through which the rows pass.
+        places: which columns get coordinates, where any do.
     """
 
     source: str
@@ -112,6 +136,8 @@ class TableRoute:
     keep_last: bool = False
     merge: bool = False
     limit: int | None = None
+    function: Function | None = None
+    places: Places | None = None
 
     @property
     def changes_rows(self) -> bool:
@@ -119,9 +145,17 @@ class TableRoute:
         return (
             self.where is not None
             or self.limit is not None
+            or self.function is not None
             or bool(self.duplicates)
             or any(column.changes_rows for column in self.columns)
         )
+
+    @property
+    def identifying(self) -> tuple[ColumnRoute, ...]:
+        """The columns that tell a row of the source: its key's; without one, all that the source has."""
+        if self.key:
+            return tuple(column for column in self.columns if column.target in self.key)
+        return tuple(column for column in self.columns if column.added is None)
 
     @property
     def loaded(self) -> TableRoute:

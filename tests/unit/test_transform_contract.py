@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import hashlib
 import json
 import re
 import struct
@@ -10,6 +12,8 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import ModuleType
 from typing import Any
 
@@ -41,7 +45,7 @@ from cutover.data.transforms import (
 )
 from cutover.data.transforms import json as json_
 from cutover.data.types import arrow_type
-from cutover.route import ColumnRoute, TableRoute
+from cutover.route import ColumnRoute, Function, TableRoute
 
 TEXT = ColumnRoute("old", "text", "`old`", "string", "new", "text", "string")
 WORDS = (
@@ -214,7 +218,7 @@ def _is_number(text: str, low: str | None, high: str | None) -> bool:
     return (low is None or Decimal(low) <= number) and (high is None or number <= Decimal(high))
 
 
-def slowly(route: ColumnRoute, value: str | None) -> tuple[str | None, bool, list[str]]:
+def changed(route: ColumnRoute, value: str | None) -> tuple[str | None, bool, list[str]]:
     """Return what becomes of a value, whether its row is refused, and what was done to it on the way."""
     done = []
 
@@ -251,15 +255,64 @@ def slowly(route: ColumnRoute, value: str | None) -> tuple[str | None, bool, lis
         return None, True, []
     if route.default is not None and value is None:
         to(str(route.default), f"NULL became {route.default}")
-    if value is not None:
-        good = [
-            not route.email or _is_email(value),
-            not route.phone or _phone(value) is not None,
-            route.dates is None or _is_date(value, *route.dates),
-            route.numbers is None or _is_number(value, *route.numbers),
-        ]
-        return value, not all(good), done
-    return None, route.required or not route.nullable, done
+    return value, False, done
+
+
+def bad(route: ColumnRoute, value: str | None) -> bool:
+    """Say whether what became of a value refuses its row."""
+    if value is None:
+        return route.required or not route.nullable
+    good = [
+        not route.email or _is_email(value),
+        not route.phone or _phone(value) is not None,
+        route.dates is None or _is_date(value, *route.dates),
+        route.numbers is None or _is_number(value, *route.numbers),
+    ]
+    return not all(good)
+
+
+OWN = '''
+import pandas as pd
+
+
+def own(frame):
+    """Take an A from the beginning; in the first column NULL becomes a lone a, and rows with a lone b are left out."""
+    frame = frame[(frame["t0"] != "b").fillna(True)]
+    for name in frame.columns.drop("id"):
+        frame[name] = [None if value is pd.NA else value.removeprefix('A') for value in frame[name]]
+    return frame.assign(t0=frame["t0"].fillna("a"))
+'''
+_FOLDER = TemporaryDirectory()
+
+
+@functools.cache
+def own_function() -> Function:
+    path = Path(_FOLDER.name, "mine.py")
+    path.write_text(OWN)
+    return Function("mine.own", str(path), hashlib.sha256(OWN.encode()).hexdigest())
+
+
+def row_slowly(
+    routes: list[ColumnRoute], row: tuple[str | None, ...], through: bool
+) -> tuple[list[str | None], str | None, list[tuple[str, str]]]:
+    """Return what becomes of a row, the column for which it is refused ("" for the function), and what was done."""
+    ends = [changed(route, value) for route, value in zip(routes, row, strict=True)]
+    made = [value for value, _, _ in ends]
+    done = [(route.target, what) for route, (_, _, some) in zip(routes, ends, strict=True) for what in some]
+    early = [out for _, out, _ in ends]
+    if not through:
+        refused = [route.target for route, v, out in zip(routes, made, early, strict=True) if out or bad(route, v)]
+        return made, refused[0] if refused else None, done
+    if any(early):
+        return made, routes[early.index(True)].target, done
+    if made[0] == "b":
+        return made, "", done
+    own = [None if value is None else value.removeprefix("A") for value in made]
+    own[0] = "a" if own[0] is None else own[0]
+    pairs = zip(routes, made, own, strict=True)
+    done += [(route.target, "values changed by mine.own") for route, old, new in pairs if old != new]
+    refused = [route.target for route, value in zip(routes, own, strict=True) if bad(route, value)]
+    return own, refused[0] if refused else None, done
 
 
 def columns() -> some.SearchStrategy[ColumnRoute]:
@@ -284,16 +337,16 @@ def columns() -> some.SearchStrategy[ColumnRoute]:
     )
 
 
-@given(some.lists(columns(), min_size=1, max_size=3), some.data())
+@given(some.lists(columns(), min_size=1, max_size=3), some.booleans(), some.data())
 @settings(max_examples=400, deadline=None)
-def test_a_random_table_through_a_random_chain(routes: list[ColumnRoute], data: some.DataObject) -> None:
+def test_a_random_table_through_a_random_chain(routes: list[ColumnRoute], through: bool, data: some.DataObject) -> None:
     routes = [replace(route, source=f"s{n}", target=f"t{n}") for n, route in enumerate(routes)]
     row = some.tuples(*(some.one_of(some.none(), some.sampled_from(WORDS)) for _ in routes))
     names = [route.target for route in routes]
     frame = pd.DataFrame(data.draw(some.lists(row, max_size=15)), columns=names, dtype=object)
 
     key = ColumnRoute("id", "int", "`id`", "int32", "id", "integer", "int32", False, False)
-    table = TableRoute("t", "t", (key, *routes), ("id",), True)
+    table = TableRoute("t", "t", (key, *routes), ("id",), True, function=own_function() if through else None)
     batch_rows = data.draw(some.integers(1, 16))
     batches = [
         pa.RecordBatch.from_arrays(
@@ -312,13 +365,12 @@ def test_a_random_table_through_a_random_chain(routes: list[ColumnRoute], data: 
     refused: dict[int, str] = {}
     altered: Counter[tuple[str, str]] = Counter()
     for number, values_ in enumerate(frame.itertuples(index=False)):
-        ends = [slowly(route, value) for route, value in zip(routes, values_, strict=True)]
-        bad = [route.target for route, (_, out, _) in zip(routes, ends, strict=True) if out]
-        if bad:
-            refused[number] = bad[0]
+        ends, out, done = row_slowly(routes, tuple(values_), through)
+        if out is not None:
+            refused[number] = out
             continue
-        wanted.append((number, *(value for value, _, _ in ends)))
-        altered.update((route.target, what) for route, (_, _, done) in zip(routes, ends, strict=True) for what in done)
+        wanted.append((number, *ends))
+        altered.update(done)
     assert made == wanted
     assert {json.loads(reject.key)["id"]: reject.column for reject in tally.rejects} == refused
     assert len(tally.rejects) == len(refused)

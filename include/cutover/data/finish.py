@@ -78,7 +78,7 @@ def all_but_first(table: str, columns: Sequence[str], order: sql.Composable) -> 
 
 def source_key(route: TableRoute) -> sql.Composed:
     """Return the expression that writes a row's key in the source as JSON; without a key, the whole row."""
-    keyed = [c for c in route.columns if not route.key or c.target in route.key]
+    keyed = route.identifying
     # A function takes a hundred arguments at most.
     pairs = [
         sql.SQL("jsonb_build_object({})").format(

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from cutover.data import functions, gazetteer
 from cutover.data.extract import loss_groups
-from cutover.data.transforms import TRANSFORMS, Outcome
+from cutover.data.transforms import CHANGES, CHECKS, TRANSFORMS, Transform
 from cutover.data.types import arrow_type, cast
 from cutover.errors import DataError
-from cutover.route import ColumnRoute, TableRoute
+from cutover.route import ColumnRoute, Function, Places, TableRoute
 
 
 @dataclass(frozen=True)
@@ -65,12 +66,18 @@ def transform(route: TableRoute, batches: Iterable[pa.RecordBatch], tally: Tally
         tally.bytes_read += batch.nbytes
         lost = _lost_dates(route, batch)
         passage = _Passage(route, batch, tally)
+        steps = TRANSFORMS if route.function is None else CHANGES
         arrays = []
         for position, column in enumerate(route.columns):
             array = cast(batch.column(position), column.wire)
             if column.target in lost:
                 array = _replaced(column, array, lost[column.target], tally)
-            arrays.append(passage.of(column, array))
+            arrays.append(passage.of(column, array, steps))
+        if route.places is not None:
+            arrays = passage.placed(route.places, arrays)
+        if route.function is not None:
+            arrays = passage.through(route.function, arrays)
+            arrays = [passage.of(column, array, CHECKS) for column, array in zip(route.columns, arrays, strict=True)]
         yield passage.kept(pa.RecordBatch.from_arrays(arrays, schema=schema))
 
 
@@ -82,9 +89,9 @@ class _Passage:
         self._refused: pa.BooleanArray | None = None
         self._altered: list[tuple[tuple[str, str, bool], pa.BooleanArray]] = []
 
-    def of(self, column: ColumnRoute, array: pa.Array) -> pa.Array:
-        """Send a column through every transform that it needs."""
-        for step in TRANSFORMS:
+    def of(self, column: ColumnRoute, array: pa.Array, steps: Sequence[Transform]) -> pa.Array:
+        """Send a column through every transform of ``steps`` that it needs."""
+        for step in steps:
             if not step.applies(column):
                 continue
             outcome = step.apply(column, array)
@@ -92,17 +99,48 @@ class _Passage:
             if outcome.altered is not None:
                 self._altered.append(((column.target, outcome.alteration, outcome.altered_by_rule), outcome.altered))
             if outcome.refused is not None:
-                self._refuse(column, outcome)
+                self._refuse(column.target, outcome.refused, outcome.reason, outcome.refused_by_rule)
         return array
 
-    def _refuse(self, column: ColumnRoute, outcome: Outcome) -> None:
+    def placed(self, places: Places, arrays: Sequence[pa.Array]) -> list[pa.Array]:
+        """Put the coordinates of places where they belong, and count the places that are not known."""
+        found = {column.target: array for column, array in zip(self._route.columns, arrays, strict=True)}
+        named = found[places.place]
+        latitudes, longitudes = gazetteer.coordinates(named, found[places.country] if places.country else None)
+        unknown = pc.and_(pc.is_valid(named), pc.is_null(latitudes))
+        what = (places.latitude, "places that the gazetteer does not know became NULL", False)
+        self._altered.append((what, unknown))
+        return list((found | {places.latitude: latitudes, places.longitude: longitudes}).values())
+
+    def through(self, function: Function, arrays: Sequence[pa.Array]) -> list[pa.Array]:
+        """Call a user's function with the rows that are not refused; those that it leaves out are so by rule.
+
+        Raises:
+            DataError: it fails, or returns what does not fit.
+        """
+        columns, length = self._route.columns, self._batch.num_rows
+        given = pc.indices_nonzero(pa.repeat(True, length) if self._refused is None else pc.invert(self._refused))
+        if not len(given):
+            return list(arrays)
+        made, places = functions.called(function, columns, self._route.key, [array.take(given) for array in arrays])
+        back = pc.index_in(pa.array(range(length), pa.uint64()), given.take(places))
+        after = [array.take(back) for array in made]
+        stays = pc.is_valid(back)
+        for column, old, new in zip(columns, arrays, after, strict=True):
+            if column.added is None:
+                what = (column.target, f"values changed by {function.call}", True)
+                self._altered.append((what, pc.and_(stays, _differing(old, new))))
+        self._refuse("", pc.invert(stays), f"{function.call} leaves it out", by_rule=True)
+        return after
+
+    def _refuse(self, column: str, rows: pa.BooleanArray, reason: str, by_rule: bool) -> None:
         """Note each row once, for the first reason found."""
-        new = pc.fill_null(outcome.refused, False)
+        new = pc.fill_null(rows, False)
         if self._refused is not None:
             new = pc.and_(new, pc.invert(self._refused))
         if pc.any(new).as_py():
             keys = source_keys(self._route, self._batch.filter(new))
-            self._tally.rejects += [Reject(k, column.target, outcome.reason, outcome.refused_by_rule) for k in keys]
+            self._tally.rejects += [Reject(key, column, reason, by_rule) for key in keys]
             self._refused = new if self._refused is None else pc.or_(self._refused, new)
 
     def kept(self, made: pa.RecordBatch) -> pa.RecordBatch:
@@ -115,13 +153,17 @@ class _Passage:
         return made if kept is None else made.filter(kept)
 
 
+def _differing(one: pa.Array, other: pa.Array) -> pa.BooleanArray:
+    """Say which values are not alike, where NULL is like NULL alone."""
+    if isinstance(one.type, pa.BaseExtensionType):
+        one, other = one.storage, other.storage
+    return pc.or_(pc.fill_null(pc.not_equal(one, other), False), pc.xor(pc.is_null(one), pc.is_null(other)))
+
+
 def source_keys(route: TableRoute, rows: pa.RecordBatch) -> Iterator[str]:
     """Yield each row's key in the source as JSON; a table without a key gives the whole row."""
-    named = [
-        (position, column.source)
-        for position, column in enumerate(route.columns)
-        if not route.key or column.target in route.key
-    ]
+    told = route.identifying
+    named = [(position, column.source) for position, column in enumerate(route.columns) if column in told]
     for row in range(rows.num_rows):
         yield json.dumps({name: rows.column(position)[row].as_py() for position, name in named}, default=str)
 

@@ -60,6 +60,7 @@ def _unknown_tables(source: Schema, spec: MigrationSpec, only: tuple[str, ...]) 
         "data.transformation.mapping.fieldMapping": mapping.fields,
         "data.extraction.filtering.rowFilters": filtering.rows,
         "data.extraction.filtering.columnFilters": filtering.columns,
+        "data.transformation.functions": spec.data.transformation.called,
     }
     for where, tables in named.items():
         for name in tables:

@@ -98,7 +98,8 @@ def _with_what_it_computes(connection: psycopg.Connection, table: TargetTable, l
         with connection.transaction(force_rollback=True):
             reason = _refusal(connection, ddl.create_tables((alone,)))
         if reason is not None:
-            where = f"generated column {table.route.source}.{column.source}"
+            kind = "generated column" if column.added is None else "column"
+            where = f"{kind} {table.route.source}.{column.source}"
             losses.append(Loss(where, f"its values arrive; the target refuses {column.computed}: {reason}"))
             columns = (replace(c, computed=None) if c is column else c for c in table.route.columns)
             table = replace(table, route=replace(table.route, columns=tuple(columns)))

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 from cutover.dialects import postgresql
 from cutover.errors import SpecError
-from cutover.route import ColumnRoute, TableRoute
+from cutover.route import ColumnRoute, Function, TableRoute
 from cutover.schema import columns, following, scopes
+from cutover.schema.added import add_columns, refuse_misnamed
 from cutover.schema.checks import of_labels, translate_checks
 from cutover.schema.choose import choose, table_name, target_name
 from cutover.schema.cleaning import cleaned, duplicate_keys, refuse_rewritten_keys
@@ -53,22 +55,26 @@ def translate(
     only: tuple[str, ...] = (),
     row_limit: int | None = None,
     extensions: tuple[Extension, ...] = (),
+    functions: Mapping[str, Function] = MappingProxyType({}),
 ) -> Translation:
     """Translate the tables that the spec chooses; ``only`` narrows them further, ``row_limit`` their rows.
 
-    ``extensions`` are those of the target.
+    ``extensions`` are those of the target, ``functions`` the user's own that the spec names, by source table.
 
     Raises:
-        SpecError: the spec names a table or column that is not there, or a type without a carrier.
+        SpecError: the spec names a table or column that is not there, a type without a carrier, or a function that
+            was not found.
         UnsupportedTypeError: a column's type has no translation.
     """
     chosen = choose(source, spec, only)
+    refuse_misnamed(source, spec)
     findings = Findings()
     sequences = tuple(translate_sequences(source, spec, findings))
     counting = scopes.of_sequences(source, sequences)
     known = {extension.name: extension.schema for extension in extensions}
     refuse_without_extension(known, spec)
-    tables = [_table(table, known, counting, spec, findings) for table in chosen]
+    _refuse_lost_functions(chosen, functions, spec)
+    tables = [_table(table, known, counting, functions.get(table.name), spec, findings) for table in chosen]
     if row_limit is not None:
         tables = [_limited(table, row_limit, findings) for table in tables]
     _name_enums(tables)
@@ -113,7 +119,12 @@ def _unseen(source: Schema, spec: MigrationSpec, findings: Findings) -> None:
 
 
 def _table(
-    table: Table, extensions: Mapping[str, str], counting: Scope, spec: MigrationSpec, findings: Findings
+    table: Table,
+    extensions: Mapping[str, str],
+    counting: Scope,
+    function: Function | None,
+    spec: MigrationSpec,
+    findings: Findings,
 ) -> TargetTable:
     """Translate columns and keys: what can be told without knowing what other tables become."""
     filtering = spec.data.extraction.filtering
@@ -141,6 +152,8 @@ def _table(
     duplicates = spec.data.transformation.cleaning.duplicates
     alike = tuple(duplicate_keys(table, names, spec))
     condition = filtering.rows.get(table.name)
+    if function is not None:
+        findings.note(f"rows of {table.name}", f"pass through {function.call}, which may change them or leave them out")
     described = {route.target: table.column(route.source) for route in routes}
     return TargetTable(
         TableRoute(
@@ -153,6 +166,7 @@ def _table(
             duplicates=alike,
             keep_last=duplicates is not None and duplicates.strategy == "keep_last",
             merge=bool(alike) and duplicates is not None and duplicates.strategy == "merge",
+            function=function,
         ),
         _keys_travel(spec),
         tuple(_defaults(table, routes, counting, spec, findings)),
@@ -173,8 +187,8 @@ def _with_expressions(
     spec: MigrationSpec,
     findings: Findings,
 ) -> TargetTable:
-    """Add what is made of expressions: generated columns, checks and indexes."""
-    table = compute(table, source, scope, spec, findings)
+    """Add what is made of expressions: generated columns, columns that the spec adds, checks and indexes."""
+    table = add_columns(compute(table, source, scope, spec, findings), source, scope, spec, findings)
     routes = table.route.columns
     checks = [of_labels(table.name, route) for route in routes if route.labels and route.arrow != "enum"]
     checks += [of_length(table.name, route) for route in routes if route.length is not None]
@@ -280,6 +294,12 @@ def _refuse_missing_key(table: Table, column: Column) -> None:
                 f"which belongs to the primary key; add it"
             ]
         )
+
+
+def _refuse_lost_functions(chosen: list[Table], functions: Mapping[str, Function], spec: MigrationSpec) -> None:
+    wanted = {table.name for table in chosen} & spec.data.transformation.called.keys()
+    if lost := sorted(wanted - functions.keys()):
+        raise SpecError([f"data.transformation.functions.{name}: the function was not looked for" for name in lost])
 
 
 def _refuse_long_name(name: str, what: str) -> None:

@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
 from cutover.spec.base import ColumnName, Many, Name, Part, Scalar, SwitchOr, refusal
 from cutover.spec.enrichment import Enrichment
+from cutover.spec.function import Function, FunctionCall, whole
 from cutover.spec.validation import DataValidation
 
 Unmapped = Literal["refuse", "nullify", "keep", "default"]
@@ -187,11 +188,18 @@ class Transformation(Part):
 
     phoneRegion is the country, as ISO 3166-1 has it (alpha-2), whose phone numbers may be written as within it;
     without it a number begins with ``+`` and its country's code.
+
+    functions are the user's own, by table: module.function, the module a file beside migration.yaml; or
+    {call: module.function, adds: {column: type}} where it adds columns. A function takes a pandas DataFrame of some
+    rows and returns one, with the same index, columns and key: it may change values, fill the columns that it adds,
+    and leave rows out. It comes after mapping, cleaning and enrichment have changed values, and before they are
+    checked; it must return the same for the same row, whatever rows it is called with.
     """
 
     mapping: Mapping = Field(default_factory=Mapping)
     cleaning: Cleaning = Field(default_factory=Cleaning)
     enrichment: Enrichment = Field(default_factory=Enrichment)
+    functions: dict[Name, Function] = Field(default_factory=dict)
     phone_region: Annotated[str, Field(pattern="^[A-Z]{2}$")] | None = None
 
     @model_validator(mode="after")
@@ -201,6 +209,11 @@ class Transformation(Part):
         if self.phone_region and not checked and "e164" not in self.enrichment.standard.values():
             raise refusal(("phoneRegion", "has no effect without phoneValidation, or dataStandardization's e164"))
         return self
+
+    @property
+    def called(self) -> dict[str, FunctionCall]:
+        """Source table to the user's own function that its rows pass through."""
+        return {table: whole(written) for table, written in self.functions.items()}
 
     @property
     def named(self) -> dict[str, tuple[str, ...]]:

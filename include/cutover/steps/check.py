@@ -9,14 +9,16 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
+from cutover.data import functions, gazetteer
 from cutover.data.sync import binlog
 from cutover.dialects import mysql, postgresql
 from cutover.dialects.endpoint import Endpoint
-from cutover.errors import CutoverError, PreflightError, TransientError
+from cutover.errors import CutoverError, PreflightError, SpecError, TransientError
 from cutover.plan import Plan, build_plan
 from cutover.rollback import swap
 from cutover.rollback.bound import bound_objects, taken_names
 from cutover.schema import inspect_mysql, inspect_postgresql
+from cutover.schema.added import questions
 from cutover.schema.choose import choose
 from cutover.schema.model import Schema
 from cutover.schema.profile import profile
@@ -204,20 +206,41 @@ def worked_out(run: Run) -> Plan:
     Raises:
         As :func:`make_plan` does, but for what is in the target's way.
     """
+    made = unversioned(run)
+    return replace(made, versions=versions.planned(run, made))
+
+
+def unversioned(run: Run) -> Plan:
+    """Return the plan of :func:`worked_out` for what comes from the source alone."""
     source, target = inspect_both(run)
     chosen = {table.name for table in choose(source, run.spec, run.params.tables)}
     source = profile(run.source, source, run.spec, chosen)
-    made = build_plan(run.spec, source, target, run.params.tables, run.params.workers, run.params.row_limit)
+    gazetteer.refuse_missing(run.spec)
+    params, own = run.params, functions.found(run.spec, run.home)
+    made = build_plan(run.spec, source, target, params.tables, params.workers, params.row_limit, own)
+    _refuse_unanswered(run, made)
     accepted = rehearse(run.target, made.first, made.tables, made.views, made.programs, made.summing)
     summaries.refuse_unreadable(run.source, made.summaries)
-    accepted_plan = replace(
+    return replace(
         made,
         tables=accepted.tables,
         views=accepted.views,
         programs=accepted.programs,
         losses=(*made.losses, *accepted.losses),
     )
-    return replace(accepted_plan, versions=versions.planned(run, accepted_plan))
+
+
+def _refuse_unanswered(run: Run, made: Plan) -> None:
+    """Ask the source for no row of each expression of the spec's: what it does not know is found here."""
+    problems = []
+    for key, table, expression in questions(made.tables, run.spec):
+        try:
+            for _ in mysql.read(run.source, mysql.select(table, [(expression, "made")], limit=0), 1):
+                pass
+        except PreflightError as error:
+            problems.append(f"{key}: the source refuses it: {'; '.join(error.findings)}")
+    if problems:
+        raise SpecError(problems)
 
 
 def _target_not_ours(run: Run, made: Plan) -> Iterator[str]:

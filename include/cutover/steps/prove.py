@@ -72,11 +72,18 @@ def _compared(run: Run, number: int) -> tuple[list[str], int]:
 
 
 def _computed(run: Run, found: Sequence[str]) -> str:
-    """Name the cure where a column differs that the target computes: by a date that became NULL, for instance."""
-    columns = {f"].{column.target}: " for table in run.plan.tables for column in table.computed}
-    if not any(column in line for line in found for column in columns):
-        return ""
-    return " (a generated column: say generatedColumns: values to carry the source's values)"
+    """Name the cure where a column differs that the target computes, or a row that a user's function made."""
+    columns = [column for table in run.plan.tables for column in table.computed]
+    differing = [c for c in columns if any(f"].{c.target}: " in line for line in found)]
+    if any(column.added is None for column in differing):
+        return " (a generated column: say generatedColumns: values to carry the source's values)"
+    if differing:
+        return " (a computed column: write it under derivedFields to load what the source makes of it)"
+    for table in run.plan.tables:
+        function = table.route.function
+        if function is not None and any(line.startswith(f"{table.name}[") for line in found):
+            return f" (function {function.call} must return the same whenever it is called with a row)"
+    return ""
 
 
 def compares_rows(run: Run) -> bool:

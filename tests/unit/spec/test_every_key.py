@@ -23,7 +23,7 @@ OWN_KEYS = {  # Cutover's, not the requirement's
     *("schema.settings.allowLosses", "schema.settings.tables.columns.generatedColumns"),
     *("data.transformation.cleaning.zeroDates", "schema.settings.tables.columns.ignoreCase"),
     "schema.settings.tables.identifiers",
-    "data.transformation.phoneRegion",
+    *("data.transformation.phoneRegion", "data.transformation.functions"),
     *(
         f"data.extraction.strategy.{feed}.{key}"
         for feed in ("incremental", "delta")

@@ -42,7 +42,7 @@ def test_schema_says_what_is_not_built() -> None:
         "type": "string",
     }
     assert definitions["Analysis"]["properties"]["dataAnalysis"]["description"] == "not built yet"
-    assert definitions["Delta"]["description"].endswith("(not built yet)")
+    assert definitions["Production"]["description"].endswith("(not built yet)")
 
 
 def test_schema_is_plain_json_without_snake_case_keys() -> None:

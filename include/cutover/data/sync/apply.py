@@ -230,4 +230,4 @@ def _alike(one: str, columns: Sequence[str], other: str, others: Sequence[str]) 
 def keys_alone(route: TableRoute) -> TableRoute:
     """Return the route of the key's columns, of which no row is refused: a key that cannot be is not there."""
     columns = tuple(replace(route.column(name), may_lose=False, nullable=True) for name in route.key)
-    return replace(route, columns=columns, where=None)
+    return replace(route, columns=columns, where=None, function=None, places=None)

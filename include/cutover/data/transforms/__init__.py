@@ -1,8 +1,10 @@
-"""What can be done to a column of values, in the order in which it is done.
+"""What can be done to a column of values, in the order in which it is done: first what changes it, then what checks.
+
+A user's own function has its place between the two.
 
 Each transform is one module with two functions: ``applies(route)`` says whether the column needs
 it, ``apply(route, array)`` returns an :class:`~cutover.data.transforms.result.Outcome`. A new one
-is a module here and a line in :data:`TRANSFORMS`.
+is a module here and a line in :data:`CHANGES` or :data:`CHECKS`.
 """
 
 from __future__ import annotations
@@ -41,7 +43,7 @@ class Transform(Protocol):
         """Return the transformed array, of the same length, and what was refused or altered."""
 
 
-TRANSFORMS: tuple[Transform, ...] = (
+CHANGES: tuple[Transform, ...] = (
     nul,
     # Text has its one form before it is looked up in a mapping, brought to a type or checked.
     normal,
@@ -51,6 +53,8 @@ TRANSFORMS: tuple[Transform, ...] = (
     json,
     shapes,
     defaults,
+)
+CHECKS: tuple[Transform, ...] = (
     email,
     phone,
     dates,
@@ -60,4 +64,6 @@ TRANSFORMS: tuple[Transform, ...] = (
     not_null,
 )
 
-__all__ = ["TRANSFORMS", "Outcome", "Transform"]
+TRANSFORMS = (*CHANGES, *CHECKS)
+
+__all__ = ["CHANGES", "CHECKS", "TRANSFORMS", "Outcome", "Transform"]

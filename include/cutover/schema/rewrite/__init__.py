@@ -44,7 +44,8 @@ def rewrite_expression(text: str, scope: Scope, relation: str | None = None, *, 
             origin = Origin(relation, meant.name, meant.attributes)
             context = Context(scope, context.notes, evaluate, select, (Frame((origin,), qualify=False),))
         value = context.value(parse_expression(text))
-        return Rewritten((_condition(value) if condition else shown(value)).sql, tuple(context.notes))
+        made = _condition(value) if condition else shown(value)
+        return Rewritten(made.sql, tuple(context.notes), value.kind, value.scale)
 
 
 def rewrite_statement(text: str, scope: Scope) -> Rewritten:

@@ -98,7 +98,13 @@ class Scope:
 
 @dataclass(frozen=True)
 class Rewritten:
-    """SQL for PostgreSQL, with what it means a little differently there."""
+    """SQL for PostgreSQL, with what it means a little differently there.
+
+    ``kind`` is the kind of value that an expression gives in the source, where a truth value is ``boolean`` and a
+    bare NULL ``null``; ``scale`` is how many digits after the point a number has, where that is known.
+    """
 
     sql: str
     notes: tuple[str, ...] = ()
+    kind: str = field(default="other", compare=False)
+    scale: int | None = field(default=None, compare=False)
