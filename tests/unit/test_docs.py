@@ -88,7 +88,8 @@ def test_the_example_spec_loads(tmp_path: Path) -> None:
 
 def test_the_example_mistakes_are_shown_as_the_readme_says(tmp_path: Path) -> None:
     (example,) = _fenced(README, "yaml")
-    wrong = example.replace("      bulk: {batchSize", "      strategy: incremental\n      bulk: {batchsize", 1)
+    wrong = example.replace("      bulk: {batchSize", "      bulk: {batchsize", 1)
+    wrong = wrong.replace("    scheduling:\n", "    analysis: {dataAnalysis: true}\n    scheduling:\n", 1)
     path = tmp_path / "migration.yaml"
     path.write_text(wrong)
     with pytest.raises(SpecError) as refused:

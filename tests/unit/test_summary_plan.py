@@ -199,7 +199,10 @@ def test_a_metric_that_cannot_be_is_refused_by_name(expression: str, problem: st
             "averageAggregation: is true, and no summary asks for it",
         ),
         ("dataCalculation: {calculatedMetrics: true}", "calculatedMetrics: a table is needed"),
-        ("dataCalculation: {enabled: true}", "dataCalculation: calculatedMetrics is needed"),
+        (
+            "dataCalculation: {enabled: true}",
+            "dataCalculation: derivedFields, computedColumns or calculatedMetrics is needed",
+        ),
     ],
 )
 def test_switches_without_a_use_are_refused(enrichment: str, problem: str) -> None:

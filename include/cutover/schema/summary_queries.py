@@ -51,6 +51,8 @@ class Subject:
         for called in ("source", "target"):
             for route in columns:
                 if getattr(route, called).lower() == name.lower():
+                    if route.added:
+                        raise self.refused(f"{name} is no column of the source; write what makes it in its place")
                     return route
         raise self.refused(
             f"{self.table.route.source} has no column {name!r} that travels; it has "
