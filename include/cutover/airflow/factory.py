@@ -32,6 +32,7 @@ GUARDED = (
     "validate.views",
     "validate.expectations",
     "upgrade_schema",
+    "carry_over",
     "cutover",
     "validate_cutover",
 )
@@ -265,12 +266,15 @@ def _wire(spec: MigrationSpec, folder: Path) -> None:
     finished, proved = [step("move.finish_schema")()], validate(planned)
     if spec.strategy.types.data.streams:
         finished.insert(0, step("follow.catch_up")())
-    upgraded, switched = step("versions.upgrade_schema")(), step("switch.cutover")()
-    checked = step("switch.validate_cutover")()
+    last = [step("versions.upgrade_schema")()]
+    if spec.data.loading.strategy.upsert.enabled:
+        last.append(step("carry.carry_over")())
+    last += [step("switch.cutover")(), step("switch.validate_cutover")()]
+    checked = last[-1]
     before = (step("check.check_window")(), step("check.preflight")(), planned)
-    chain(*before, saved, made, moved, *finished, proved, upgraded, switched, checked)
+    chain(*before, saved, made, moved, *finished, proved, *last)
     gate, undone, told = rollback_gate(), validate_rollback(), report()
-    [saved, made, moved, *finished, proved, upgraded, switched, checked] >> gate
+    [saved, made, moved, *finished, proved, *last] >> gate
     gate >> step("switch.rollback")() >> undone
     # A dry run skips what changes anything, and is complete all the same.
     completed = step("switch.complete", trigger_rule=TriggerRule.NONE_FAILED)()
