@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import psycopg
 import pytest
-from helpers import SHOP, begin, dump, mysql, one, postgres, ready, rows, schemas, spec
+from helpers import begin, dump, mysql, one, postgres, ready, rows, schemas, spec
 
 from cutover import report
+from cutover.data.upsert.carry import yielded_table
 from cutover.errors import DataError
 from cutover.local.servers import Server
 from cutover.run import NotStartedError, run_migration
@@ -29,7 +29,10 @@ ORDERS = "SELECT id, customer, note FROM {}orders ORDER BY id"
 
 def upserting(resolution: str = "update", columns: Sequence[Any] = (), **parts: Any) -> MigrationSpec:
     upsert = {"enabled": True, "conflictResolution": resolution, "conflictColumns": list(columns)}
-    return spec(data={"loading": {"strategy": {"upsert": upsert}}}, **parts)
+    # The proof is of what is loaded, before: the first test has it, and the others do without.
+    safe = {"validateAfterMigration": False, "backupBeforeMigration": False}
+    strategy = {"strategy": {"execution": {"modes": {"safe": safe}}}}
+    return spec(data={"loading": {"strategy": {"upsert": upsert}}}, **(strategy | parts))
 
 
 @pytest.fixture
@@ -51,7 +54,7 @@ def kept(run: Run) -> list[str]:
 
 def test_update_the_sources_rows_win_and_the_way_back_is_exact(shop: Server, live: Server) -> None:
     before = dump(live)
-    run = begin(shop, live, upserting())
+    run = begin(shop, live, upserting(strategy={}))
     told = run_migration(run)
     assert told.status == report.COMPLETED, (told.cause, told.losses)
     assert rows(live, CUSTOMERS.format("")) == [(1, "Ana"), (2, "Björn"), (3, "桜"), (40, "Zoe")]
@@ -63,6 +66,153 @@ def test_update_the_sources_rows_win_and_the_way_back_is_exact(shop: Server, liv
     switch.rollback(run)
     switch.validate_rollback(run)
     assert dump(live) == before
+
+
+def test_ignore_the_rows_that_are_there_win(shop: Server, live: Server) -> None:
+    mysql(shop, "DELETE FROM orders WHERE customer = 1")
+    run = begin(shop, live, upserting("ignore"))
+    told = run_migration(run)
+    assert told.status == report.COMPLETED, (told.cause, told.losses)
+    assert rows(live, CUSTOMERS.format("")) == [(1, "Ana"), (2, "Live"), (3, "桜"), (40, "Zoe")]
+    assert rows(live, ORDERS.format("")) == [(3, 2, "live"), (70, 40, None)]
+    assert kept(run)[0] == (
+        'customers: 2 rows that were there are kept, 1 rows of the source set aside for them; keys {"id": 2}'
+    )
+    aside = yielded_table("customers")
+    assert rows(live, f"SELECT id, name FROM {run.shadow}.{aside}") == [(2, "Björn")]
+    postgres(live, "INSERT INTO customers (name) VALUES ('next')")
+    assert one(live, "SELECT id FROM customers WHERE name = 'next'") == 41
+
+
+def test_fail_names_the_rows_and_changes_nothing(shop: Server, live: Server) -> None:
+    before = dump(live)
+    told = run_migration(begin(shop, live, upserting("fail")))
+    assert (told.status, told.failed_step) == (report.ROLLED_BACK, "carry_over")
+    assert told.cause is not None
+    assert told.cause.startswith(
+        'customers: 1 rows that are there are the source\'s too, by id: {"id": 2}. Nothing was'
+    )
+    assert dump(live) == before
+
+
+@pytest.mark.parametrize(
+    ("resolution", "customers", "lines"),
+    [
+        ("update", [(1, "Ana"), (2, "Björn"), (3, "桜"), (41, "Max"), (42, "Zoe")], "kept, 2 others replaced"),
+        ("ignore", [(1, "Mine"), (2, "Björn"), (3, "Sakura"), (41, "Max"), (42, "Zoe")], "kept, 2 rows of the source"),
+    ],
+)
+def test_what_is_written_until_the_cutover_is_carried_too(
+    shop: Server, live: Server, resolution: str, customers: list[tuple[int, str]], lines: str
+) -> None:
+    """Rows come, change, go and change their keys, after they were carried; a call that finds no news changes none."""
+    postgres(live, "DELETE FROM orders", "INSERT INTO customers VALUES (3, 'Sakura')")
+    run = carried(shop, live, upserting(resolution))
+    carry.carry_over(run)
+    postgres(
+        live,
+        "INSERT INTO customers VALUES (1, 'Mine'), (41, 'Max')",
+        "DELETE FROM customers WHERE id = 2",
+        "UPDATE customers SET id = 42 WHERE id = 40",
+    )
+    for _ in range(2):
+        switch.cutover(run)
+    switch.validate_cutover(run)
+    assert rows(live, CUSTOMERS.format("")) == customers
+    assert len(rows(live, ORDERS.format(""))) == 3
+    assert lines in kept(run)[0]
+    assert rows(live, CUSTOMERS.format(f"{run.shadow}.")) == [(1, "Mine"), (3, "Sakura"), (41, "Max"), (42, "Zoe")]
+
+
+def test_a_conflict_that_comes_late_stops_the_cutover(shop: Server, live: Server) -> None:
+    postgres(live, "TRUNCATE customers, orders")
+    run = carried(shop, live, upserting("fail"))
+    postgres(live, "INSERT INTO customers VALUES (2, 'late')")
+    with pytest.raises(DataError, match=r'customers: 1 rows that are there are the source\'s too, by id: {"id": 2}'):
+        switch.cutover(run)
+    assert rows(live, CUSTOMERS.format("")) == [(2, "late")]
+
+
+def test_a_run_that_goes_on_from_the_start_proves_the_load_again(shop: Server, live: Server) -> None:
+    postgres(live, "DELETE FROM orders WHERE customer = 2")
+    run = carried(shop, live, upserting("ignore"))
+    move.finish_schema(run)
+    assert rows(live, CUSTOMERS.format(f"{run.shadow}.")) == [(1, "Ana"), (2, "Björn"), (3, "桜")]
+    versions.upgrade_schema(run)
+    carry.carry_over(run)
+    switch.cutover(run)
+    assert rows(live, CUSTOMERS.format("")) == [(1, "Ana"), (2, "Live"), (3, "桜"), (40, "Zoe")]
+
+
+def test_a_row_that_does_not_fit_is_named(shop: Server, live: Server) -> None:
+    run = ready(begin(shop, live, upserting()))
+    before, gone = dump(live), "DELETE FROM customers WHERE id >= 50"
+    for theirs, back, words in (
+        (
+            "INSERT INTO customers VALUES (50, 'Ana')",
+            gone,
+            'unique constraint "by_name". Key (name)=(Ana) already exists. Name the columns of this index in conflict',
+        ),
+        (
+            "ALTER TABLE orders DROP CONSTRAINT orders_customer_fkey; INSERT INTO orders VALUES (80, 99, NULL)",
+            "DELETE FROM orders WHERE id = 80; ALTER TABLE orders ADD FOREIGN KEY (customer) REFERENCES customers (id)",
+            'orders: a row that is there does not fit beside the source\'s: insert or update on table "orders" '
+            'violates foreign key constraint "orders_customer". Key (customer)=(99) is not present in table "cus',
+        ),
+        (
+            f"INSERT INTO customers VALUES (50, '{'x' * 51}')",
+            gone,
+            f"customers.name: '{'x' * 51}' of the live table would not be the same as character varying(50)",
+        ),
+        (
+            "ALTER TABLE customers ALTER name DROP NOT NULL; INSERT INTO customers VALUES (50)",
+            f"{gone}; ALTER TABLE customers ALTER name SET NOT NULL",
+            'customers: a row that is there does not fit beside the source\'s: null value in column "name"',
+        ),
+        ("INSERT INTO customers VALUES (5000000000, 'far')", gone, "customers.id: a row that is there does not fit"),
+    ):
+        postgres(live, theirs)
+        with pytest.raises(DataError) as refused:
+            carry.carry_over(run)
+        assert words in str(refused.value)
+        postgres(live, back)
+    assert dump(live) == before
+    carry.carry_over(run)
+    assert rows(live, CUSTOMERS.format(f"{run.shadow}.")) == [(1, "Ana"), (2, "Björn"), (3, "桜"), (40, "Zoe")]
+
+
+def test_what_cannot_be_is_refused_before_anything_changes(shop: Server, live: Server) -> None:
+    """All at once, by name and with the cure."""
+    mysql(
+        shop,
+        "ALTER TABLE customers ADD born DATE NOT NULL, ADD mail VARCHAR(9) UNIQUE, ADD size INT",
+        "ALTER TABLE customers ADD up INT AS (id + 1)",
+        "CREATE TABLE log (word TEXT)",
+    )
+    postgres(
+        live,
+        "ALTER TABLE customers ADD extra int, ADD size date, ADD up integer",
+        "CREATE TABLE log (word text)",
+    )
+    before = schemas(live)
+    keys = ["orders.note", "customers.mail", "nothing", ["orders.id", "orders.lost"]]
+    with pytest.raises(NotStartedError) as refused:
+        run_migration(begin(shop, live, upserting("update", keys)))
+    where = "data.loading.strategy.upsert.conflictColumns: "
+    for words in (
+        where + "no table has nothing",
+        where + "orders.note is no key or unique index",
+        where + "orders.id and lost: the new table has no column lost",
+        "customers: mail may be NULL",
+        "customers.extra is in the live table and not in the new one",
+        "customers.up is computed in the new table",
+        "customers.born is not in the live table, may not be NULL and has no default",
+        "customers.mail tells by which row is which, and is not in the live table",
+        "customers.size is date in the live table and integer in the new one: cannot cast type date to integer",
+        "log has no primary key",
+    ):
+        assert words in str(refused.value)
+    assert schemas(live) == before
 
 
 def test_a_second_run_gives_the_same_again(shop: Server, live: Server) -> None:

@@ -172,6 +172,11 @@ def describe(spec: MigrationSpec) -> str:
         lines += [f"* Refuses rows whose {', '.join(asked)} are none."] if asked else []
     for column in dict.fromkeys((*data.transformation.enrichment.normal, *data.transformation.enrichment.standard)):
         lines.append(f"* Brings `{column}` to one form.")
+    upsert = data.loading.strategy.upsert
+    if upsert.enabled:
+        wins = {"update": "the source's wins", "ignore": "the one that is there wins", "fail": "the run ends"}
+        alike = wins[upsert.conflict_resolution]
+        lines.append(f"* Upserts: the rows that the live tables hold stay; where two are alike in a key, {alike}.")
     lines.append("* A failed run takes itself back; the target is then as it was before.")
     return "\n".join(lines)
 
