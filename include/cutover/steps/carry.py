@@ -9,6 +9,7 @@ import psycopg
 
 from cutover.data import finish
 from cutover.data.upsert import carry as carrying
+from cutover.data.upsert import seen
 from cutover.data.upsert.ways import Way, ways
 from cutover.dialects import postgresql
 from cutover.errors import PreflightError
@@ -66,8 +67,7 @@ def carry_over(run: Run) -> None:
             connection.commit()
             connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
             bring(connection, run)
-        tables = carries(run, run.plan)
-        finish.analyze(run.target, run.shadow, [*tables, *map(carrying.seen_table, tables)])
+        finish.analyze(run.target, run.shadow, carries(run, run.plan))
 
 
 def bring(connection: psycopg.Connection, run: Run) -> None:
@@ -76,13 +76,17 @@ def bring(connection: psycopg.Connection, run: Run) -> None:
     Raises:
         As :func:`carry_over` does.
     """
-    path = connection.execute("SELECT current_setting('search_path')").fetchone()
+    settings = "SELECT set_config('search_path', %s, false), set_config('enable_nestloop', %s, false)"
+    before = connection.execute("SELECT current_setting('search_path'), current_setting('enable_nestloop')").fetchone()
+    # Nobody knows in advance how many rows are new; a loop over a table is the one plan that must not be taken then.
+    connection.execute("SELECT set_config('enable_nestloop', 'off', false)")
     found = _ways(connection, run)
     loaded: Mapping[str, int] = (run.finished("upgrade_schema") or {})["rows"]
-    if carrying.carry(connection, found, run.spec.data.loading.strategy.upsert.conflict_resolution, loaded):
+    resolution = run.spec.data.loading.strategy.upsert.conflict_resolution
+    if carrying.carry(connection, run.shadow, found, resolution, loaded):
         # Before the commit: where that fails, so does what is called again, and it tells anew.
         run.record("carried", tables=[asdict(one) for one in carrying.carried(connection, found)])
-    connection.execute("SELECT set_config('search_path', %s, false)", path)
+    connection.execute(settings, before)
 
 
 def take_back(run: Run) -> None:
@@ -91,7 +95,7 @@ def take_back(run: Run) -> None:
     if not tables or swap.swapped(run.target, run.shadow):
         return
     with postgresql.session(run.target) as connection:
-        if carrying.begun(connection, run.shadow, tables):
+        if seen.begun(connection, run.shadow, tables):
             carrying.take_back(connection, _ways(connection, run))
 
 

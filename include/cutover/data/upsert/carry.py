@@ -1,10 +1,4 @@
-"""Carry the rows of live tables over into the new ones, as often as need be.
-
-A version of a row is known by where it is and which transaction made it: the system columns tableoid, ctid and xmin
-(PostgreSQL manual, System Columns). Nothing else ever has all three, and whatever changes a row or moves it makes
-another version. A table of the shadow schema holds those that were seen. So what the application does in between is
-found exactly, and carrying again costs what has changed, and a scan.
-"""
+"""Carry the rows of live tables over into the new ones, as often as need be: only what changed is carried again."""
 
 from __future__ import annotations
 
@@ -16,13 +10,12 @@ from dataclasses import dataclass
 import psycopg
 from psycopg import sql
 
-from cutover.data.merge import alike, is_there, names
-from cutover.data.upsert import counters, guards
+from cutover.data.merge import alike, names
+from cutover.data.upsert import counters, guards, seen
 from cutover.data.upsert.ways import Way
 from cutover.errors import DataError, VerificationError
 
 _SHOWN = 5
-_VERSION = ("cutover_part", "cutover_place", "cutover_made")
 
 
 @dataclass(frozen=True)
@@ -44,22 +37,20 @@ class Carried:
     keys: tuple[str, ...]
 
 
-def seen_table(table: str) -> str:
-    """Return the name of the table, in the shadow schema, that tells which rows of the live table were carried."""
-    return "cutover_carried_" + hashlib.sha256(table.encode()).hexdigest()[:12]
-
-
 def yielded_table(table: str) -> str:
     """Return the name of the table, in the shadow schema, that holds the source's rows which gave way."""
     return "cutover_yielded_" + hashlib.sha256(table.encode()).hexdigest()[:12]
 
 
-def carry(connection: psycopg.Connection, ways: Sequence[Way], resolution: str, loaded: Mapping[str, int]) -> bool:
+def carry(
+    connection: psycopg.Connection, shadow: str, ways: Sequence[Way], resolution: str, loaded: Mapping[str, int]
+) -> bool:
     """Bring the new tables to what the live ones hold now, in the caller's transaction; return whether that is news.
 
     Args:
         connection: a session that finds the new tables and the extensions' operators by its search path, and sees
             one state of all live tables: by its isolation level, or because they are locked.
+        shadow: the schema of the new tables.
         ways: how the rows go.
         resolution: what becomes of two rows that are alike in a key: update, ignore or fail.
         loaded: how many rows of the source each new table was loaded with.
@@ -69,12 +60,13 @@ def carry(connection: psycopg.Connection, ways: Sequence[Way], resolution: str, 
         VerificationError: a new table does not hold what it must.
     """
     for way in ways:
-        _make_room(connection, way)
-    changed = [way for way in ways if _has_changed(connection, way)]
+        seen.make_room(connection, way)
+        connection.execute(sql.SQL("CREATE TABLE IF NOT EXISTS {} (LIKE {})").format(_yielded(way), _new(way)))
+    changed = [way for way in ways if seen.has_changed(connection, way)]
     if not changed:
         return False
     _refuse_changed_values(connection, changed)
-    with _naming("foreign keys"), guards.lifted(connection, changed[0].shadow, [way.table for way in changed]):
+    with _naming("foreign keys"), guards.lifted(connection, shadow, [way.table for way in changed]):
         for way in changed:
             with _naming(way.table):
                 _forget(connection, way)
@@ -83,16 +75,12 @@ def carry(connection: psycopg.Connection, ways: Sequence[Way], resolution: str, 
                 if resolution == "ignore":
                     _give_back(connection, way)
                     _set_aside(connection, way)
-                _bring(connection, way, all_of_them=resolution == "ignore")
+                _bring(connection, way)
     for way in changed:
         counters.go_above(connection, way)
+        seen.note(connection, way)
     _refuse_miscount(connection, changed, loaded)
     return True
-
-
-def begun(connection: psycopg.Connection, shadow: str, tables: Iterable[str]) -> bool:
-    """Whether rows of one of the tables were carried."""
-    return any(is_there(connection, shadow, seen_table(table)) for table in tables)
 
 
 def take_back(connection: psycopg.Connection, ways: Sequence[Way]) -> None:
@@ -104,21 +92,18 @@ def take_back(connection: psycopg.Connection, ways: Sequence[Way]) -> None:
         for way in ways:
             connection.execute(
                 sql.SQL("DELETE FROM {} AS n USING {} AS seen WHERE seen.cutover_carried AND {}").format(
-                    _new(way), _seen(way), alike("n", "seen", way.keys[0])
+                    _new(way), seen.table(way), alike("n", "seen", way.keys[0])
                 )
             )
-            connection.execute(sql.SQL("DELETE FROM {}").format(_seen(way)))
+            connection.execute(sql.SQL("DELETE FROM {}").format(seen.table(way)))
             _give_back(connection, way)
-            connection.execute(sql.SQL("DROP TABLE {}, {}").format(_seen(way), _yielded(way)))
+            seen.leave(connection, way)
+            connection.execute(sql.SQL("DROP TABLE {}").format(_yielded(way)))
 
 
 def carried(connection: psycopg.Connection, ways: Iterable[Way]) -> list[Carried]:
     """Return what was carried, by what the shadow schema tells."""
     return [Carried(way.table, *_counts(connection, way), _gave_way(connection, way)) for way in ways]
-
-
-def _seen(way: Way) -> sql.Identifier:
-    return sql.Identifier(way.shadow, seen_table(way.table))
 
 
 def _yielded(way: Way) -> sql.Identifier:
@@ -127,16 +112,6 @@ def _yielded(way: Way) -> sql.Identifier:
 
 def _new(way: Way) -> sql.Identifier:
     return sql.Identifier(way.shadow, way.table)
-
-
-def _make_room(connection: psycopg.Connection, way: Way) -> None:
-    connection.execute(
-        sql.SQL(
-            "CREATE TABLE IF NOT EXISTS {} AS SELECT tableoid AS cutover_part, ctid AS cutover_place, "
-            "xmin AS cutover_made, true AS cutover_carried, {} FROM {} WITH NO DATA"
-        ).format(_seen(way), names(way.keyed), _new(way))
-    )
-    connection.execute(sql.SQL("CREATE TABLE IF NOT EXISTS {} (LIKE {})").format(_yielded(way), _new(way)))
 
 
 def _live(way: Way) -> sql.Composed:
@@ -150,7 +125,7 @@ def _live(way: Way) -> sql.Composed:
 def _fresh(way: Way) -> sql.Composed:
     """Select the live rows that were not seen yet."""
     return sql.SQL("SELECT * FROM ({}) AS l WHERE NOT EXISTS (SELECT 1 FROM {} AS seen WHERE {})").format(
-        _live(way), _seen(way), alike("l", "seen", _VERSION)
+        _live(way), seen.table(way), alike("l", "seen", seen.VERSION)
     )
 
 
@@ -159,29 +134,27 @@ def _loaded(way: Way) -> sql.Composed:
     return sql.SQL(
         "SELECT n.*, n.tableoid AS cutover_part, n.ctid AS cutover_place FROM {} AS n "
         "WHERE NOT EXISTS (SELECT 1 FROM {} AS seen WHERE seen.cutover_carried AND {})"
-    ).format(_new(way), _seen(way), alike("n", "seen", way.keys[0]))
+    ).format(_new(way), seen.table(way), alike("n", "seen", way.keys[0]))
 
 
-def _has_conflict(way: Way, one: str, others: sql.Composed) -> sql.Composed:
-    """Return the condition that a row is alike in one of the keys to one of ``others``."""
-    # One EXISTS for each key: an OR within one would be compared pair by pair.
-    return sql.SQL(" OR ").join(
-        sql.SQL("EXISTS (SELECT 1 FROM ({}) AS o WHERE {})").format(others, alike(one, "o", key)) for key in way.keys
+def _judged(way: Way) -> sql.Composed:
+    """Select the live rows that were not seen yet, and for each whether one of the source's is like it in a key."""
+    # A key is unique in the new table, so no join gives a row twice.
+    joins = [
+        sql.SQL("LEFT JOIN ({}) AS {} ON {}").format(
+            _loaded(way), sql.Identifier(f"o{place}"), alike("f", f"o{place}", key)
+        )
+        for place, key in enumerate(way.keys)
+    ]
+    met = [sql.SQL("{}.cutover_part IS NOT NULL").format(sql.Identifier(f"o{place}")) for place in range(len(way.keys))]
+    return sql.SQL("SELECT f.*, {} AS cutover_met FROM ({}) AS f {}").format(
+        sql.SQL(" OR ").join(met), _fresh(way), sql.SQL(" ").join(joins)
     )
 
 
 def _shown(way: Way, row: str) -> sql.Composed:
     pairs = [part for name in way.keys[0] for part in (sql.Literal(name), sql.Identifier(row, name))]
     return sql.SQL("jsonb_build_object({})::text").format(sql.SQL(", ").join(pairs))
-
-
-def _has_changed(connection: psycopg.Connection, way: Way) -> bool:
-    query = sql.SQL(
-        "SELECT EXISTS (SELECT 1 FROM (SELECT tableoid AS cutover_part, ctid AS cutover_place, xmin AS cutover_made "
-        "FROM {}) AS l FULL JOIN {} AS seen ON {} WHERE l.cutover_part IS NULL OR seen.cutover_part IS NULL)"
-    ).format(sql.Identifier(way.live, way.table), _seen(way), alike("l", "seen", _VERSION))
-    row = connection.execute(query).fetchone()
-    return bool(row and row[0])
 
 
 def _forget(connection: psycopg.Connection, way: Way) -> None:
@@ -192,7 +165,7 @@ def _forget(connection: psycopg.Connection, way: Way) -> None:
             "WHERE l.tableoid = cutover_part AND l.ctid = cutover_place AND l.xmin = cutover_made) RETURNING *) "
             "DELETE FROM {new} AS n USING gone WHERE gone.cutover_carried AND {same}"
         ).format(
-            seen=_seen(way),
+            seen=seen.table(way),
             live=sql.Identifier(way.live, way.table),
             new=_new(way),
             same=alike("n", "gone", way.keys[0]),
@@ -201,12 +174,8 @@ def _forget(connection: psycopg.Connection, way: Way) -> None:
 
 
 def _refuse_conflicts(connection: psycopg.Connection, way: Way) -> None:
-    query = sql.SQL("SELECT {}, count(*) OVER () FROM ({}) AS f WHERE {} ORDER BY {} LIMIT {}").format(
-        _shown(way, "f"),
-        _fresh(way),
-        _has_conflict(way, "f", _loaded(way)),
-        names(way.keys[0], "f"),
-        sql.Literal(_SHOWN),
+    query = sql.SQL("SELECT {}, count(*) OVER () FROM ({}) AS j WHERE cutover_met ORDER BY {} LIMIT {}").format(
+        _shown(way, "j"), _judged(way), names(way.keys[0], "j"), sql.Literal(_SHOWN)
     )
     found = connection.execute(query).fetchall()
     if found:
@@ -220,28 +189,34 @@ def _refuse_conflicts(connection: psycopg.Connection, way: Way) -> None:
 
 def _give_back(connection: psycopg.Connection, way: Way) -> None:
     """Put back the source's rows that gave way to a row which is there no longer."""
-    seen = sql.SQL("SELECT * FROM {}").format(_seen(way))
+    alone = [
+        sql.SQL("NOT EXISTS (SELECT 1 FROM {} AS seen WHERE {})").format(seen.table(way), alike("y", "seen", key))
+        for key in way.keys
+    ]
     connection.execute(
         sql.SQL(
-            "WITH back AS (DELETE FROM {yielded} AS y WHERE NOT ({conflict}) RETURNING *) "
+            "WITH back AS (DELETE FROM {yielded} AS y WHERE {alone} RETURNING *) "
             "INSERT INTO {new} ({columns}) OVERRIDING SYSTEM VALUE SELECT {columns} FROM back"
-        ).format(yielded=_yielded(way), conflict=_has_conflict(way, "y", seen), new=_new(way), columns=names(way.held))
+        ).format(yielded=_yielded(way), alone=sql.SQL(" AND ").join(alone), new=_new(way), columns=names(way.held))
     )
 
 
 def _set_aside(connection: psycopg.Connection, way: Way) -> None:
     """Take out the source's rows that give way to a live one."""
+    chosen = [
+        sql.SQL("SELECT c.cutover_part, c.cutover_place FROM ({}) AS c JOIN ({}) AS f ON {}").format(
+            _loaded(way), _fresh(way), alike("c", "f", key)
+        )
+        for key in way.keys
+    ]
     connection.execute(
         sql.SQL(
-            "WITH fresh AS MATERIALIZED ({fresh}), chosen AS MATERIALIZED (SELECT c.cutover_part, c.cutover_place "
-            "FROM ({loaded}) AS c WHERE {conflict}), "
+            "WITH chosen AS MATERIALIZED ({chosen}), "
             "gone AS (DELETE FROM {new} AS n USING chosen WHERE n.tableoid = chosen.cutover_part "
             "AND n.ctid = chosen.cutover_place RETURNING {returned}) "
             "INSERT INTO {yielded} ({columns}) SELECT {columns} FROM gone"
         ).format(
-            fresh=_fresh(way),
-            loaded=_loaded(way),
-            conflict=_has_conflict(way, "c", sql.Composed([sql.SQL("SELECT * FROM fresh")])),
+            chosen=sql.SQL(" UNION ").join(chosen),
             new=_new(way),
             returned=names(way.held, "n"),
             yielded=_yielded(way),
@@ -250,27 +225,19 @@ def _set_aside(connection: psycopg.Connection, way: Way) -> None:
     )
 
 
-def _bring(connection: psycopg.Connection, way: Way, *, all_of_them: bool) -> None:
+def _bring(connection: psycopg.Connection, way: Way) -> None:
     """Note the live rows that were not seen, and carry those that no row of the source stands for."""
-    stays = sql.SQL("true") if all_of_them else sql.SQL("NOT ({})").format(_has_conflict(way, "f", _loaded(way)))
     connection.execute(
         sql.SQL(
-            "WITH noted AS (INSERT INTO {seen} (cutover_part, cutover_place, cutover_made, cutover_carried, {keyed}) "
-            "SELECT cutover_part, cutover_place, cutover_made, {stays}, {keyed} FROM ({fresh}) AS f RETURNING *) "
-            "INSERT INTO {new} ({columns}) OVERRIDING SYSTEM VALUE SELECT {chosen} FROM ({live}) AS l "
-            "JOIN noted ON {version} WHERE noted.cutover_carried"
+            "WITH judged AS MATERIALIZED ({judged}), "
+            "noted AS (INSERT INTO {seen} (cutover_part, cutover_place, cutover_made, cutover_carried, {keyed}) "
+            "SELECT cutover_part, cutover_place, cutover_made, NOT cutover_met, {keyed} FROM judged) "
+            "INSERT INTO {new} ({columns}) OVERRIDING SYSTEM VALUE SELECT {columns} FROM judged WHERE NOT cutover_met"
         ).format(
-            seen=_seen(way),
-            keyed=names(way.keyed),
-            stays=stays,
-            fresh=_fresh(way),
-            new=_new(way),
-            columns=names(way.columns),
-            chosen=names(way.columns, "l"),
-            live=_live(way),
-            version=alike("l", "noted", _VERSION),
+            judged=_judged(way), seen=seen.table(way), keyed=names(way.keyed), new=_new(way), columns=names(way.columns)
         )
     )
+    connection.execute(sql.SQL("ANALYZE {}").format(seen.table(way)))
 
 
 def _counts(connection: psycopg.Connection, way: Way) -> tuple[int, int, int]:
@@ -279,7 +246,7 @@ def _counts(connection: psycopg.Connection, way: Way) -> tuple[int, int, int]:
         sql.SQL(
             "SELECT count(*) FILTER (WHERE cutover_carried), count(*) FILTER (WHERE NOT cutover_carried), "
             "(SELECT count(*) FROM {}) FROM {}"
-        ).format(_yielded(way), _seen(way))
+        ).format(_yielded(way), seen.table(way))
     ).fetchone()
     assert counts is not None
     return counts[0], counts[1], counts[2]
@@ -292,7 +259,7 @@ def _gave_way(connection: psycopg.Connection, way: Way) -> tuple[str, ...]:
         sql.SQL(
             "SELECT {shown} FROM (SELECT {key} FROM {seen} WHERE NOT cutover_carried "
             "UNION ALL SELECT {key} FROM {yielded} ORDER BY {key} LIMIT {most}) AS g"
-        ).format(shown=_shown(way, "g"), key=key, seen=_seen(way), yielded=_yielded(way), most=sql.Literal(_SHOWN))
+        ).format(shown=_shown(way, "g"), key=key, seen=seen.table(way), yielded=_yielded(way), most=sql.Literal(_SHOWN))
     )
     return tuple(shown for (shown,) in rows)
 
