@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
-from helpers import begin, differences, dump, mysql, one, postgres, ready, rows, schemas, spec
+from helpers import access, begin, differences, dump, migrations, mysql, one, postgres, ready, rows, schemas, spec
+from typer.testing import CliRunner
 
-from cutover import report
+from cutover import cli, report
 from cutover.data.upsert.carry import yielded_table
 from cutover.errors import DataError
 from cutover.local.servers import Server
@@ -291,3 +293,34 @@ def test_partitions_sequences_circles_and_keys_of_several_kinds(source_db: Serve
         (9, 8, "mine"),
     ]
     assert one(target_db, "INSERT INTO bought (n) VALUES (9) RETURNING id") == 510
+
+
+@pytest.mark.slow
+def test_tables_and_columns_that_versions_make_keep_their_rows(
+    shop: Server, target_db: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in access(shop, target_db).items():
+        monkeypatch.setenv(name, value)
+    written = upserting()
+    home = migrations(tmp_path, written) / written.name
+    arguments = ["schema", "revision", "shop", "-m", "zones", "--empty", "--migrations", str(home.parent)]
+    path = Path(CliRunner().invoke(cli.app, arguments).stdout.removeprefix("wrote ").strip())
+    head, _, _ = path.read_text().partition("def upgrade")
+    path.write_text(
+        f"{head}def upgrade():\n"
+        "    op.create_table('zones', sa.Column('id', sa.Integer(), primary_key=True), sa.Column('name', sa.Text()))\n"
+        "    op.execute(\"INSERT INTO zones VALUES (1, 'north')\")\n"
+        "    op.add_column('orders', sa.Column('zone', sa.Integer(), sa.ForeignKey('zones.id'), server_default='1'))\n"
+        "\n\ndef downgrade():\n    pass\n"
+    )
+    assert run_migration(begin(shop, target_db, written, home)).cause is None
+    postgres(
+        target_db,
+        "INSERT INTO zones VALUES (2, 'south')",
+        "UPDATE zones SET name = 'mine' WHERE id = 1",
+        "INSERT INTO orders (customer, zone) VALUES (1, 2)",
+    )
+    told = run_migration(begin(shop, target_db, written, home))
+    assert told.cause is None
+    assert rows(target_db, "SELECT * FROM zones ORDER BY id") == [(1, "north"), (2, "south")]
+    assert rows(target_db, "SELECT id, zone FROM orders ORDER BY id") == [(1, 1), (2, 1), (3, 1), (4, 2)]
