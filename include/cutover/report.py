@@ -238,12 +238,26 @@ def _losses(report: Report, by_kind: Mapping[str, list[Event]]) -> None:
         if detail.get("step") == "backup":
             report.backup = detail.get("path")
 
+    for event in by_kind["carried"][-1:]:
+        report.rule += [line for table in event.detail["tables"] if (line := _stayed(table))]
     for event in by_kind["expectations"][-1:]:
         _expectations(report, event.detail["results"])
         report.notes += [
             f"{name}: no expectations were run, Great Expectations cannot spell its names"
             for name in event.detail["unnamed"]
         ]
+
+
+def _stayed(table: Mapping[str, Any]) -> str:
+    """Say how many rows of a live table stay, and which rows gave way; nothing where it held none."""
+    gave_way = table["replaced"] + table["yielded"]
+    if not table["kept"] + gave_way:
+        return ""
+    line = f"{table['table']}: {table['kept']} rows that were there are kept"
+    if gave_way:
+        what = "rows of the source set aside for them" if table["yielded"] else "others replaced by the source's"
+        line += f", {gave_way} {what}; keys {', '.join(table['keys'])}{' ...' if gave_way > len(table['keys']) else ''}"
+    return line
 
 
 def _expectations(report: Report, results: list[dict[str, Any]]) -> None:

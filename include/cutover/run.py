@@ -10,7 +10,7 @@ from cutover import report as reporting
 from cutover.dialects import pools
 from cutover.errors import CutoverError
 from cutover.report import Report
-from cutover.steps import check, follow, move, prove, switch, versions
+from cutover.steps import carry, check, follow, move, prove, switch, versions
 from cutover.steps.context import Run
 from cutover.workers import on_workers, warm_up
 
@@ -82,6 +82,8 @@ def _change(run: Run) -> None:
     prove.validate_views(run)
     prove.validate_expectations(run)
     versions.upgrade_schema(run)
+    if run.spec.data.loading.strategy.upsert.enabled:
+        carry.carry_over(run)
     switch.cutover(run)
     switch.validate_cutover(run)
 

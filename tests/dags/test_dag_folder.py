@@ -118,6 +118,18 @@ def test_a_migration_that_follows_its_source_catches_up_and_has_a_dag_that_goes_
     assert bag.dags[other].schedule == timedelta(seconds=interval)
 
 
+def test_rows_that_stay_are_carried_over_before_the_cutover(tmp_path: Path) -> None:
+    staying = spec("staying")
+    staying["data"] = {"loading": {"strategy": {"upsert": {"enabled": True}}}}
+    write(tmp_path, [staying])
+    dag = parse(tmp_path).dags["staying"]
+    assert {task.task_id: task.downstream_task_ids for task in dag.tasks} == SHAPE | {
+        "upgrade_schema": {"carry_over", "rollback_gate"},
+        "carry_over": {"cutover", "rollback_gate"},
+    }
+    assert "the rows that the live tables hold stay" in str(dag.doc_md)
+
+
 def test_end_is_the_only_leaf_so_that_a_rollback_never_turns_a_run_green(bag: DagBag) -> None:
     assert [task.task_id for task in bag.dags["museum"].leaves] == ["end"]
 

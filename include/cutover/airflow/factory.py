@@ -32,6 +32,7 @@ GUARDED = (
     "validate.views",
     "validate.expectations",
     "upgrade_schema",
+    "carry_over",
     "cutover",
     "validate_cutover",
 )
@@ -176,6 +177,11 @@ def describe(spec: MigrationSpec) -> str:
         lines += [f"* Refuses rows whose {', '.join(asked)} are none."] if asked else []
     for column in dict.fromkeys((*data.transformation.enrichment.normal, *data.transformation.enrichment.standard)):
         lines.append(f"* Brings `{column}` to one form.")
+    upsert = data.loading.strategy.upsert
+    if upsert.enabled:
+        wins = {"update": "the source's wins", "ignore": "the one that is there wins", "fail": "the run ends"}
+        alike = wins[upsert.conflict_resolution]
+        lines.append(f"* Upserts: the rows that the live tables hold stay; where two are alike in a key, {alike}.")
     lines.append("* A failed run takes itself back; the target is then as it was before.")
     return "\n".join(lines)
 
@@ -270,12 +276,15 @@ def _wire(spec: MigrationSpec, folder: Path) -> None:
     finished, proved = [step("move.finish_schema")()], validate(planned)
     if spec.strategy.types.data.follows:
         finished.insert(0, step("follow.catch_up")())
-    upgraded, switched = step("versions.upgrade_schema")(), step("switch.cutover")()
-    checked = step("switch.validate_cutover")()
+    last = [step("versions.upgrade_schema")()]
+    if spec.data.loading.strategy.upsert.enabled:
+        last.append(step("carry.carry_over")())
+    last += [step("switch.cutover")(), step("switch.validate_cutover")()]
+    checked = last[-1]
     before = (step("check.check_window")(), step("check.preflight")(), planned)
-    chain(*before, saved, made, moved, *finished, proved, upgraded, switched, checked)
+    chain(*before, saved, made, moved, *finished, proved, *last)
     gate, undone, told = rollback_gate(), validate_rollback(), report()
-    [saved, made, moved, *finished, proved, upgraded, switched, checked] >> gate
+    [saved, made, moved, *finished, proved, *last] >> gate
     gate >> step("switch.rollback")() >> undone
     # A dry run skips what changes anything, and is complete all the same.
     completed = step("switch.complete", trigger_rule=TriggerRule.NONE_FAILED)()

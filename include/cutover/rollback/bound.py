@@ -29,7 +29,8 @@ ours AS (
     UNION ALL SELECT 'pg_collation'::regclass, c.oid FROM pg_collation c
       WHERE c.collnamespace = to_regnamespace(quote_ident(%(schema)s)) AND c.collname = ANY (%(collations)s))
 """
-# Whatever depends on an object by identity, and neither is one of ours nor belongs to a relation of ours.
+# Whatever depends on an object by identity, and neither is one of ours nor belongs to a relation of ours, or of a run's
+# own schema: the rows that a run set aside may be of a type that is exchanged, and go with the run.
 _DEPENDENT = sql.SQL(
     _OURS  # noqa: S608
     + """,
@@ -51,6 +52,8 @@ SELECT DISTINCT CASE classid WHEN 'pg_rewrite'::regclass THEN pg_describe_object
 FROM found f
 WHERE NOT EXISTS (SELECT 1 FROM ours o WHERE o.class = f.classid AND o.oid = f.objid)
   AND (relation IS NULL OR relation NOT IN (SELECT oid FROM relations))
+  AND NOT EXISTS (SELECT 1 FROM pg_class c JOIN pg_namespace s ON s.oid = c.relnamespace
+                  WHERE c.oid = f.relation AND starts_with(s.nspname, %(own)s))
 ORDER BY 1"""
 )
 # What is tied to a table and would stay with the old one.
@@ -112,6 +115,7 @@ def bound_objects(target: Endpoint, schema: str, displaced: Collection[Movable])
         there = shadow.contents(connection, schema)
         known = {
             "schema": schema,
+            "own": shadow.PREFIX,
             "relations": names("TABLE", "VIEW", "SEQUENCE"),
             "types": names("TYPE"),
             "collations": names("COLLATION"),

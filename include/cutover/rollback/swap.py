@@ -10,7 +10,7 @@ transaction, says which way it stands, so that a retry never exchanges twice.
 from __future__ import annotations
 
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 import psycopg
@@ -96,6 +96,7 @@ def cut_over(
     brought: Collection[Movable],
     earlier: Collection[Movable],
     limit_ms: int,
+    settle: Callable[[psycopg.Connection], None] | None = None,
 ) -> Exchanged:
     """Put the shadow's objects in the place of the live ones; a second call does nothing.
 
@@ -106,6 +107,7 @@ def cut_over(
         brought: the new objects; a routine's arguments are read from the shadow schema.
         earlier: what runs before brought; whatever of it is there leaves.
         limit_ms: how long the live tables may be locked, and how long to wait for the lock.
+        settle: what is done in the same transaction once nobody else can write to the live tables.
 
     Raises:
         TransientError: the lock was not to be had; nothing was changed.
@@ -127,7 +129,7 @@ def cut_over(
                 _prepare(connection, shadow_schema, movable.name)
         shadow.bind_routines(connection, shadow_schema, live)
         defaults = rights.defaults(connection, live)
-        started = _exchange(connection, live, leaving, shadow_schema, coming)
+        started = _exchange(connection, live, leaving, shadow_schema, coming, settle)
         # Once for all: the live tables are locked.
         old, new = shadow.contents(connection, shadow_schema), shadow.contents(connection, live)
         for movable in coming:
@@ -185,6 +187,7 @@ def _exchange(
     leaving: Collection[Movable],
     shadow_schema: str,
     coming: Collection[Movable],
+    settle: Callable[[psycopg.Connection], None] | None = None,
 ) -> float:
     """Move objects both ways; return when the live ones' locks were held."""
     leaving_now = shadow.contents(connection, live).keys() & set(leaving)
@@ -196,6 +199,8 @@ def _exchange(
         names = sql.SQL(", ").join(sql.Identifier(live, movable.name) for movable in relations)
         connection.execute(sql.SQL("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE").format(names))
     started = time.monotonic()
+    if settle is not None:
+        settle(connection)
     between = shadow_schema[:58] + "_swap"
     connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(between)))
     for movables, origin, destination in (

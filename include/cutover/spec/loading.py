@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from cutover.spec.base import (
     AlwaysFalse,
@@ -14,8 +14,9 @@ from cutover.spec.base import (
     Milliseconds,
     Part,
     Share,
-    UnbuiltPart,
+    refusal,
 )
+from cutover.spec.transformation import KeyField
 
 
 class BulkLoad(Part):
@@ -28,29 +29,54 @@ class BulkLoad(Part):
     timeout: Milliseconds = 3_600_000
 
 
-class StreamLoad(UnbuiltPart):
-    """Rows go in as they come."""
+class StreamLoad(Part):
+    """How changes go in, with strategy streaming; where ``strategy.types.data.streaming`` says it too, the less holds.
+
+    bufferSize: row changes after which a batch is applied; flushInterval: how long to wait where there are fewer.
+    backpressure: no more is read than is applied; there is no other way here.
+    """
 
     enabled: bool = False
-    buffer_size: Count | None = None
-    flush_interval: Milliseconds | None = None
-    backpressure: bool | None = None
+    buffer_size: Count = 1_000
+    flush_interval: Milliseconds = 5_000
+    backpressure: AlwaysTrue = True
 
 
-class UpsertLoad(UnbuiltPart):
-    """Rows replace those already there."""
+class UpsertLoad(Part):
+    """The rows that the live tables hold stay, and the source's come in among them.
+
+    conflictResolution says which of two rows that are alike in a key is there afterwards: update, the source's;
+    ignore, the one that was there; with fail the run ends, and names them.
+
+    Each entry of conflictColumns is a key by itself, 'field' or 'table.field'; a list in the list is one key of
+    several fields together. Each is unique in the new table. A table of which none is named has its primary key.
+    """
 
     enabled: bool = False
-    conflict_resolution: Literal["update", "ignore", "fail"] | None = None
-    conflict_columns: Many[str] | None = None
+    conflict_resolution: Literal["update", "ignore", "fail"] = "update"
+    conflict_columns: Many[KeyField] = ()
+
+    @model_validator(mode="after")
+    def _says_one_thing(self) -> UpsertLoad:
+        if self.model_fields_set and "enabled" not in self.model_fields_set:
+            raise refusal(("enabled", "is needed: true loads so, false does not"))
+        for key in self.keys:
+            if len({field.rpartition(".")[0] for field in key}) > 1:
+                raise refusal(("conflictColumns", f"{' and '.join(key)}: the fields of one key are of one table"))
+        return self
+
+    @property
+    def keys(self) -> tuple[tuple[str, ...], ...]:
+        """The fields of each key."""
+        return tuple((field,) if isinstance(field, str) else field for field in self.conflict_columns)
 
 
 class LoadingStrategy(Part):
     """How rows are written."""
 
     bulk: BulkLoad = Field(default_factory=BulkLoad)
-    stream: StreamLoad | None = None
-    upsert: UpsertLoad | None = None
+    stream: StreamLoad = Field(default_factory=StreamLoad)
+    upsert: UpsertLoad = Field(default_factory=UpsertLoad)
 
 
 class Transaction(Part):

@@ -10,10 +10,11 @@ from pydantic import Field, model_validator
 from cutover.spec.base import Part, refusal
 from cutover.spec.data import DataSpec
 from cutover.spec.endpoint import Source, Target
+from cutover.spec.loading import StreamLoad
 from cutover.spec.monitoring import Monitoring
 from cutover.spec.rollback import Rollback
 from cutover.spec.schema import EXPECTATIONS, Pool, SchemaSpec, SourceLogin, TargetLogin
-from cutover.spec.strategy import Strategy
+from cutover.spec.strategy import Strategy, Streaming
 
 # Connections to the source that a follower holds: a snapshot, and two that read the binary log.
 FOLLOWING = 3
@@ -60,6 +61,28 @@ class MigrationSpec(Part):
         text = f"is of the rows of one moment, and with strategy {types.strategy} these go on changing; leave one out"
         problems = [(f"data.transformation.enrichment.{key}", text) for key, made in given.items() if made]
         if types.follows and problems:
+            raise refusal(*problems)
+        return self
+
+    @model_validator(mode="after")
+    def _loads_one_way(self) -> MigrationSpec:
+        data, loading = self.strategy.types.data, self.data.loading.strategy
+        said, where = loading.stream.model_fields_set, "data.loading.strategy"
+        problems = []
+        if "enabled" in said and loading.stream.enabled is not data.streams:
+            word = str(loading.stream.enabled).lower()
+            problems.append((f"{where}.stream.enabled", f"is {word}, and strategy.types.data says {data.strategy}"))
+        if said and "enabled" not in said and not data.streams:
+            text = f"has no effect with strategy {data.strategy}; say enabled: false, or remove it"
+            problems.append((f"{where}.stream", text))
+        if loading.upsert.enabled and data.follows:
+            text = "is true, and rows that were there would not follow the source; use strategy bulk, or remove it"
+            problems.append((f"{where}.upsert.enabled", text))
+        enrichment = self.data.transformation.enrichment
+        if loading.upsert.enabled and (enrichment.summaries or enrichment.metrics):
+            text = "is true, and dataAggregation or calculatedMetrics would not count rows that were there; remove one"
+            problems.append((f"{where}.upsert.enabled", text))
+        if problems:
             raise refusal(*problems)
         return self
 
@@ -123,6 +146,21 @@ class MigrationSpec(Part):
     def target_schema(self) -> str:
         """The schema of the target that goes live."""
         return self.target.schema_ if self.target else "public"
+
+    @property
+    def stream_buffer_size(self) -> int:
+        """Row changes after which a batch is applied: the smaller of the two that the spec may set."""
+        return min(part.buffer_size for part in self._streaming("buffer_size"))
+
+    @property
+    def stream_flush_interval(self) -> int:
+        """Milliseconds to wait for changes where there are fewer: the smaller of the two that the spec may set."""
+        return min(part.flush_interval for part in self._streaming("flush_interval"))
+
+    def _streaming(self, field: str) -> list[Streaming | StreamLoad]:
+        """Return the parts that say a setting of streams, or one that has its default."""
+        parts: list[Streaming | StreamLoad] = [self.strategy.types.data.streaming, self.data.loading.strategy.stream]
+        return [part for part in parts if field in part.model_fields_set] or parts[:1]
 
     @property
     def extract_workers(self) -> int:

@@ -24,7 +24,7 @@ from cutover.schema.model import Schema
 from cutover.schema.profile import profile
 from cutover.schema.rehearse import rehearse
 from cutover.schema.target import Movable
-from cutover.steps import feeds, history, versions
+from cutover.steps import carry, feeds, history, versions
 from cutover.steps.context import Run
 from cutover.verify import suites, summaries
 
@@ -176,7 +176,7 @@ def make_plan(run: Run) -> Plan:
                 suites.read(run.suites, made.tables, [table.name for table in made.source.tables])
             if run.params.mode != "dry_run" and not run.losses_allowed:
                 _refuse_losses(made)
-            findings = [*_target_not_ours(run, made), *_drift(run), *_no_room(run, made)]
+            findings = [*_target_not_ours(run, made), *_drift(run), *carry.findings(run, made), *_no_room(run, made)]
             if findings:
                 raise PreflightError(findings)
             run.record("planned", digest=made.digest, plan=made.to_json())
@@ -246,15 +246,17 @@ def _refuse_unanswered(run: Run, made: Plan) -> None:
 def _target_not_ours(run: Run, made: Plan) -> Iterator[str]:
     ours = brought_before(run)
     displaced = swap.displaced(run.target, run.live, made.movables, leaving_with(run, ours))
-    foreign = [] if run.params.replace_target else sorted(_words(movable) for movable in displaced - ours)
+    staying = {Movable("TABLE", name) for name in carry.carries(run, made)}
+    foreign = [] if run.params.replace_target else sorted(map(_words, displaced - ours - staying))
     if foreign:
         yield (
             f"target schema {run.live} of {run.target} is not empty: {_listed(foreign)} were not made by this "
             "migration. Choose another target schema, move them away, or run with replace_target"
         )
-    if made.limited and made.replaced and not run.params.replace_target:
+    replaced = [] if staying else made.replaced
+    if made.limited and replaced and not run.params.replace_target:
         yield (
-            f"with row_limit the run would put a part of the rows in place of {_listed(made.replaced)} in schema "
+            f"with row_limit the run would put a part of the rows in place of {_listed(replaced)} in schema "
             f"{run.live}. Choose another target schema, or run with replace_target"
         )
     for bound in bound_objects(run.target, run.live, displaced):

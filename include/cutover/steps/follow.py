@@ -134,7 +134,7 @@ def catch_up(run: Run) -> None:
 
 def _until_few(run: Run, follower: Follower) -> dict[str, object]:
     changes = rows = 0
-    limit = run.spec.strategy.types.data.streaming.buffer_size
+    limit = run.spec.stream_buffer_size
     for _ in range(ROUNDS):
         run.check_time()
         done = follower.flush(max(limit, 100_000))
@@ -203,7 +203,7 @@ def stream(run: Run, goes_on: Callable[[Flushed], bool]) -> None:
             if follower.made_by != history.standing(run):
                 follower = live(run)
             try:
-                done = follower.flush(settings.buffer_size)
+                done = follower.flush(run.spec.stream_buffer_size)
             except TransientError as error:
                 failures += 1
                 if failures >= attempts:
@@ -215,5 +215,5 @@ def stream(run: Run, goes_on: Callable[[Flushed], bool]) -> None:
             detail |= {"changes": total, "position": done.position}
             if not goes_on(done):
                 return
-            if done.complete and done.changes < settings.buffer_size:
-                time.sleep(settings.flush_interval / 1000)
+            if done.complete and done.changes < run.spec.stream_buffer_size:
+                time.sleep(run.spec.stream_flush_interval / 1000)

@@ -20,7 +20,7 @@ from cutover.dialects import postgresql
 from cutover.errors import DataError, DriftError, RefusedRowsError, TerminalError, TransientError
 from cutover.route import Chunk
 from cutover.schema import ddl, inspect_mysql_sequences, sequences
-from cutover.steps import feeds, follow, stillness
+from cutover.steps import carry, feeds, follow, stillness
 from cutover.steps.check import inspect_both
 from cutover.steps.context import Run
 
@@ -227,6 +227,7 @@ def finish_schema(run: Run) -> None:
         TransientError: a chunk is missing, or the target was lost.
     """
     with run.step("finish_schema") as detail:
+        carry.take_back(run)
         plan, target, schema = run.plan, run.target, run.shadow
         missing = _missing_chunks(run)
         if missing:

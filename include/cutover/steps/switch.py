@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import shutil
+from functools import partial
 
 from cutover.data import finish, shadow
 from cutover.dialects import postgresql
 from cutover.errors import CutoverError, DriftError, PreflightError, RollbackError, TransientError, VerificationError
 from cutover.rollback import swap
 from cutover.schema import definitions, inspect_postgresql
-from cutover.steps import history, stillness
+from cutover.steps import carry, history, stillness
 from cutover.steps.check import brought_before, leaving_with
 from cutover.steps.context import Run
 from cutover.steps.move import record_rejects
@@ -21,6 +22,7 @@ def cutover(run: Run) -> None:
     Raises:
         DriftError: the live schema is not what the plan was made from.
         VerificationError: the source was written to since the run began.
+        DataError: the application has meanwhile written what cannot stay beside the source's rows.
         TransientError: the lock was not to be had in time; nothing was changed.
     """
     with run.step("cutover") as detail:
@@ -31,7 +33,8 @@ def cutover(run: Run) -> None:
             detail["source_moved"] = stillness.refuse_moved_source(run)
         limit = run.spec.strategy.execution.modes.safe.max_downtime
         earlier = leaving_with(run, brought_before(run))
-        done = swap.cut_over(run.target, run.live, run.shadow, run.plan.movables, earlier, limit)
+        settle = partial(carry.bring, run=run) if carry.carries(run, run.plan) else None
+        done = swap.cut_over(run.target, run.live, run.shadow, run.plan.movables, earlier, limit, settle)
         if run.ledger.last(run.id, "cut_over") is None:
             run.record(
                 "cut_over",
@@ -57,8 +60,9 @@ def validate_cutover(run: Run) -> None:
         wanted = definitions.from_rows(ready["schema"])
         live = definitions.within(definitions.of_schema(run.target, run.live), wanted)
         found = [str(difference) for difference in definitions.compare(wanted, live)]
-        # A stream may have begun to move tables that follow their source.
-        counted = {} if run.plan.follows else ready["rows"]
+        # A stream may have begun to move tables that follow their source, and the application those it writes to.
+        moving = set(ready["rows"]) if run.plan.follows else set(carry.carries(run, run.plan))
+        counted = {table: count for table, count in ready["rows"].items() if table not in moving}
         rows = finish.count_rows(run.target, run.live, list(counted))
         found += [
             f"{table}: {rows[table]} rows, {count} were verified"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
@@ -92,12 +93,19 @@ def planned(run: Run, made: Plan) -> PlannedVersions | None:
 
 def foreseen(run: Run, made: Plan) -> Definitions:
     """Return what a plan's run would make of the schema, versions included."""
+    with rehearsed(run, made) as (connection, schema):
+        return definitions.read(connection, schema)
+
+
+@contextmanager
+def rehearsed(run: Run, made: Plan) -> Iterator[tuple[sa.Connection, str]]:
+    """Open a transaction in a schema of its own that holds what a plan's run would make; it is rolled back."""
     scripts = scripts_of(run)
     with definitions.scratch(run.target) as (connection, schema):
         definitions.run(connection, made.up)
         if made.versions is not None:
             _upgrade(connection, scripts, [scripts.all[v] for v, _ in made.versions.applied], bookkeeping(run))
-        return definitions.read(connection, schema)
+        yield connection, schema
 
 
 def _upgrade(connection: sa.Connection, scripts: Scripts, chosen: Sequence[Script], books: Bookkeeping) -> None:

@@ -313,3 +313,53 @@ def test_workers_hold_no_more_connections_than_the_pools(
     spec = load(body)
     assert (spec.extract_workers, spec.load_workers, spec.compare_workers) == workers
     assert spec.proves_side_by_side is together
+
+
+LOADING = "data: {loading: {strategy: {%s}}}\n"
+STREAMING = "strategy: {types: {data: {strategy: streaming, streaming: {%s}}}}\n"
+
+
+@pytest.mark.parametrize(
+    ("body", "place", "why"),
+    [
+        (LOADING % "stream: {bufferSize: 5}", "stream", "has no effect with strategy bulk"),
+        (LOADING % "stream: {enabled: true}", "stream.enabled", "is true, and strategy.types.data says bulk"),
+        (
+            STREAMING % "" + LOADING % "stream: {enabled: false}",
+            "stream.enabled",
+            "is false, and strategy.types.data says streaming",
+        ),
+        (LOADING % "stream: {backpressure: false}", "stream.backpressure", "not built yet"),
+        (STREAMING % "" + LOADING % "upsert: {enabled: true}", "upsert.enabled", "use strategy bulk"),
+        (LOADING % "upsert: {conflictColumns: [id]}", "upsert.enabled", "is needed"),
+        (
+            LOADING % "upsert: {enabled: true, conflictColumns: [[a.x, b.y]]}",
+            "upsert.conflictColumns",
+            "a.x and b.y: the fields of one key are of one table",
+        ),
+    ],
+)
+def test_a_way_of_loading_that_cannot_be(body: str, place: str, why: str) -> None:
+    (problem,) = problems(HEAD + body)
+    assert f" data.loading.strategy.{place}: " in problem
+    assert why in problem
+
+
+@pytest.mark.parametrize(
+    ("streaming", "loading", "settings"),
+    [
+        ("", "enabled: false", (1_000, 5_000)),
+        ("", "enabled: true, bufferSize: 7000, flushInterval: 1m", (7_000, 60_000)),
+        ("bufferSize: 20, flushInterval: 2s", "bufferSize: 10, flushInterval: 3s", (10, 2_000)),
+        ("bufferSize: 9000", "flushInterval: 9s", (9_000, 9_000)),
+    ],
+)
+def test_the_smaller_setting_of_a_stream_holds(streaming: str, loading: str, settings: tuple[int, int]) -> None:
+    bulk = loading == "enabled: false"
+    spec = load(("" if bulk else STREAMING % streaming) + LOADING % f"stream: {{{loading}}}")
+    assert (spec.stream_buffer_size, spec.stream_flush_interval) == settings
+
+
+def test_what_is_switched_off_may_keep_its_keys() -> None:
+    spec = load(LOADING % "upsert: {enabled: false, conflictColumns: [id]}, stream: {enabled: false, bufferSize: 2}")
+    assert not spec.data.loading.strategy.upsert.enabled
