@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
-from cutover.data.chunks import cut, deal
-from cutover.errors import SpecError
+from cutover.data.chunks import cut, deal, undivided
+from cutover.errors import PreflightError, SpecError
 from cutover.route import Chunk, Function, TableRoute
 from cutover.schema import ddl, sequences, summary_tables
 from cutover.schema.ddl import Statement
@@ -220,8 +220,19 @@ class Plan:
 
     @staticmethod
     def from_json(text: str) -> Plan:
-        """Read a plan that :meth:`to_json` wrote."""
-        return _ADAPTER.validate_json(text)
+        """Read a plan that :meth:`to_json` wrote.
+
+        Raises:
+            PreflightError: another version of Cutover wrote it.
+        """
+        try:
+            return _ADAPTER.validate_json(text)
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            where = ".".join(map(str, first["loc"]))
+            raise PreflightError(
+                [f"the run's plan was written by another version of Cutover ({where}: {first['msg']}); start a new run"]
+            ) from None
 
     @cached_property
     def digest(self) -> str:
@@ -267,9 +278,9 @@ def build_plan(
                 "it, or give another strategy.types.data.incremental.checkpointTable"
             ]
         )
-    chunks = [
-        chunk for table in translation.tables for chunk in cut(table.route, source.table(table.route.source).statistics)
-    ]
+    sizes = [(table.route, source.table(table.route.source).statistics) for table in translation.tables]
+    chunks = [chunk for route, statistics in sizes for chunk in cut(route, statistics)]
+    whole = [note for route, statistics in sizes if (note := undivided(route, statistics))]
     batches = deal(chunks, workers or spec.extract_workers)
     return Plan(
         spec.name,
@@ -280,7 +291,7 @@ def build_plan(
         translation.programs,
         tuple(tuple(batch) for batch in batches),
         translation.losses,
-        translation.notes,
+        (*translation.notes, *whole),
         spec.schema_.settings.constraints.deferrable_constraints,
         spec.schema_.settings.constraints.validate_constraints,
         checkpoint=spec.checkpoint_table,

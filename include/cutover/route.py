@@ -107,6 +107,23 @@ class Places:
 
 
 @dataclass(frozen=True)
+class CutColumn:
+    """A column of the source by whose order a table is cut into chunks.
+
+    Attributes:
+        name: its name in the source.
+        kind: how a value of it is written down, as text: ``number``, ``day``, ``moment`` and ``time`` as the server
+            prints them, ``text`` and ``bytes`` as the stored bytes in hex, ``uuid``, ``inet4`` and ``inet6`` as
+            printed.
+        collation: what compares it, where it is text.
+    """
+
+    name: str
+    kind: str
+    collation: str | None = None
+
+
+@dataclass(frozen=True)
 class TableRoute:
     """The way of one table.
 
@@ -115,8 +132,8 @@ class TableRoute:
         target: table name in the target.
         columns: the columns that travel, in the order of the source, and those that are added after them.
         key: target names of the primary key's columns; empty where the table has none.
-        ranged: whether ``key`` is a single integer, so that it can be cut into ranges and both
-            servers sort it the same way.
+        cut_by: the columns whose order cuts the table into chunks; empty where none can.
+        ordered: whether both servers sort the rows alike by ``key``, and its values stay what they are.
         where: row filter in the source's dialect, already parsed and printed again.
         duplicates: keys, each some target columns that may hold a set of values only once.
         keep_last: whether the last of a set of duplicates is kept, in key order, not the first.
@@ -130,7 +147,8 @@ class TableRoute:
     target: str
     columns: tuple[ColumnRoute, ...]
     key: tuple[str, ...] = ()
-    ranged: bool = False
+    cut_by: tuple[CutColumn, ...] = ()
+    ordered: bool = False
     where: str | None = None
     duplicates: tuple[tuple[str, ...], ...] = ()
     keep_last: bool = False
@@ -172,15 +190,16 @@ class TableRoute:
 
 @dataclass(frozen=True)
 class Chunk:
-    """A piece of a table that is loaded, marked and verified as one.
+    """A piece of a table that is loaded and marked as one.
 
-    Holds the keys ``lower <= key < upper``; None is open. A table without a ranged key is one chunk.
+    Holds the rows ``lower <= row < upper`` in the order of the route's ``cut_by``, each edge a value for every one of
+    these columns, written as :class:`CutColumn` says. None is open.
     """
 
     table: str
     number: int
-    lower: int | None = None
-    upper: int | None = None
+    lower: tuple[str, ...] | None = None
+    upper: tuple[str, ...] | None = None
     rows: int = 0
     bytes: int = 0
 

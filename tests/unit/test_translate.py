@@ -110,7 +110,7 @@ def test_types_agree_along_foreign_keys() -> None:
     assert made["a"].identity == "id"
     for name, column in (("a", "id"), ("b", "id"), ("c", "b")):
         assert made[name].route.column(column).target_type == "bigint"
-    assert made["b"].route.ranged
+    assert made["b"].route.ordered
     beyond = replace(tables[2], statistics=Statistics(next_identity=2**63 + 1))
     assert by_name(done(*tables[:2], beyond))["c"].route.column("b").target_type == "numeric(20,0)"
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pyarrow as pa
 
-from cutover.dialects import mysql
+from cutover.dialects import mysql, mysql_ranges
 from cutover.dialects.endpoint import Endpoint
 from cutover.route import Chunk, ColumnRoute, TableRoute
 
@@ -40,10 +40,11 @@ def source_columns(route: TableRoute) -> list[tuple[str, str]]:
 
 
 def statement(route: TableRoute, chunk: Chunk) -> str:
-    """Return the SELECT of a chunk, in key order where the key is ranged or says which rows come first."""
-    ordered = route.key if route.ranged or route.limit is not None else ()
-    key = tuple(route.column(name).source for name in ordered)
-    return mysql.select(route.source, source_columns(route), route.where, key, chunk.lower, chunk.upper, route.limit)
+    """Return the SELECT of a chunk, in key order where the proof walks along it or it says which rows come first."""
+    ordered = route.key if route.ordered or route.limit is not None else ()
+    within = mysql_ranges.within(route.cut_by, chunk.lower, chunk.upper)
+    key = [route.column(name).source for name in ordered]
+    return mysql.select(route.source, source_columns(route), route.where, key, within, route.limit)
 
 
 def extract(endpoint: Endpoint, route: TableRoute, chunk: Chunk, batch_rows: int) -> Iterator[pa.RecordBatch]:

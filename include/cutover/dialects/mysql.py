@@ -111,25 +111,20 @@ def select(
     table: str,
     columns: Sequence[tuple[str, str]],
     where: str | None = None,
-    key: Sequence[str] = (),
-    lower: int | None = None,
-    upper: int | None = None,
+    order: Sequence[str] = (),
+    within: Sequence[sa.ColumnElement[bool]] = (),
     limit: int | None = None,
 ) -> str:
-    """Return the SELECT of ``columns`` (expression, alias), limited to ``lower <= key < upper``.
+    """Return the SELECT of ``columns`` (expression, alias) from the rows that meet every condition.
 
-    Ordered by ``key``'s columns where there are any. ``where`` is SQL that a parser has printed.
+    Ordered by the columns ``order``, whatever the aliases are. ``where`` is SQL that a parser has printed.
     """
     chosen: list[sa.Label[object]] = [sa.literal_column(expression).label(alias) for expression, alias in columns]
-    statement = sa.select(*chosen).select_from(sa.table(table))
+    source = sa.table(table, *map(sa.column, order))
+    statement = sa.select(*chosen).select_from(source)
     if where is not None:
         statement = statement.where(sa.literal_column(f"({where})"))
-    columns_of_key = [sa.column(name, sa.BigInteger) for name in key]
-    if lower is not None:
-        statement = statement.where(columns_of_key[0] >= lower)
-    if upper is not None:
-        statement = statement.where(columns_of_key[0] < upper)
-    statement = statement.order_by(*columns_of_key).limit(limit)
+    statement = statement.where(*within).order_by(*(source.c[name] for name in order)).limit(limit)
     return str(statement.compile(dialect=_DIALECT, compile_kwargs={"literal_binds": True}))
 
 

@@ -241,30 +241,26 @@ def select(
     schema: str,
     tables: Sequence[str],
     columns: Sequence[tuple[str, str]],
-    key: str | None = None,
-    lower: int | None = None,
-    upper: int | None = None,
+    order: Sequence[str] = (),
+    within: Sequence[sa.ColumnElement[bool]] = (),
     conditions: Mapping[str, str] | None = None,
 ) -> str:
-    """Return the SELECT of ``columns`` (expression, alias) over all of ``tables``, in key order.
+    """Return the SELECT of ``columns`` (name, expression that reads it) over all of ``tables``.
 
-    Where a key is given the rows are limited to ``lower <= key < upper``; ``conditions`` are SQL for single tables.
+    Ordered by the columns ``order`` as they are, not as they are read, and limited to the rows that are ``within``;
+    ``conditions`` are SQL for single tables.
     """
-    chosen: list[sa.Label[object]] = [sa.literal_column(expression).label(alias) for expression, alias in columns]
-    order: sa.ColumnElement[int] = sa.column(key or "", sa.BigInteger)
+    own: list[sa.ColumnClause[object]] = [sa.column(name) for name, _ in columns]
     parts = []
     for table in tables:
-        part = sa.select(*chosen).select_from(sa.table(table, schema=schema))
-        if lower is not None:
-            part = part.where(order >= lower)
-        if upper is not None:
-            part = part.where(order < upper)
+        part = sa.select(*own).select_from(sa.table(table, schema=schema)).where(*within)
         if conditions and table in conditions:
             part = part.where(sa.literal_column(conditions[table], sa.Boolean))
         parts.append(part)
-    statement = sa.union_all(*parts) if len(parts) > 1 else parts[0]
-    if key is not None:
-        statement = statement.order_by(order)
+    rows = (sa.union_all(*parts) if len(parts) > 1 else parts[0]).subquery("cutover_rows")
+    chosen: list[sa.Label[object]] = [sa.literal_column(expression).label(name) for name, expression in columns]
+    sorting: list[sa.ColumnElement[object]] = [sa.column(name, _selectable=rows) for name in order]
+    statement = sa.select(*chosen).select_from(rows).order_by(*sorting)
     return str(statement.compile(dialect=_DIALECT, compile_kwargs={"literal_binds": True}))
 
 

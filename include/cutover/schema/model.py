@@ -108,6 +108,8 @@ class ForeignKey:
 class Statistics:
     """What a table holds: rows and bytes are the server's estimates, the rest is exact.
 
+    ``edges`` are rows, in order and about as far apart as a chunk is large, by their values in the columns that cut
+    the table (:func:`cutover.schema.cutting.cut_by`); they are asked for where a table is larger than one chunk.
     ``booleans`` are the tinyint(1) columns that were seen to hold 0 or 1, and nothing else but NULL, ``unlabelled``
     the enum columns that hold '', MySQL's mark for a value that was not valid.
     """
@@ -119,6 +121,7 @@ class Statistics:
     next_identity: int | None = None
     booleans: tuple[str, ...] = ()
     unlabelled: tuple[str, ...] = ()
+    edges: tuple[tuple[str, ...], ...] = ()
 
 
 @dataclass(frozen=True)

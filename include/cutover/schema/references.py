@@ -8,6 +8,7 @@ from dataclasses import replace
 from cutover.route import ColumnRoute
 from cutover.schema.choose import table_name, target_name
 from cutover.schema.collations import to_citext
+from cutover.schema.cutting import sorted_alike
 from cutover.schema.model import ForeignKey, Table
 from cutover.schema.target import Findings, TargetTable
 from cutover.spec import MigrationSpec
@@ -141,10 +142,10 @@ def _fit_identity(table: TargetTable, findings: Findings) -> TargetTable:
 def _with_column(table: TargetTable, column: ColumnRoute) -> TargetTable:
     columns = tuple(column if c.target == column.target else c for c in table.route.columns)
     route = replace(table.route, columns=columns)
-    ranged = len(route.key) == 1 and is_integer(route.column(route.key[0]))
+    ordered = sorted_alike(tuple(map(route.column, route.key)))
     used = {c.target_type for c in columns}
     enums = tuple(enum for enum in table.enums if enum.name in used)
-    return replace(table, route=replace(route, ranged=ranged), enums=enums)
+    return replace(table, route=replace(route, ordered=ordered), enums=enums)
 
 
 def in_dependency_order(tables: list[TargetTable]) -> Iterator[TargetTable]:
@@ -158,8 +159,3 @@ def in_dependency_order(tables: list[TargetTable]) -> Iterator[TargetTable]:
         ]
         for name in ready or [next(iter(waiting))]:
             yield waiting.pop(name)
-
-
-def is_integer(route: ColumnRoute) -> bool:
-    """Whether both servers sort the column alike, and its values can be cut into ranges."""
-    return route.arrow.startswith("int") and not route.values and "int" in route.source_type

@@ -17,13 +17,14 @@ from cutover.schema.cleaning import cleaned, duplicate_keys, refuse_rewritten_ke
 from cutover.schema.code import translate_code
 from cutover.schema.collations import lowered, of_length, refuse_without_extension
 from cutover.schema.computed import compute
+from cutover.schema.cutting import cut_by, sorted_alike
 from cutover.schema.expressions import implicit_default, row_filter, translate_default
 from cutover.schema.indexes import name_indexes, translate_indexes
 from cutover.schema.model import Column, Extension, Schema, Table
 from cutover.schema.names import MAX_IDENTIFIER_BYTES, fits, marked
 from cutover.schema.partitions import partition
 from cutover.schema.programs import Program
-from cutover.schema.references import agree_along_foreign_keys, in_dependency_order, is_integer
+from cutover.schema.references import agree_along_foreign_keys, in_dependency_order
 from cutover.schema.rewrite.scope import Scope
 from cutover.schema.sequences import translate_sequences
 from cutover.schema.summaries import summarize
@@ -161,7 +162,8 @@ def _table(
             called,
             tuple(routes),
             key,
-            ranged=len(key) == 1 and is_integer(next(r for r in routes if r.target == key[0])),
+            cut_by=cut_by(table),
+            ordered=sorted_alike(tuple(route for name in key for route in routes if route.target == name)),
             where=None if condition is None else row_filter(condition, table, routes),
             duplicates=alike,
             keep_last=duplicates is not None and duplicates.strategy == "keep_last",

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from cutover.data import functions, gazetteer
+from cutover.data import edges, functions, gazetteer
 from cutover.data.sync import binlog
 from cutover.dialects import mysql, postgresql
 from cutover.dialects.endpoint import Endpoint
@@ -215,6 +215,9 @@ def unversioned(run: Run) -> Plan:
     source, target = inspect_both(run)
     chosen = {table.name for table in choose(source, run.spec, run.params.tables)}
     source = profile(run.source, source, run.spec, chosen)
+    # The first rows of a table, for a trial, are one chunk.
+    whole = {t for t in chosen if run.params.row_limit is None or not source.table(t).primary_key}
+    source = edges.measured(run.source, source, whole)
     gazetteer.refuse_missing(run.spec)
     params, own = run.params, functions.found(run.spec, run.home)
     made = build_plan(run.spec, source, target, params.tables, params.workers, params.row_limit, own)

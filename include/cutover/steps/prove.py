@@ -49,11 +49,13 @@ def _compared(run: Run, number: int) -> tuple[list[str], int]:
     found: list[str] = []
     count = 0
     for chunk in run.plan.batches[number]:
+        route = run.plan.route(chunk)
+        piece = rows.compared_with(route, chunk)
+        if piece is None:
+            continue
         run.check_time()
         started = time.monotonic()
-        result = rows.compare(
-            run.source, run.target, run.shadow, run.plan.route(chunk), chunk, run.batch_rows, run.staging
-        )
+        result = rows.compare(run.source, run.target, run.shadow, route, piece, run.batch_rows, run.staging)
         shown = [str(difference) for difference in result.shown]
         run.record(
             "verified",

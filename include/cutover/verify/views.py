@@ -14,7 +14,8 @@ from cutover.dialects.endpoint import Endpoint
 from cutover.route import Chunk, ColumnRoute, TableRoute
 from cutover.schema.model import View
 from cutover.schema.target import TargetView
-from cutover.verify.rows import Comparison, compare_unordered
+from cutover.verify.comparison import Comparison
+from cutover.verify.multiset import columns_as_multisets
 
 # What gives another value each time it is asked.
 _VOLATILE = re.compile(
@@ -90,13 +91,13 @@ def _compare(
     chunk = Chunk(route.source, 0)
     expected = transform(route, extract(source, route, chunk, batch_rows), Tally())
     booleans = _booleans(target, schema, route.target)
-    columns = [(_expression(column, column.target in booleans), column.target) for column in route.columns]
-    batches = postgresql.read(target, postgresql.select(schema, [route.target], columns, None, None, None))
+    columns = [(column.target, _expression(column, column.target in booleans)) for column in route.columns]
+    batches = postgresql.read(target, postgresql.select(schema, [route.target], columns))
     found = (
         [cast(array, column.arrow) for array, column in zip(batch.columns, route.columns, strict=True)]
         for batch in batches
     )
-    return compare_unordered(route, expected, found, scratch)
+    return columns_as_multisets(route, expected, found, scratch)
 
 
 def _expression(column: ColumnRoute, boolean: bool) -> str:
