@@ -72,11 +72,12 @@ def load(
         DataError: the target refused the rows.
     """
     with (
-        postgresql.arrow_connection(endpoint) as connection,
+        postgresql.arrow_connection(endpoint, autocommit=True) as connection,
         _racing(chunk),
         postgresql.explained(endpoint, f"loading {chunk.name}"),
         closing(connection.cursor()) as cursor,
     ):
+        cursor.execute("BEGIN")
         markers = postgresql.quoted(schema, MARKERS)
         known = (route.target, chunk.number)
         cursor.execute(
@@ -102,7 +103,7 @@ def load(
             "VALUES ($1, $2, $3, $4, $5, $6, $7)",
             (*known, marker.rows_read, marker.rows, marker.bytes, marker.rejected, json.dumps(counted)),
         )
-        connection.commit()
+        cursor.execute("COMMIT")
     return marker
 
 

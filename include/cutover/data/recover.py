@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -65,6 +66,8 @@ def _tried(cursor: Any, schema: str, route: TableRoute, piece: pa.RecordBatch) -
         if not postgresql.refuses_rows(error.sqlstate):
             raise
         cursor.execute(f"ROLLBACK TO {_SAVEPOINT}")
-        return f"the target refuses it: {postgresql.first_line(error)}"
+        # What follows the message holds the row's values, or the line of a batch that is of no use to anybody.
+        words = re.split(r" (?:DETAIL|HINT|CONTEXT):", postgresql.first_line(error))[0]
+        return f"the target refuses it: {words.rpartition('ERROR: ')[2]}"
     cursor.execute(f"RELEASE {_SAVEPOINT}")
     return None

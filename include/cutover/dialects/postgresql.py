@@ -186,8 +186,11 @@ def _translated(endpoint: Endpoint, error: psycopg.Error) -> Exception:
 
 
 @contextmanager
-def arrow_connection(endpoint: Endpoint) -> Iterator[Any]:
+def arrow_connection(endpoint: Endpoint, autocommit: bool = False) -> Iterator[Any]:
     """Open an ADBC connection; what is not committed when the block ends is rolled back.
+
+    The driver cannot go back to a savepoint in a transaction of its own, but in one that ``autocommit`` leaves to
+    BEGIN and COMMIT.
 
     Raises:
         TransientError: the server could not be reached, or the connection was lost.
@@ -196,7 +199,7 @@ def arrow_connection(endpoint: Endpoint) -> Iterator[Any]:
 
     uri = _uri(endpoint)
     try:
-        connection = pools.patient(endpoint, lambda: dbapi.connect(uri), full)
+        connection = pools.patient(endpoint, lambda: dbapi.connect(uri, autocommit=autocommit), full)
     except dbapi.Error as error:
         raise TransientError(f"connecting to {endpoint}: {first_line(error)}") from None
     try:

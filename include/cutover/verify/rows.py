@@ -20,7 +20,7 @@ from cutover.data.types import cast
 from cutover.dialects import postgresql, postgresql_ranges, postgresql_types
 from cutover.dialects.endpoint import Endpoint
 from cutover.route import Chunk, TableRoute
-from cutover.verify import merged
+from cutover.verify import merged, refused
 from cutover.verify.comparison import Comparison, Difference, shown
 from cutover.verify.multiset import as_multisets
 from cutover.verify.walk import walk
@@ -56,7 +56,8 @@ def compare(
     Raises:
         TransientError: a connection failed.
     """
-    expected = transform(route, extract(source, route, chunk, batch_rows), Tally())
+    read = transform(route, extract(source, route, chunk, batch_rows), Tally())
+    expected = refused.without(target, schema, route, read)
     found = read_target(target, schema, route, chunk)
     result = walk(route, expected, found) if route.ordered else as_multisets(route, expected, found, scratch)
     if route.merge and chunk.number == 0:

@@ -66,7 +66,7 @@ class Keyset:
     def _here(self, table: Followed) -> Iterator[pa.RecordBatch]:
         columns = [table.route.column(name) for name in table.route.key]
         read = [
-            (postgresql_types.read_expression(c.arrow).replace("{c}", postgresql.quoted(c.target)), c.target)
+            (c.target, postgresql_types.read_expression(c.arrow).replace("{c}", postgresql.quoted(c.target)))
             for c in columns
         ]
         statement = postgresql.select(self.schema, [table.route.target], read)

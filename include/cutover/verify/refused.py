@@ -1,0 +1,45 @@
+"""Rows that the target itself refused: the source has them, the target cannot, and the report names each."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+
+import pyarrow as pa
+from psycopg import sql
+
+from cutover.data.load import ERROR, REJECTS, checked
+from cutover.data.transform import source_keys
+from cutover.dialects import postgresql
+from cutover.dialects.endpoint import Endpoint
+from cutover.route import TableRoute
+
+
+def without(
+    target: Endpoint, schema: str, route: TableRoute, batches: Iterable[pa.RecordBatch]
+) -> Iterable[pa.RecordBatch]:
+    """Return transformed batches without the rows that the target refused when they were loaded."""
+    refused = _keys(target, schema, route)
+    return _left(route, batches, refused) if refused else batches
+
+
+def _keys(target: Endpoint, schema: str, route: TableRoute) -> Counter[str]:
+    """Return the keys of such rows; a table without a key may have a row several times."""
+    query = sql.SQL(
+        "SELECT source_key, count(*) FROM {} WHERE table_name = %s AND kind = %s "
+        "AND chunk IS NOT NULL AND column_name IS NULL GROUP BY 1"
+    ).format(sql.Identifier(schema, REJECTS))
+    with postgresql.session(target) as connection:
+        return Counter(dict(connection.execute(query, (route.target, ERROR)).fetchall()))
+
+
+def _left(route: TableRoute, batches: Iterable[pa.RecordBatch], refused: Counter[str]) -> Iterator[pa.RecordBatch]:
+    loaded = route.loaded
+    names = [column.target for column in loaded.columns]
+    for batch in batches:
+        (as_loaded,) = checked(loaded, [batch.select(names)])
+        keep = []
+        for key in source_keys(loaded, as_loaded):
+            keep.append(not refused[key])
+            refused[key] -= not keep[-1]
+        yield batch.filter(pa.array(keep))
