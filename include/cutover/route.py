@@ -97,13 +97,27 @@ class Function:
 
 
 @dataclass(frozen=True)
+class Service:
+    """A geocoding service of geopy: its name, what it takes (with ``${NAME}`` for an environment variable), and how
+    many milliseconds are between two requests."""
+
+    name: str
+    options: tuple[tuple[str, Scalar], ...]
+    delay: int
+
+
+@dataclass(frozen=True)
 class Places:
-    """Target columns that name a place and its country, and those that get its coordinates."""
+    """Target columns that name a place and its country, and those that get its coordinates.
+
+    ``service`` is asked for those; the offline gazetteer where it is None.
+    """
 
     place: str
     country: str | None
     latitude: str
     longitude: str
+    service: Service | None = None
 
 
 @dataclass(frozen=True)

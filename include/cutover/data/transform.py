@@ -11,8 +11,9 @@ from datetime import date
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from cutover.data import functions, gazetteer
+from cutover.data import functions
 from cutover.data.extract import loss_groups
+from cutover.data.places import coordinates
 from cutover.data.transforms import CHANGES, CHECKS, TRANSFORMS, Transform
 from cutover.data.types import arrow_type, cast
 from cutover.errors import DataError
@@ -106,9 +107,10 @@ class _Passage:
         """Put the coordinates of places where they belong, and count the places that are not known."""
         found = {column.target: array for column, array in zip(self._route.columns, arrays, strict=True)}
         named = found[places.place]
-        latitudes, longitudes = gazetteer.coordinates(named, found[places.country] if places.country else None)
+        countries = found[places.country] if places.country else None
+        latitudes, longitudes = coordinates(places.service, named, countries)
         unknown = pc.and_(pc.is_valid(named), pc.is_null(latitudes))
-        what = (places.latitude, "places that the gazetteer does not know became NULL", False)
+        what = (places.latitude, "places that are not known became NULL", False)
         self._altered.append((what, unknown))
         return list((found | {places.latitude: latitudes, places.longitude: longitudes}).values())
 

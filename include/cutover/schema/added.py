@@ -9,7 +9,7 @@ from typing import Literal
 
 from cutover.dialects import postgresql_types
 from cutover.errors import SpecError
-from cutover.route import ColumnRoute, Places
+from cutover.route import ColumnRoute, Places, Service
 from cutover.schema.computed import generated
 from cutover.schema.evaluated import evaluated, reading
 from cutover.schema.model import Schema, Table
@@ -19,6 +19,7 @@ from cutover.schema.rewrite.scope import Scope, UntranslatableError
 from cutover.schema.target import Findings, TargetTable
 from cutover.spec import MigrationSpec
 from cutover.spec.expression import TypedExpression
+from cutover.spec.geocoding import DELAY, OFFLINE
 from cutover.spec.geocoding import columns as named
 
 _WHERE = "data.transformation"
@@ -77,7 +78,9 @@ def _wanted(spec: MigrationSpec) -> Iterator[_Wanted]:
             yield _Wanted(f"{_WHERE}.functions", table, column, "on the way", given)
     for table, places in enrichment.places.items():
         for column in (places["latitude"], places["longitude"]):
-            given = {"expression": f"where the gazetteer has {' in '.join(named(places))}", "type": "double precision"}
+            who = places.get("service", OFFLINE)
+            who = "the gazetteer" if who == OFFLINE else who
+            given = {"expression": f"where {who} has {' in '.join(named(places))}", "type": "double precision"}
             yield _Wanted(f"{_WHERE}.enrichment.dataEnrichment.geocoding", table, column, "on the way", given)
 
 
@@ -148,7 +151,10 @@ def _places(table: TargetTable, spec: MigrationSpec) -> Places | None:
             where = f"{_WHERE}.enrichment.dataEnrichment.geocoding.{source}.from"
             raise SpecError([f"{where}: {name} is {column.target_type}, and not text that is loaded"])
         found.append(column.target)
-    return Places(found[0], found[1] if len(found) > 1 else None, written["latitude"], written["longitude"])
+    service = None
+    if (name := written.get("service", OFFLINE)) != OFFLINE:
+        service = Service(name, tuple(written.get("options", {}).items()), written.get("delay", DELAY))
+    return Places(found[0], found[1] if len(found) > 1 else None, written["latitude"], written["longitude"], service)
 
 
 def _derived(wanted: _Wanted, source: Table, scope: Scope) -> ColumnRoute:

@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 from cutover.spec.aggregation import DataAggregation, Metric, Metrics, Summary
 from cutover.spec.base import ColumnName, Many, Name, Part, SwitchOr, refusal
 from cutover.spec.expression import Expression, TypedExpression, whole
-from cutover.spec.geocoding import Geocoding, columns
+from cutover.spec.geocoding import OFFLINE, Geocoding, columns
 
 Normal = Literal["nfc", "trim", "squeeze"]
 Standard = Literal["e164", "email", "upper", "lower", "title"]
@@ -49,6 +49,8 @@ class DataEnrichment(_MayBeOff):
     geocoding takes tables, and for each the column with a place's name, or that and its country's, and the two
     columns that it adds: {from: [city, country], latitude: lat, longitude: lon}, in degrees. The gazetteer is
     GeoNames' cities of 15,000 people or more, without a network; of several with one name it is the largest.
+    service names one of the package geopy in its place, options what it takes (user_agent, api_key: ${NAME} ...), and
+    delay the time between two requests, of all processes together. A place is asked for once, and remembered.
     """
 
     enabled: bool = True
@@ -117,6 +119,10 @@ class Enrichment(_MayBeOff):
         ):
             if table is True:
                 problems.append((f"dataEnrichment.{key}", f"a table is needed: write {{{example}}} in place of true"))
+        for table_name, written in self.places.items():
+            idle = [key for key in ("options", "delay") if key in written]
+            if idle and written.get("service", OFFLINE) == OFFLINE:
+                problems.append((f"dataEnrichment.geocoding.{table_name}", f"{idle[0]} has no effect without service"))
         problems += self._uncalculated()
         if problems:
             raise refusal(*problems)

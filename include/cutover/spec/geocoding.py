@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, NotRequired
+from typing import Annotated, NotRequired
 
 from pydantic import ConfigDict, Discriminator, Field, Tag, with_config
 from typing_extensions import TypedDict
 
-from cutover.spec.base import Many, Name, NotYet
+from cutover.spec.base import Many, Milliseconds, Name, Scalar
 
 
 def _one_or_several(value: object) -> str:
@@ -27,10 +27,17 @@ Geocoding = TypedDict(
         "from": From,
         "latitude": Name,
         "longitude": Name,
-        "service": NotRequired[Annotated[Literal["offline"], NotYet()]],
+        "service": NotRequired[Name],
+        "options": NotRequired[dict[Name, Scalar]],
+        "delay": NotRequired[Milliseconds],
     },
 )
 with_config(ConfigDict(extra="forbid", strict=True))(Geocoding)
+
+
+OFFLINE = "offline"
+# What the free services allow (Nominatim's usage policy: one request a second at most).
+DELAY = 1_000
 
 
 def columns(written: Geocoding) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from cutover.data import edges, functions, gazetteer
+from cutover.data import edges, functions, places
 from cutover.data.sync import binlog
 from cutover.dialects import mysql, postgresql
 from cutover.dialects.endpoint import Endpoint
@@ -218,9 +218,9 @@ def unversioned(run: Run) -> Plan:
     # The first rows of a table, for a trial, are one chunk.
     whole = {t for t in chosen if run.params.row_limit is None or not source.table(t).primary_key}
     source = edges.measured(run.source, source, whole)
-    gazetteer.refuse_missing(run.spec)
     params, own = run.params, functions.found(run.spec, run.home)
     made = build_plan(run.spec, source, target, params.tables, params.workers, params.row_limit, own)
+    places.refuse_unknown([table.route for table in made.tables])
     _refuse_unanswered(run, made)
     accepted = rehearse(run.target, made.first, made.tables, made.views, made.programs, made.summing)
     summaries.refuse_unreadable(run.source, made.summaries)
