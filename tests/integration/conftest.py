@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from helpers import SHOP, mysql
+from helpers import SHOP, access, mysql
+from versioned import VERSIONED, Make, Migration
 
 from cutover.local.servers import Server
 
@@ -21,3 +22,11 @@ def shop(source_db: Server) -> Server:
     """A source of two tables, one of which refers to the other."""
     mysql(source_db, *SHOP)
     return source_db
+
+
+@pytest.fixture
+def make(shop: Server, target_db: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Make:
+    """Make a migration of the shop whose target has versions."""
+    for name, value in access(shop, target_db).items():
+        monkeypatch.setenv(name, value)
+    return lambda strategy=VERSIONED: Migration(tmp_path, shop, target_db, strategy)

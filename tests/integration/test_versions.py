@@ -1,83 +1,22 @@
-"""Versions of the target's schema: written, tried, applied by runs and to live tables, taken back, merged."""
+"""Versions of the target's schema: written, tried, applied by runs and to live tables, taken back."""
 
 from __future__ import annotations
 
 import re
-import subprocess
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any
 
 import pytest
-from helpers import access, begin, migrations, mysql, one, postgres, rows, schemas, spec
-from typer.testing import CliRunner, Result
+from helpers import begin, mysql, postgres, rows, schemas
+from versioned import ADD_ZONE, APPLIED, Make, columns, live
 
-from cutover import cli, report
-from cutover.dialects import postgresql
+from cutover import report
 from cutover.errors import CutoverError
 from cutover.local.servers import Server
 from cutover.run import NotStartedError, run_migration
 from cutover.spec import MigrationSpec
 from cutover.steps import switch
 
-Command = Callable[..., Result]
-VERSIONED = {"types": {"schema": {"strategy": "versioned"}}}
-BRANCHING = {"types": {"schema": {"strategy": "branching"}}}
-ADD_ZONE = 'op.add_column("orders", sa.Column("zone", sa.Text(), server_default="north"))'
-APPLIED = "SELECT version FROM schema_migrations ORDER BY version"
 
-
-class Migration:
-    """A migration's folder, and the command line on it."""
-
-    def __init__(self, folder: Path, source: Server, target: Server, strategy: dict[str, Any]) -> None:
-        self.source, self.target = source, target
-        self.spec = spec(strategy=strategy)
-        self.home = migrations(folder, self.spec) / self.spec.name
-
-    def __call__(self, *words: str) -> str:
-        """Run a command of ``cutover schema`` and return what it says; raise what it raises."""
-        arguments = ["schema", words[0], "shop", *words[1:], "--migrations", str(self.home.parent)]
-        done = CliRunner().invoke(cli.app, arguments)
-        if isinstance(done.exception, CutoverError):
-            raise done.exception
-        assert done.exit_code in (0, 1), done.output
-        return done.stdout
-
-    def write(self, message: str, up: str, down: str = "pass", *options: str) -> str:
-        """Write a version by hand and return its identifier."""
-        path = Path(self("revision", "-m", message, "--empty", *options).removeprefix("wrote ").strip())
-        head, _, _ = path.read_text().partition("def upgrade")
-        path.write_text(f"{head}def upgrade():\n    {up}\n\n\ndef downgrade():\n    {down}\n")
-        return path.name.split("_")[0]
-
-    def run(self, **params: Any) -> report.Report:
-        told = run_migration(begin(self.source, self.target, self.spec, self.home, **params))
-        assert told.cause is None
-        return told
-
-
-@pytest.fixture
-def make(shop: Server, target_db: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Migration]:
-    for name, value in access(shop, target_db).items():
-        monkeypatch.setenv(name, value)
-    return lambda strategy=VERSIONED: Migration(tmp_path, shop, target_db, strategy)
-
-
-def live(target: Server) -> str:
-    """The live schema, structure and rows, as pg_dump writes it."""
-    command = [postgresql.program("pg_dump"), "--schema=public", "--dbname", target.url()]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    lines = (line for line in done.stdout.splitlines() if not line.startswith(("\\restrict", "\\unrestrict")))
-    return "\n".join(lines)
-
-
-def columns(target: Server, table: str = "orders") -> list[str]:
-    query = "SELECT column_name FROM information_schema.columns WHERE table_schema = 'public' AND table_name = %s"
-    return [name for (name,) in rows(target, query + " ORDER BY ordinal_position", table)]
-
-
-def test_a_run_applies_versions_upon_its_tables(make: Callable[..., Migration]) -> None:
+def test_a_run_applies_versions_upon_its_tables(make: Make) -> None:
     shop = make()
     first = shop.write("zones", ADD_ZONE, 'op.drop_column("orders", "zone")')
     second = shop.write(
@@ -95,7 +34,7 @@ def test_a_run_applies_versions_upon_its_tables(make: Callable[..., Migration]) 
     assert shop("diff") == "no differences\n"
 
 
-def test_the_way_back_takes_versions_along(make: Callable[..., Migration]) -> None:
+def test_the_way_back_takes_versions_along(make: Make) -> None:
     shop = make()
     shop.run()
     before = live(shop.target)
@@ -110,7 +49,7 @@ def test_the_way_back_takes_versions_along(make: Callable[..., Migration]) -> No
     assert live(shop.target) == before
 
 
-def test_a_version_that_fails_stops_the_run_before_anything_changes(make: Callable[..., Migration]) -> None:
+def test_a_version_that_fails_stops_the_run_before_anything_changes(make: Make) -> None:
     shop = make()
     version = shop.write("wrong", 'op.drop_column("orders", "nowhere")')
     before = live(shop.target)
@@ -133,9 +72,7 @@ def test_a_version_that_fails_stops_the_run_before_anything_changes(make: Callab
         ("import nowhere", "pass", "No module named 'nowhere'"),
     ],
 )
-def test_the_way_back_of_a_version_is_tried(
-    make: Callable[..., Migration], up: str, down: str, said: str | None
-) -> None:
+def test_the_way_back_of_a_version_is_tried(make: Make, up: str, down: str, said: str | None) -> None:
     shop = make()
     shop.write("it", up, down)
     if said is None:
@@ -146,7 +83,7 @@ def test_the_way_back_of_a_version_is_tried(
             shop.run()
 
 
-def test_live_tables_go_up_and_down(make: Callable[..., Migration]) -> None:
+def test_live_tables_go_up_and_down(make: Make) -> None:
     shop = make()
     shop.run()
     before = live(shop.target)
@@ -182,7 +119,7 @@ def _schema(text: str) -> list[str]:
     return [line for line in text.splitlines() if not line.startswith(("2", "\\"))]
 
 
-def test_a_way_back_after_an_upgrade_takes_that_along_too(make: Callable[..., Migration]) -> None:
+def test_a_way_back_after_an_upgrade_takes_that_along_too(make: Make) -> None:
     shop = make()
     before = live(shop.target)
     this = begin(shop.source, shop.target, shop.spec, shop.home)
@@ -194,7 +131,7 @@ def test_a_way_back_after_an_upgrade_takes_that_along_too(make: Callable[..., Mi
     assert live(shop.target) == before
 
 
-def test_forward_only_has_no_way_back(make: Callable[..., Migration]) -> None:
+def test_forward_only_has_no_way_back(make: Make) -> None:
     shop = make({"types": {"schema": {"strategy": "forward_only"}}})
     version = shop.write("zones", ADD_ZONE)
     shop.run()
@@ -203,7 +140,7 @@ def test_forward_only_has_no_way_back(make: Callable[..., Migration]) -> None:
     assert rows(shop.target, APPLIED) == [(version,)]
 
 
-def test_versions_that_a_run_does_not_apply_by_itself_wait(make: Callable[..., Migration]) -> None:
+def test_versions_that_a_run_does_not_apply_by_itself_wait(make: Make) -> None:
     shop = make({"types": {"schema": {"strategy": "versioned", "versioned": {"autoApply": False}}}})
     first = shop.write("zones", ADD_ZONE, 'op.drop_column("orders", "zone")')
     told = shop.run()
@@ -215,7 +152,7 @@ def test_versions_that_a_run_does_not_apply_by_itself_wait(make: Callable[..., M
     assert "zone" in columns(shop.target)
 
 
-def test_names_of_the_books_are_the_specs(make: Callable[..., Migration]) -> None:
+def test_names_of_the_books_are_the_specs(make: Make) -> None:
     books = {"versionTable": "Changes", "versionColumn": "no", "appliedColumn": "at"}
     shop = make({"types": {"schema": {"strategy": "versioned", "versioned": books}}})
     version = shop.write("zones", ADD_ZONE, 'op.drop_column("orders", "zone")')
@@ -223,7 +160,7 @@ def test_names_of_the_books_are_the_specs(make: Callable[..., Migration]) -> Non
     assert rows(shop.target, 'SELECT no, at <= now() FROM "Changes"') == [(version, True)]
 
 
-def test_a_table_of_versions_that_is_something_else_is_refused(make: Callable[..., Migration]) -> None:
+def test_a_table_of_versions_that_is_something_else_is_refused(make: Make) -> None:
     shop = make()
     shop.write("zones", ADD_ZONE, 'op.drop_column("orders", "zone")')
     postgres(shop.target, "CREATE TABLE schema_migrations (version text)")
@@ -235,7 +172,7 @@ def test_a_table_of_versions_that_is_something_else_is_refused(make: Callable[..
         shop.run()
 
 
-def test_a_version_that_is_applied_and_lost_is_named(make: Callable[..., Migration]) -> None:
+def test_a_version_that_is_applied_and_lost_is_named(make: Make) -> None:
     shop = make()
     version = shop.write("zones", ADD_ZONE, 'op.drop_column("orders", "zone")')
     shop.run()
@@ -245,7 +182,7 @@ def test_a_version_that_is_applied_and_lost_is_named(make: Callable[..., Migrati
         shop.run()
 
 
-def test_a_file_that_changed_after_the_plan_stops_the_run(make: Callable[..., Migration]) -> None:
+def test_a_file_that_changed_after_the_plan_stops_the_run(make: Make) -> None:
     from helpers import finished
 
     from cutover.errors import DriftError
@@ -260,7 +197,7 @@ def test_a_file_that_changed_after_the_plan_stops_the_run(make: Callable[..., Mi
         versions.upgrade_schema(this)
 
 
-def test_chosen_tables_and_versions_do_not_go_together(make: Callable[..., Migration]) -> None:
+def test_chosen_tables_and_versions_do_not_go_together(make: Make) -> None:
     shop = make()
     shop.write("zones", ADD_ZONE, 'op.drop_column("orders", "zone")')
     with pytest.raises(NotStartedError, match="run without choosing tables"):
@@ -283,7 +220,7 @@ DRIFT = (
 )
 
 
-def test_drift_is_found_and_kept_as_a_version(make: Callable[..., Migration]) -> None:
+def test_drift_is_found_and_kept_as_a_version(make: Make) -> None:
     shop = make()
     shop.run()
     postgres(shop.target, *DRIFT)
@@ -318,7 +255,7 @@ def _structure(target: Server) -> list[str]:
     return sorted(line for line in lines if line.startswith(("    ", "CREATE", "COMMENT", "ALTER")))
 
 
-def test_the_way_back_to_what_the_source_has(make: Callable[..., Migration]) -> None:
+def test_the_way_back_to_what_the_source_has(make: Make) -> None:
     """Differences of every kind lead there and back: a type's labels, views upon views, routines, triggers."""
     shop = make()
     mysql(
@@ -361,106 +298,6 @@ def test_the_way_back_to_what_the_source_has(make: Callable[..., Migration]) -> 
 # Branches.
 
 
-def test_lines_that_do_not_touch_each_other_merge(make: Callable[..., Migration]) -> None:
-    shop = make(BRANCHING)
-    base = shop.write("base", ADD_ZONE, 'op.drop_column("orders", "zone")')
-    lane = shop.write(
-        "lane",
-        'op.add_column("customers", sa.Column("lane", sa.Text()))',
-        'op.drop_column("customers", "lane")',
-        "--branch",
-        "lanes",
-    )
-    more = shop.write(
-        "more", 'op.add_column("orders", sa.Column("more", sa.Text()))', 'op.drop_column("orders", "more")'
-    )
-    shop.run()
-    # A branch that is not merged is not applied by a run.
-    assert rows(shop.target, APPLIED) == [(base,), (more,)]
-    shop("upgrade", "--branch", "lanes")
-    assert rows(shop.target, "SELECT branch, version, merged FROM migration_branches") == [("lanes", lane, False)]
-    assert [line.split() for line in shop("branches").splitlines()] == [
-        ["main", more, "applied"],
-        ["lanes", lane, "applied", "not", "merged"],
-    ]
-    said = shop("merge", "lanes")
-    merging = said.split()[-1]
-    assert said.startswith("branch lanes is merged by version")
-    with pytest.raises(CutoverError, match="branch lanes is merged already"):
-        shop("merge", "lanes")
-    shop("upgrade")
-    assert rows(shop.target, APPLIED) == [(base,), (lane,), (more,), (merging,)]
-    assert rows(shop.target, "SELECT branch, version, merged FROM migration_branches") == [("lanes", lane, True)]
-    shop.run()
-    assert {"lane"} <= {*columns(shop.target, "customers")}
-    assert shop("diff") == "no differences\n"
-
-
-def test_a_branch_is_put_behind_the_main_line(make: Callable[..., Migration]) -> None:
-    shop = make({"types": {"schema": {"strategy": "branching", "branching": {"mergeStrategy": "rebase"}}}})
-    base = shop.write("base", ADD_ZONE, 'op.drop_column("orders", "zone")')
-    lane = shop.write(
-        "lane",
-        'op.add_column("customers", sa.Column("lane", sa.Text()))',
-        'op.drop_column("customers", "lane")',
-        "--branch",
-        "lanes",
-    )
-    more = shop.write(
-        "more", 'op.add_column("orders", sa.Column("more", sa.Text()))', 'op.drop_column("orders", "more")'
-    )
-    shop.run()
-    shop("upgrade", "--branch", "lanes")
-    with pytest.raises(CutoverError, match=f"version {lane} of branch lanes is applied in the target"):
-        shop("merge", "lanes")
-    shop("downgrade", "previous")
-    shop("merge", "lanes")
-    assert [line.split()[0] for line in shop("history").splitlines()] == [base, more, lane]
-    assert shop("branches").split() == ["main", lane, "not", "applied"]
-    shop.run()
-    assert "lane" in columns(shop.target, "customers")
-
-
-@pytest.mark.parametrize("resolution", ["manual", "auto"])
-def test_lines_in_conflict_are_refused_or_put_in_order(make: Callable[..., Migration], resolution: str) -> None:
-    settings = {"versioned": {"rollback": False}, "branching": {"conflictResolution": resolution}}
-    shop = make({"types": {"schema": {"strategy": "branching"} | settings}})
-    kind = 'op.alter_column("orders", "note", type_=sa.String({}))'
-    shop.write("base", ADD_ZONE, 'op.drop_column("orders", "zone")')
-    shop.write("theirs", kind.format(20), 'op.alter_column("orders", "note", type_=sa.Text())', "--branch", "lanes")
-    shop.write("ours", kind.format(30), 'op.alter_column("orders", "note", type_=sa.Text())')
-    if resolution == "manual":
-        with pytest.raises(CutoverError, match=r"in conflict: their order matters for ~ column orders\.note"):
-            shop("merge", "lanes")
-        assert "merge" not in "".join(path.name for path in (shop.home / "versions").iterdir())
-        return
-    assert "the branch comes last: their order matters for ~ column orders.note" in shop("merge", "lanes")
-    shop.run()
-    query = "SELECT character_maximum_length FROM information_schema.columns WHERE column_name = 'note'"
-    assert one(shop.target, query + " AND table_schema = 'public'") == 20
-
-
-def test_a_branch_that_cannot_come_last_is_refused(make: Callable[..., Migration]) -> None:
-    shop = make({"types": {"schema": {"strategy": "branching", "branching": {"conflictResolution": "auto"}}}})
-    shop.write("base", ADD_ZONE, 'op.drop_column("orders", "zone")')
-    shop.write(
-        "theirs",
-        'op.drop_column("orders", "note")',
-        'op.add_column("orders", sa.Column("note", sa.Text()))',
-        "--branch",
-        "lanes",
-    )
-    shop.write("ours", 'op.drop_column("orders", "note")', 'op.add_column("orders", sa.Column("note", sa.Text()))')
-    with pytest.raises(CutoverError, match=r'the branch cannot follow the main line: .*column "note"'):
-        shop("merge", "lanes")
-
-
-def test_branches_need_their_strategy(make: Callable[..., Migration]) -> None:
-    shop = make()
-    with pytest.raises(CutoverError, match="versions branch with strategy branching; the spec says versioned"):
-        shop("revision", "-m", "x", "--empty", "--branch", "lanes")
-
-
 def test_a_spec_whose_parts_disagree_is_refused() -> None:
     for part, said in (
         ({"strategy": "versioned", "versioned": {"enabled": False}}, "is false, and strategy says versioned"),
@@ -473,7 +310,7 @@ def test_a_spec_whose_parts_disagree_is_refused() -> None:
             )
 
 
-def test_nothing_is_left_of_rehearsals(make: Callable[..., Migration]) -> None:
+def test_nothing_is_left_of_rehearsals(make: Make) -> None:
     shop = make()
     shop.write("zones", ADD_ZONE, 'op.drop_column("orders", "zone")')
     shop.run(mode="dry_run")
