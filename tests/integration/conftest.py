@@ -9,12 +9,19 @@ from helpers import SHOP, access, mysql
 from versioned import VERSIONED, Make, Migration
 
 from cutover.local.servers import Server
+from cutover.verify import expectations
 
 
 @pytest.fixture(autouse=True)
 def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What a test's runs keep is the test's own."""
     monkeypatch.setenv("CUTOVER_HOME", str(tmp_path / "home"))
+
+
+@pytest.fixture(autouse=True)
+def _without_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Data Docs take most of a small run's time; they are made where they are looked at."""
+    monkeypatch.setattr(expectations, "DOCUMENTED", 0)
 
 
 @pytest.fixture

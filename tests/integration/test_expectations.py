@@ -27,6 +27,11 @@ DIRECTIONS = (("A", "in"), ("B", "o:ut'{}\\"), ("C", None))
 ROWS = {"cameras": 3, "Order: {x}": 4}
 
 
+@pytest.fixture(autouse=True)
+def _without_pages() -> None:
+    """Here they are looked at."""
+
+
 def column(name: str, type_: str, arrow: str = "string", nullable: bool = True, **more: object) -> ColumnRoute:
     made = ColumnRoute(name, type_, "{c}", arrow, name, type_, arrow, nullable, nullable)
     return replace(made, **more)  # type: ignore[arg-type]
