@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -23,6 +23,8 @@ from cutover.spec import MigrationSpec
 # Measured on two cores with seven narrow columns: loading, indexing and verifying together.
 ROWS_PER_SECOND = 250_000
 BYTES_PER_SECOND = 25 * 1024 * 1024
+_DEFAULTS = "data.transformation.cleaning.nullHandling.defaultValues"
+_FILTERS = "data.extraction.filtering.dataFilters"
 
 
 @dataclass(frozen=True)
@@ -103,6 +105,11 @@ class Plan:
     @property
     def limited(self) -> bool:
         """Whether only a part of some table's rows travels, for a trial."""
+        return self.cut_short or any(table.route.sample is not None for table in self.tables)
+
+    @property
+    def cut_short(self) -> bool:
+        """Whether only the first rows of some table travel, whichever rows refer to the others."""
         return any(table.route.limit is not None for table in self.tables)
 
     @property
@@ -268,7 +275,7 @@ def build_plan(
         UnsupportedTypeError: a column's type has no translation.
     """
     translation = translate(source, spec, only, row_limit, target.extensions, functions or {})
-    _refuse_bad_defaults(translation.tables)
+    _refuse_bad_values(translation.tables)
     taken = {table.name for table in translation.tables} | {view.name for view in translation.views}
     taken |= {summary.name for summary in translation.summaries}
     if spec.checkpoint_table in taken:
@@ -301,21 +308,24 @@ def build_plan(
     )
 
 
-def _refuse_bad_defaults(tables: tuple[TargetTable, ...]) -> None:
+def _refuse_bad_values(tables: tuple[TargetTable, ...]) -> None:
+    """Refuse values of the spec that are none of their column's type, which is known in the end only."""
     import pyarrow as pa
 
-    from cutover.data.transforms.defaults import value
+    from cutover.data.transforms import among, defaults
 
     problems = []
     for table in tables:
         for column in table.route.columns:
-            try:
-                if column.default is not None:
-                    value(column)
-            except (pa.ArrowException, TypeError, ValueError):
-                problems.append(
-                    f"data.transformation.cleaning.nullHandling.defaultValues.{table.name}.{column.target}: "
-                    f"{column.default!r} is no value of {column.target_type}"
-                )
+            given = [(_FILTERS, each, partial(among.value, column, each)) for each in column.among or ()]
+            if column.default is not None:
+                given.append((_DEFAULTS, column.default, partial(defaults.value, column)))
+            for where, written, brought in given:
+                try:
+                    brought()
+                except (pa.ArrowException, TypeError, ValueError):
+                    held = f", which holds {', '.join(column.labels)}" if column.labels else ""
+                    what = f"{written!r} is no value of {column.target_type}{held}"
+                    problems.append(f"{where}.{table.name}.{column.target}: {what}")
     if problems:
         raise SpecError(problems)

@@ -130,6 +130,8 @@ def show_plan(plan: Plan, screen: Console) -> None:
         screen.print(Text(f"\n{table.route.source}", style="bold") + Text(f"  {chunks} chunks", style="dim"))
         if table.route.where:
             screen.print(Text(f"  only rows where {table.route.where}"))
+        if table.route.sample:
+            screen.print(Text(f"  only a sample of them, about {table.route.sample.rows:,} rows"))
         for key in table.route.duplicates:
             stays = "last" if table.route.keep_last else "first"
             merged = ", with the others' values where it has none" if table.route.merge else ""
@@ -173,6 +175,8 @@ def _asked(column: ColumnRoute) -> Iterator[str]:
         yield " ".join(["must be a number", *(f"{word} {bound}" for word, bound in ends if bound is not None)])
     if column.required:
         yield "rows with NULL stay behind"
+    if column.among is not None:
+        yield f"only rows with {', '.join('NULL' if v is None else str(v) for v in column.among)}"
 
 
 def _print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], screen: Console, right: bool = True) -> None:

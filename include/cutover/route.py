@@ -36,6 +36,8 @@ class ColumnRoute:
         numbers: the least and the greatest number that it may be, as text, None for no bound; None where it
             need not be a number.
         required: whether a row that has NULL here is left out by rule.
+        among: the values that may arrive, None for NULL, as the spec writes them; rows with another are left out
+            by rule. None where any may.
         labels: the values of an enum or set, in the order of their declaration.
         collation: what compares it in the target, where that is not the database's own.
         ignores_case: whether the source compares it without regard to case or trailing spaces.
@@ -68,6 +70,7 @@ class ColumnRoute:
     dates: tuple[str, str] | None = None
     numbers: tuple[str | None, str | None] | None = None
     required: bool = False
+    among: tuple[Scalar, ...] | None = None
     labels: tuple[str, ...] = ()
     collation: str | None = None
     ignores_case: bool = False
@@ -84,7 +87,21 @@ class ColumnRoute:
     def changes_rows(self) -> bool:
         """Whether rows are kept back for its values or get others, because the spec says so."""
         checked = self.email or self.phone or self.dates is not None or self.numbers is not None or self.required
-        return checked or self.rewritten or bool(self.values) or self.default is not None
+        left_out = checked or self.among is not None
+        return left_out or self.rewritten or bool(self.values) or self.default is not None
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Which rows of a table travel where not all do.
+
+    Attributes:
+        condition: SQL in the source's dialect that is true of them; the row filter is part of it.
+        rows: about how many they are.
+    """
+
+    condition: str
+    rows: int
 
 
 @dataclass(frozen=True)
@@ -155,6 +172,7 @@ class TableRoute:
         limit: only this many rows travel, the first in key order; every row where None.
         function: the user's own, through which the rows pass.
         places: which columns get coordinates, where any do.
+        sample: which rows travel, where only a sample of them does.
     """
 
     source: str
@@ -170,12 +188,18 @@ class TableRoute:
     limit: int | None = None
     function: Function | None = None
     places: Places | None = None
+    sample: Sample | None = None
+
+    @property
+    def condition(self) -> str | None:
+        """What is true of the rows that travel, as SQL in the source's dialect; None where all do."""
+        return self.where if self.sample is None else self.sample.condition
 
     @property
     def changes_rows(self) -> bool:
         """Whether rows are kept back or get other values, because the spec says so."""
         return (
-            self.where is not None
+            self.condition is not None
             or self.limit is not None
             or self.function is not None
             or bool(self.duplicates)

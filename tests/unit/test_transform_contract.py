@@ -29,6 +29,7 @@ from cutover.data.transform import Tally, transform
 from cutover.data.transforms import (
     TRANSFORMS,
     Outcome,
+    among,
     dates,
     defaults,
     email,
@@ -89,6 +90,10 @@ SAMPLES = [
     sample(json_, "json", some.sampled_from(("1", "1.", "[2.e3]", '"\\x"', '{"a": "\\n"}'))),
     sample(shapes, "geometry", some.sampled_from((POINT, POINT + b"x", LINE_OF_ONE, b""))),
     sample(defaults, default="z"),
+    sample(among, among=("a", "12", None)),
+    sample(among, among=("A", "", 12)),
+    sample(among, "decimal(9,3)", some.decimals(-3, 3, places=1), among=(-1, "2.5", "0.10")),
+    sample(among, "uuid", some.sampled_from([bytes(16), bytes(15) + b"a"]), among=("0" * 32,)),
     sample(email, email=True),
     sample(phone, phone=True, region="DE"),
     sample(dates, dates=DAYS),
@@ -141,7 +146,7 @@ def test_the_contract(each: Sample, data: some.DataObject) -> None:
     for before, after, out, changed in zip(array.to_pylist(), made, refused, altered, strict=True):
         if before is None and each.transform not in FILLS:
             assert after is None
-            assert out is (each.transform in REFUSES_NULL)
+            assert out is (each.transform in REFUSES_NULL or None not in (each.route.among or (None,)))
         # A mapping's own words are no alteration, nor is what is refused.
         if before != after and not out and each.transform is not values:
             assert changed
@@ -261,8 +266,9 @@ def changed(route: ColumnRoute, value: str | None) -> tuple[str | None, bool, li
 def bad(route: ColumnRoute, value: str | None) -> bool:
     """Say whether what became of a value refuses its row."""
     if value is None:
-        return route.required or not route.nullable
+        return route.required or not route.nullable or None not in (route.among or (None,))
     good = [
+        route.among is None or value in [str(each) for each in route.among],
         not route.email or _is_email(value),
         not route.phone or _phone(value) is not None,
         route.dates is None or _is_date(value, *route.dates),
@@ -327,6 +333,7 @@ def columns() -> some.SearchStrategy[ColumnRoute]:
         unmapped_default=some.just("2024-02-29"),
         target_type=some.sampled_from(["text", "varchar(12)"]),
         default=some.sampled_from([None, None, "12", "a@b.example"]),
+        among=some.sampled_from([None, None, None, ("a", "A", "12", None), (12, "2024-02-29")]),
         email=rarely,
         phone=rarely,
         region=some.just("DE"),

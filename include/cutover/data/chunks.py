@@ -28,10 +28,12 @@ def is_dense(statistics: Statistics) -> bool:
 def cut(route: TableRoute, statistics: Statistics) -> Iterator[Chunk]:
     """Yield the chunks of a table, each of about CHUNK_ROWS or CHUNK_BYTES where it has a key that can be cut.
 
-    The first and last chunk are open, so that no row falls outside, whatever the statistics say.
+    The first and last chunk are open, so that no row falls outside, whatever the statistics say. A sample is one
+    chunk, for each SELECT draws it anew.
     """
-    if route.limit is not None:
-        rows = min(route.limit, statistics.rows)
+    if route.limit is not None or route.sample is not None:
+        rows = statistics.rows if route.sample is None else route.sample.rows
+        rows = rows if route.limit is None else min(route.limit, rows)
         yield Chunk(route.source, 0, rows=rows, bytes=statistics.bytes * rows // max(statistics.rows, 1))
         return
     edges = (statistics.edges or _evenly(statistics)) if route.cut_by else ()

@@ -79,13 +79,14 @@ def _unknown_columns(source: Schema, chosen: list[Table], spec: MigrationSpec) -
             if name not in _names(table, spec):
                 yield f"data.extraction.filtering.columnFilters.{table.name}: no column {name!r}"
     by_name = {table.name: table for table in source.tables}
-    for where, fields in spec.data.transformation.named.items():
+    named = {f"data.transformation.{key}": fields for key, fields in spec.data.transformation.named.items()}
+    for where, fields in (named | {"data.extraction.filtering.dataFilters": tuple(filtering.values)}).items():
         for field in fields:
             owner, _, name = field.partition(".")
             if owner not in by_name or name not in _names(by_name[owner], spec):
-                yield f"data.transformation.{where}: {source.name} has no column {field!r}"
+                yield f"{where}: {source.name} has no column {field!r}"
             elif not _travels(by_name[owner], name, spec):
-                yield f"data.transformation.{where}: {field} stays behind, for columnFilters leaves it out"
+                yield f"{where}: {field} stays behind, for columnFilters leaves it out"
     duplicates = spec.data.transformation.cleaning.duplicates
     for key in duplicates.keys if duplicates else ():
         if "." not in key[0] and not any(set(key) <= _names(table, spec) for table in source.tables):

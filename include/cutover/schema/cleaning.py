@@ -1,4 +1,4 @@
-"""What the spec's cleaning asks of each column: checks, defaults, one form for text, what makes a duplicate."""
+"""What the spec asks of each column: checks, filters, defaults, one form for text, what makes a duplicate."""
 
 from __future__ import annotations
 
@@ -35,7 +35,10 @@ def cleaned(route: ColumnRoute, table: Table, column: Column, spec: MigrationSpe
         normal=lookup(enrichment.normal, *place) or (),
         standard=lookup(enrichment.standard, *place),
         required=nulls is not None and _names(nulls.columns, *place),
+        among=lookup(spec.data.extraction.filtering.values, *place),
     )
+    if made.among is not None:
+        _refuse_incomparable(made, table, column)
     travel = mysql_types.travel(column.type)
     if made.rewritten and (travel is None or travel.arrow != "string"):
         _refuse("enrichment.dataEnrichment", place, f"is {column.type}, and not text")
@@ -100,6 +103,14 @@ def _names(columns: Iterable[str], table: str, source: str, target: str) -> bool
 
 def _refuse(key: str, place: tuple[str, str, str], why: str) -> None:
     raise SpecError([f"{_WHERE}.{key}: {place[0]}.{place[1]} {why}"])
+
+
+def _refuse_incomparable(route: ColumnRoute, table: Table, column: Column) -> None:
+    where = f"data.extraction.filtering.dataFilters: {table.name}.{column.name}"
+    if route.arrow in ("json", "geometry", "binary"):
+        raise SpecError([f"{where} is {route.target_type}, whose values have no one text; filter by another column"])
+    if column.generated:
+        raise SpecError([f"{where} is a generated column, which the target makes itself; say it as a rowFilter"])
 
 
 def _region(country: str | None) -> str:

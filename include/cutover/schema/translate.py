@@ -26,6 +26,7 @@ from cutover.schema.partitions import partition
 from cutover.schema.programs import Program
 from cutover.schema.references import agree_along_foreign_keys, in_dependency_order
 from cutover.schema.rewrite.scope import Scope
+from cutover.schema.sampling import sampled
 from cutover.schema.sequences import translate_sequences
 from cutover.schema.summaries import summarize
 from cutover.schema.target import EnumType, Findings, Loss, Note, TargetSequence, TargetSummary, TargetTable, TargetView
@@ -76,6 +77,7 @@ def translate(
     refuse_without_extension(known, spec)
     _refuse_lost_functions(chosen, functions, spec)
     tables = [_table(table, known, counting, functions.get(table.name), spec, findings) for table in chosen]
+    tables = sampled(tables, source, spec, findings)
     if row_limit is not None:
         tables = [_limited(table, row_limit, findings) for table in tables]
     _name_enums(tables)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from cutover.spec.base import AlwaysTrue, Count, Many, Milliseconds, Name, Part, UnbuiltSwitch, refusal
+from cutover.spec.base import AlwaysTrue, ColumnName, Count, Many, Milliseconds, Name, Part, Scalar, refusal
 from cutover.spec.sampling import Sampling
 
 OVERLAP = 60_000
@@ -125,14 +125,19 @@ class ExtractionStrategy(Part):
 
 
 class Filtering(Part):
-    """Which rows and columns leave the source; names are the source's."""
+    """Which rows and columns leave the source; names are the source's.
+
+    dataFilters judges rows by what they become: for each column the values that may arrive, after mapping and
+    cleaning; null among them lets NULL arrive. Rows with any other value are left out and noted, each with its key.
+    """
 
     enabled: bool = True
     row_filtering: bool = True
     column_filtering: bool = True
-    data_filtering: UnbuiltSwitch = None
+    data_filtering: bool = True
     row_filters: dict[Name, Name] = Field(default_factory=dict)
     column_filters: dict[Name, Annotated[Many[Name], Field(min_length=1)]] = Field(default_factory=dict)
+    data_filters: dict[ColumnName, Annotated[Many[Scalar], Field(min_length=1)]] = Field(default_factory=dict)
 
     @property
     def rows(self) -> dict[str, str]:
@@ -144,6 +149,11 @@ class Filtering(Part):
         """The column filters in force: table to columns; empty when switched off."""
         return self.column_filters if self.enabled and self.column_filtering else {}
 
+    @property
+    def values(self) -> dict[str, tuple[Scalar, ...]]:
+        """The data filters in force: 'table.column' to the values that arrive; empty when switched off."""
+        return self.data_filters if self.enabled and self.data_filtering else {}
+
 
 class Extraction(Part):
     """What leaves the source."""
@@ -151,3 +161,8 @@ class Extraction(Part):
     strategy: ExtractionStrategy = Field(default_factory=ExtractionStrategy)
     filtering: Filtering = Field(default_factory=Filtering)
     sampling: Sampling | None = None
+
+    @property
+    def sample(self) -> Sampling | None:
+        """The sampling in force, or None where every row leaves."""
+        return self.sampling if self.sampling is not None and self.sampling.enabled else None

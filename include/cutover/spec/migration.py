@@ -87,6 +87,15 @@ class MigrationSpec(Part):
         return self
 
     @model_validator(mode="after")
+    def _followed_whole(self) -> MigrationSpec:
+        if self.strategy.types.data.follows and self.data.extraction.sample is not None:
+            text = (
+                "follows no source: a sample is of what is there. Remove it, or say strategy.types.data.strategy: bulk"
+            )
+            raise refusal(("data.extraction.sampling", text))
+        return self
+
+    @model_validator(mode="after")
     def _one_way_in(self) -> MigrationSpec:
         problems = ways_in(self.model_dump(by_alias=True, exclude_unset=True))
         if problems:

@@ -258,8 +258,9 @@ def _target_not_ours(run: Run, made: Plan) -> Iterator[str]:
         )
     replaced = [] if staying else made.replaced
     if made.limited and replaced and not run.params.replace_target:
+        why = "row_limit" if made.cut_short else "sampling"
         yield (
-            f"with row_limit the run would put a part of the rows in place of {_listed(replaced)} in schema "
+            f"with {why} the run would put a part of the rows in place of {_listed(replaced)} in schema "
             f"{run.live}. Choose another target schema, or run with replace_target"
         )
     for bound in bound_objects(run.target, run.live, displaced):

@@ -251,8 +251,8 @@ def finish_schema(run: Run) -> None:
             keys.add_constraints(target, schema, table, kept, plan.unasked(table), timeout)
         for table in plan.tables:
             for key in table.foreign_keys:
-                # The parents of a trial's rows may be among those that stay behind: no error of the data.
-                kind = RULE if plan.limited else ERROR
+                # The parents of the first rows may be among those that stay behind: no error of the data.
+                kind = RULE if plan.cut_short else ERROR
                 orphans = keys.add_foreign_key(
                     target, schema, table, key, plan.deferrable, plan.validated, timeout, kind
                 )

@@ -29,6 +29,8 @@ OWN_KEYS = {  # Cutover's, not the requirement's
         for feed in ("incremental", "delta")
         for key in ("overlap", "compareKeys")
     ),
+    "data.extraction.filtering.dataFilters",
+    *(f"data.extraction.sampling.{key}" for key in ("stratifyBy", "tables", "seed")),
     *(f"data.transformation.mapping.{key}" for key in ("unmappedValues", "unmappedDefaults")),
     "data.transformation.cleaning.nullHandling.columns",
     *(f"data.transformation.cleaning.dataValidation.{key}" for key in ("dateRange.from", "dateRange.to")),
@@ -216,7 +218,9 @@ def test_defaults_are_the_requirements() -> None:
         state = _state(entry)
         if state == "unbuilt" or not entry[state] or isinstance(entry[state][-1], dict):
             continue
-        if key.startswith(("schema.database.", "data.transformation.cleaning.", "data.transformation.enrichment.")):
+        if key.startswith(("schema.database.", "data.extraction.sampling.", "data.transformation.cleaning.")):
+            continue
+        if key.startswith("data.transformation.enrichment."):
             continue
         if _plain(_attribute(spec, key)) not in entry[state]:
             differ.add(key)

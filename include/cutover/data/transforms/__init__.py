@@ -14,6 +14,7 @@ from typing import Protocol
 import pyarrow as pa
 
 from cutover.data.transforms import (
+    among,
     dates,
     defaults,
     email,
@@ -55,11 +56,13 @@ CHANGES: tuple[Transform, ...] = (
     defaults,
 )
 CHECKS: tuple[Transform, ...] = (
+    # The spec's word first: what it leaves out by rule is no error.
+    among,
     email,
     phone,
     dates,
     numbers,
-    # The spec's word first: what it leaves out by rule is no error.
+    # Here, too.
     required,
     not_null,
 )
