@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from cutover.data.extract import statement
 from cutover.errors import SpecError
 from cutover.plan import Plan, build_plan
 from cutover.render import show_plan
-from cutover.route import TableRoute
+from cutover.route import Chunk, TableRoute
 from cutover.schema.model import Column, ForeignKey, Schema, Statistics, Table
 from cutover.spec import MigrationSpec
 from cutover.spec.load import parse_spec
@@ -139,6 +140,16 @@ def test_tables_that_are_not_named_travel_whole_with_all_they_refer_to() -> None
     assert [loss.object for loss in plan.losses] == ["rows of owners"]
     assert not [note for note in plan.notes if "sampling" in str(note)]
     assert not planned({"sampling": {"enabled": False, "sampleSize": 2}}).limited
+
+
+def test_the_first_rows_of_a_sample() -> None:
+    given = {"name": "x", "source": {"env": "S"}, "target": {"env": "T"}}
+    given |= {"data": {"extraction": {"sampling": {"sampleSize": 50}}}}
+    plan = build_plan(MigrationSpec.model_validate(given), SOURCE, Schema("public", ()), row_limit=9)
+    assert plan.cut_short
+    assert {chunk.table: chunk.rows for chunk in plan.chunks} == {"owners": 9, "pets": 9, "notes": 0}
+    read = statement(route(plan, "pets"), Chunk("pets", 0))
+    assert read.endswith("WHERE (" + condition(plan, "pets") + ") ORDER BY owner, name \n LIMIT 9")
 
 
 @pytest.mark.parametrize(
