@@ -149,7 +149,7 @@ def test_the_first_rows_of_a_sample() -> None:
     assert plan.cut_short
     assert {chunk.table: chunk.rows for chunk in plan.chunks} == {"owners": 9, "pets": 9, "notes": 0}
     read = statement(route(plan, "pets"), Chunk("pets", 0))
-    assert read.endswith("WHERE (" + condition(plan, "pets") + ") ORDER BY owner, name \n LIMIT 9")
+    assert read.endswith("WHERE (" + condition(plan, "pets") + ") ORDER BY pets.owner, pets.name \n LIMIT 9")
 
 
 @pytest.mark.parametrize(

@@ -215,8 +215,7 @@ def unversioned(run: Run) -> Plan:
     source, target = inspect_both(run)
     chosen = {table.name for table in choose(source, run.spec, run.params.tables)}
     source = profile(run.source, source, run.spec, chosen)
-    # The first rows of a table, for a trial, are one chunk.
-    whole = {t for t in chosen if run.params.row_limit is None or not source.table(t).primary_key}
+    whole = {name for name in chosen if not source.table(name).primary_key or not _is_part(run, name)}
     source = edges.measured(run.source, source, whole)
     params, own = run.params, functions.found(run.spec, run.home)
     made = build_plan(run.spec, source, target, params.tables, params.workers, params.row_limit, own)
@@ -231,6 +230,12 @@ def unversioned(run: Run) -> Plan:
         programs=accepted.programs,
         losses=(*made.losses, *accepted.losses),
     )
+
+
+def _is_part(run: Run, table: str) -> bool:
+    """Whether the first rows of a table, or a sample of them, travel for a trial: those are one chunk."""
+    sample = run.spec.data.extraction.sample
+    return run.params.row_limit is not None or (sample is not None and table in (sample.tables or (table,)))
 
 
 def _refuse_unanswered(run: Run, made: Plan) -> None:
