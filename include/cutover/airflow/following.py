@@ -5,14 +5,16 @@ from __future__ import annotations
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import DAG, Param, dag, get_current_context, task
 from airflow.sdk.exceptions import AirflowSkipException
 
 from cutover.airflow.connections import in_run
 from cutover.spec import MigrationSpec
-from cutover.steps.context import Run
+
+if TYPE_CHECKING:
+    from cutover.steps.context import Run
 
 RETRY_DELAY = timedelta(seconds=5)
 _WHEN_DONE = "Pause it when the application has moved to the target."
