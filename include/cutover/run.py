@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable
 from functools import partial
 from typing import TypeVar
 
 from cutover import report as reporting
 from cutover.dialects import pools
-from cutover.errors import CutoverError
+from cutover.errors import CutoverError, TransientError
 from cutover.report import Report
 from cutover.steps import carry, check, follow, move, prove, switch, versions
 from cutover.steps.context import Run
-from cutover.workers import on_workers, warm_up
+from cutover.workers import RETRY_SECONDS, on_workers, warm_up
 
 _Piece = TypeVar("_Piece")
+_Done = TypeVar("_Done")
 
 # What the command line exits with.
 EXIT_COMPLETE, EXIT_ROLLED_BACK, EXIT_NOT_STARTED, EXIT_LOSSES = 0, 1, 2, 3
@@ -27,12 +29,17 @@ class NotStartedError(CutoverError):
 def run_migration(run: Run) -> Report:
     """Run every step, or every step and the way back; the report says which.
 
+    A run that was interrupted goes on: what it has done stays, and one that is complete is only reported.
+
     Args:
         run: a run that has been started.
 
     Raises:
-        NotStartedError: something was not fit for the run; nothing was changed.
+        NotStartedError: something was not fit for the run, or it was taken back before; nothing was changed.
     """
+    _refuse_taken_back(run)
+    if run.ledger.last(run.id, "completed") is not None:
+        return reporting.build(run.ledger, run.id)
     try:
         check.check_window(run)
         warm_up()
@@ -49,8 +56,8 @@ def run_migration(run: Run) -> Report:
                 run.record("failed", changed_nothing=False)
                 raise
             try:
-                switch.rollback(run)
-                switch.validate_rollback(run)
+                _patiently(run, switch.rollback)
+                _patiently(run, switch.validate_rollback)
             except BaseException:
                 run.record("failed", changed_nothing=False)
                 raise
@@ -59,6 +66,13 @@ def run_migration(run: Run) -> Report:
             return reporting.build(run.ledger, run.id)
     switch.complete(run)
     return reporting.build(run.ledger, run.id)
+
+
+def _refuse_taken_back(run: Run) -> None:
+    if run.ledger.last(run.id, "rolled_back") is not None:
+        raise NotStartedError(f"run {run.id} was taken back; start a new one, without --run")
+    if run.ledger.last(run.id, "went_back") is not None:
+        raise NotStartedError(f"run {run.id} is being taken back: cutover rollback {run.spec.name} --run {run.id}")
 
 
 def rolls_back(run: Run) -> bool:
@@ -71,25 +85,51 @@ def rolls_back(run: Run) -> bool:
 
 
 def _change(run: Run) -> None:
-    move.backup(run)
-    move.create_schema(run)
+    # Where an earlier attempt has come as far, the live schema is what it made, and no more what the plan began from.
+    if not _patiently(run, switch.in_place):
+        _prepare(run)
+    _patiently(run, switch.cutover)
+    _patiently(run, switch.validate_cutover)
+
+
+def _prepare(run: Run) -> None:
+    """Do every step before the exchange."""
+    _patiently(run, move.backup)
+    _patiently(run, move.create_schema)
     _side_by_side(run, partial(move.stream_chunk, run), run.plan.chunks)
     if run.plan.follows:
-        follow.catch_up(run)
-    move.finish_schema(run)
+        _patiently(run, follow.catch_up)
+    _patiently(run, move.finish_schema)
     if prove.compares_rows(run):
         _side_by_side(run, partial(prove.validate_rows, run), range(len(run.plan.batches)))
-    prove.validate_views(run)
-    prove.validate_expectations(run)
-    versions.upgrade_schema(run)
+    _patiently(run, prove.validate_views)
+    _patiently(run, prove.validate_expectations)
+    _patiently(run, versions.upgrade_schema)
     if run.spec.data.loading.strategy.upsert.enabled:
-        carry.carry_over(run)
-    switch.cutover(run)
-    switch.validate_cutover(run)
+        _patiently(run, carry.carry_over)
+
+
+def _patiently(run: Run, step: Callable[[Run], _Done]) -> _Done:
+    """Do a step; where it fails for a passing reason it is tried again, as Airflow does.
+
+    Raises:
+        As the step does.
+    """
+    for attempt in range(1, _attempts(run)):
+        try:
+            return step(run)
+        except TransientError as error:
+            run.record("retrying", attempt=attempt, pieces=1, cause=str(error))
+            time.sleep(RETRY_SECONDS)
+    return step(run)
+
+
+def _attempts(run: Run) -> int:
+    bulk = run.spec.strategy.types.data.bulk
+    return 1 + (bulk.max_retries if bulk.retry_on_failure else 0)
 
 
 def _side_by_side(run: Run, work: Callable[[_Piece], None], pieces: Iterable[_Piece]) -> None:
-    bulk = run.spec.strategy.types.data.bulk
     wanted = run.params.workers or min(run.spec.extract_workers, run.spec.load_workers)
     # A worker holds one connection to each server; what this process keeps would come on top.
     pools.close()
@@ -101,7 +141,7 @@ def _side_by_side(run: Run, work: Callable[[_Piece], None], pieces: Iterable[_Pi
         work,
         pieces,
         run.source.at_most(run.target.at_most(wanted)),
-        1 + (bulk.max_retries if bulk.retry_on_failure else 0),
+        _attempts(run),
         retrying,
     )
 

@@ -21,6 +21,8 @@ from cutover.errors import TransientError
 _CONTEXT = multiprocessing.get_context("forkserver")
 _PRELOADED = ["cutover.run", "connectorx", "adbc_driver_postgresql.dbapi", "pandas"]
 _Piece = TypeVar("_Piece")
+# How long until what failed for a passing reason is tried again: a server that is started anew takes seconds.
+RETRY_SECONDS = 5.0
 
 
 def warm_up() -> None:
@@ -53,6 +55,8 @@ def on_workers(
     waiting = list(pieces)
     problem: Exception | None = None
     for attempt in range(1, attempts + 1):
+        if isinstance(problem, TransientError):
+            time.sleep(RETRY_SECONDS)
         failed: list[_Piece] = []
         with ProcessPoolExecutor(
             min(workers, len(waiting)) or 1, mp_context=_CONTEXT, initializer=_begin, initargs=(os.getpid(), work)

@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+import random
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from helpers import mysql
+
 from checker import Address
 from checker import check as checked
 from cutover.local.servers import Server
@@ -82,3 +89,47 @@ def equal(source: Server, target: Server) -> None:
     )
     found = [f for f in checked(login, target.url(), "public") if f.kind in ("rows", "cell", "cells", "row")]
     assert found == []
+
+
+class Writer:
+    """Changes the source at random: inserts, updates, deletes, key changes and values that change places."""
+
+    def __init__(self, source: Server, seed: int) -> None:
+        self.source, self.random, self.done, self.stopped = source, random.Random(seed), 0, threading.Event()
+
+    def write(self) -> None:
+        while not self.stopped.is_set():
+            mysql(self.source, "SET foreign_key_checks = 1", *(self.statement() for _ in range(20)))
+            self.done += 20
+
+    def statement(self) -> str:
+        one_, other = self.random.randint(1, 40), self.random.randint(1, 40)
+        return self.random.choice(
+            (
+                f"INSERT IGNORE INTO people (id, name, mail) VALUES ({one_}, 'p{other}', 'm{other}@x')",
+                f"INSERT IGNORE INTO pets VALUES ({one_}, {other}, 'pet', '2020-01-01')",
+                f"INSERT IGNORE INTO toys VALUES ({one_}, {other}, {one_})",
+                f"UPDATE IGNORE people SET name = 'n{other}', mail = 'm{other}@x' WHERE id = {one_}",
+                f"UPDATE IGNORE people SET id = {other} WHERE id = {one_}",
+                f"DELETE FROM people WHERE id = {one_}",
+                f"DELETE FROM pets WHERE owner = {one_}",
+                f"INSERT INTO words VALUES ('w{one_}', {other}) ON DUPLICATE KEY UPDATE n = n + 1, word = UPPER(word)",
+                f"REPLACE INTO hashes (hash, size) VALUES (0x{one_:08x}, {other} / 7)",
+                f"UPDATE IGNORE hashes SET hash = 0x{other:08x} WHERE hash = 0x{one_:08x}",
+                f"INSERT INTO logs VALUES ('l{one_}', {other})",
+                f"DELETE FROM logs WHERE n = {one_}",
+            )
+        )
+
+
+@contextmanager
+def writing(source: Server, seed: int) -> Iterator[Writer]:
+    """Write to the source until the block ends."""
+    writer = Writer(source, seed)
+    thread = threading.Thread(target=writer.write)
+    thread.start()
+    try:
+        yield writer
+    finally:
+        writer.stopped.set()
+        thread.join()

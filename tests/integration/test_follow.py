@@ -5,14 +5,11 @@ from __future__ import annotations
 import os
 import random
 import signal
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from changing import CHANGES, TABLES, equal
+from changing import CHANGES, TABLES, equal, writing
 from helpers import (
     SECRET,
     access,
@@ -242,50 +239,6 @@ def test_the_command_streams_and_the_next_goes_on(source: Server, target_db: Ser
 def test_a_stream_without_a_run_is_told(source: Server, target_db: Server) -> None:
     with pytest.raises(PreflightError, match="no run of shop has put its tables in place"):
         caught_up(begin(source, target_db, spec(strategy=STREAMING)))
-
-
-class Writer:
-    """Changes the source at random: inserts, updates, deletes, key changes and values that change places."""
-
-    def __init__(self, source: Server, seed: int) -> None:
-        self.source, self.random, self.done, self.stopped = source, random.Random(seed), 0, threading.Event()
-
-    def write(self) -> None:
-        while not self.stopped.is_set():
-            mysql(self.source, "SET foreign_key_checks = 1", *(self.statement() for _ in range(20)))
-            self.done += 20
-
-    def statement(self) -> str:
-        one_, other = self.random.randint(1, 40), self.random.randint(1, 40)
-        return self.random.choice(
-            (
-                f"INSERT IGNORE INTO people (id, name, mail) VALUES ({one_}, 'p{other}', 'm{other}@x')",
-                f"INSERT IGNORE INTO pets VALUES ({one_}, {other}, 'pet', '2020-01-01')",
-                f"INSERT IGNORE INTO toys VALUES ({one_}, {other}, {one_})",
-                f"UPDATE IGNORE people SET name = 'n{other}', mail = 'm{other}@x' WHERE id = {one_}",
-                f"UPDATE IGNORE people SET id = {other} WHERE id = {one_}",
-                f"DELETE FROM people WHERE id = {one_}",
-                f"DELETE FROM pets WHERE owner = {one_}",
-                f"INSERT INTO words VALUES ('w{one_}', {other}) ON DUPLICATE KEY UPDATE n = n + 1, word = UPPER(word)",
-                f"REPLACE INTO hashes (hash, size) VALUES (0x{one_:08x}, {other} / 7)",
-                f"UPDATE IGNORE hashes SET hash = 0x{other:08x} WHERE hash = 0x{one_:08x}",
-                f"INSERT INTO logs VALUES ('l{one_}', {other})",
-                f"DELETE FROM logs WHERE n = {one_}",
-            )
-        )
-
-
-@contextmanager
-def writing(source: Server, seed: int) -> Iterator[Writer]:
-    """Write to the source until the block ends."""
-    writer = Writer(source, seed)
-    thread = threading.Thread(target=writer.write)
-    thread.start()
-    try:
-        yield writer
-    finally:
-        writer.stopped.set()
-        thread.join()
 
 
 @pytest.mark.parametrize("seed", range(1))

@@ -101,8 +101,9 @@ def _build(
         if index.period is None:
             raise
         built.refused.append((table, index, error.diag.message_primary or str(error)))
-    except psycopg.errors.UniqueViolation:
-        if not index.whole:
+    except psycopg.errors.UniqueViolation as error:
+        # In the catalogue it is the index itself that another session makes.
+        if not index.whole or error.diag.schema_name == "pg_catalog":
             raise
         built.twins.append((table, index, statement))
 

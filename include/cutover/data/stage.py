@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
@@ -10,7 +11,21 @@ import pyarrow as pa
 
 from cutover.errors import PreflightError
 
+# No space on the disk, or none that this user or process may still take.
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _OPTIONS = pa.ipc.IpcWriteOptions(compression="lz4")
+
+
+def is_full(error: Exception) -> bool:
+    """Whether a file could not be written for want of room."""
+    told = str(error)
+    return getattr(error, "errno", None) in _FULL or any(os.strerror(number) in told for number in _FULL)
+
+
+def no_room(folder: Path, error: Exception) -> PreflightError:
+    """Return the error that says that staging has no room, and what to do."""
+    text = f"no space left for staging in {folder} ({error}); free some, or set CUTOVER_STAGING to a larger disk"
+    return PreflightError([text])
 
 
 def write(
@@ -48,10 +63,8 @@ def write(
         partial.replace(path)
     except OSError as error:
         partial.unlink(missing_ok=True)
-        if error.errno == errno.ENOSPC or "No space left" in str(error):
-            raise PreflightError(
-                [f"no space left for staging in {path.parent}; free some, or set CUTOVER_HOME to a larger disk"]
-            ) from None
+        if is_full(error):
+            raise no_room(path.parent, error) from None
         raise
     return rows
 

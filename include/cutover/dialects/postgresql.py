@@ -178,7 +178,8 @@ def _translated(endpoint: Endpoint, error: psycopg.Error) -> Exception:
         return PreflightError([text])
     if isinstance(error, psycopg.errors.QueryCanceled):
         return TerminalError(f"{text}; the time limit that the spec sets for this step ran out")
-    if transient(error.sqlstate):
+    # In the catalogue itself: a killed attempt's server process makes the same object at this moment.
+    if transient(error.sqlstate) or error.diag.schema_name == "pg_catalog":
         return TransientError(text)
     if (error.sqlstate or "")[:2] in ("22", "23"):
         return DataError(text)

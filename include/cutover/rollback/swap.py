@@ -152,6 +152,8 @@ def _prepare(connection: psycopg.Connection, schema: str, name: str) -> None:
 def _note_state(connection: psycopg.Connection, shadow_schema: str, state: _State) -> None:
     where = sql.Identifier(shadow_schema, STATE)
     columns = "(swapped boolean, made_schema boolean, live text, brought jsonb, displaced jsonb)"
+    # One that was taken back, by an attempt that died before it could say so, is there already.
+    connection.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(where))
     connection.execute(sql.SQL("CREATE TABLE {} {}").format(where, sql.SQL(columns)))
     objects = [
         Jsonb([[m.kind, m.name, m.arguments] for m in movables]) for movables in (state.brought, state.displaced)

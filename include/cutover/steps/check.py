@@ -54,7 +54,9 @@ def preflight(run: Run) -> None:
     with run.step("preflight") as detail:
         _refuse_disabled_mode(run)
         preflight_servers(run)
-        detail["binlog"] = binlog.position(run.source)
+        # What was read before an interruption must still be what is there: its mark stays.
+        before = run.finished("preflight") if run.finished("create_schema") is not None else None
+        detail["binlog"] = before["binlog"] if before is not None else binlog.position(run.source)
 
 
 def preflight_servers(run: Run) -> None:

@@ -16,6 +16,15 @@ from cutover.steps.context import Run
 from cutover.steps.move import record_rejects
 
 
+def in_place(run: Run) -> bool:
+    """Whether the run's tables stand in the live schema.
+
+    Raises:
+        TransientError: the target could not be reached.
+    """
+    return swap.swapped(run.target, run.shadow)
+
+
 def cutover(run: Run) -> None:
     """Exchange the live tables for the new ones in one transaction, and measure how long they were locked.
 
@@ -101,7 +110,9 @@ def rollback(run: Run) -> None:
         _refuse_wrong_target(run)
         try:
             detail["swapped_back"] = swap.go_back(run.target, run.live, run.shadow, limit)
-            if detail["swapped_back"]:
+            # An earlier attempt may have died between the exchange and this event.
+            told = run.ledger.last(run.id, "cut_over") is None or run.ledger.last(run.id, "went_back") is not None
+            if detail["swapped_back"] or not told:
                 run.record("went_back", tables=tables)
             record_rejects(run)
             shadow.drop(run.target, run.shadow, limit)

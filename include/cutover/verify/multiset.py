@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from cutover.data import scratch as scratches
 from cutover.data.transform import target_schema
 from cutover.route import TableRoute
 from cutover.verify.comparison import Comparison, Difference, shown
@@ -19,20 +19,10 @@ def as_multisets(
     route: TableRoute, expected: Iterable[pa.RecordBatch], found: Iterable[pa.RecordBatch], scratch: Path
 ) -> Comparison:
     """Compare two unordered streams; a row that is there twice must be there twice on both sides."""
-    import duckdb
-
-    scratch.mkdir(parents=True, exist_ok=True)
-    with (
-        TemporaryDirectory(dir=scratch) as folder,
-        duckdb.connect(str(Path(folder) / "compare.db")) as database,
-    ):
-        database.execute("SET memory_limit = '256MB'")
+    with scratches.database(scratch) as database:
         rows = {}
         for name, batches in (("source", expected), ("target", found)):
-            reader = pa.RecordBatchReader.from_batches(_text_schema(route), _as_text(route, batches))
-            database.register("incoming", reader)
-            database.execute(f"CREATE TABLE {name}_rows AS SELECT * FROM incoming")  # noqa: S608
-            database.unregister("incoming")
+            scratches.create(database, f"{name}_rows", _text_schema(route), _as_text(route, batches))
             rows[name] = database.execute(f"SELECT count(*) FROM {name}_rows").fetchall()[0][0]  # noqa: S608
         result = Comparison(rows=rows["target"])
         lost = _only_in(database, "source", "target")

@@ -10,11 +10,11 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import pyarrow as pa
 
+from cutover.data import scratch as scratches
 from cutover.data.types import cast
 from cutover.dialects import mysql, postgresql
 from cutover.dialects.endpoint import Endpoint
@@ -98,12 +98,8 @@ def compare_summary(
         TransientError: a connection failed.
         PreflightError: a server refused a query.
     """
-    import duckdb
-
     width = len(summary.columns)
-    scratch.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(dir=scratch) as folder, duckdb.connect(str(Path(folder) / "compare.db")) as database:
-        database.execute("SET memory_limit = '256MB'")
+    with scratches.database(scratch) as database:
         _create(database, "expected", [*_names("c", width), *_names("m", width)])
         _create(database, "found", _names("c", width))
         for evaluation in summary.evaluations:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from cutover.data import scratch
 from cutover.data.sync import snapshot
 from cutover.data.sync.apply import keys_alone
 from cutover.data.sync.changes import Changes, Followed, Key
@@ -20,7 +20,6 @@ from cutover.dialects import postgresql, postgresql_types
 from cutover.dialects.endpoint import Endpoint
 
 _BATCH = 100_000
-_MEMORY = "256MB"
 
 
 @dataclass(frozen=True)
@@ -41,18 +40,9 @@ class Keyset:
                     changes.add(name, found)
 
     def _on_one_side(self, source: Any, table: Followed) -> Iterator[Key]:
-        import duckdb
-
-        self.scratch.mkdir(parents=True, exist_ok=True)
-        with (
-            TemporaryDirectory(dir=self.scratch) as folder,
-            duckdb.connect(str(Path(folder) / "keys.db")) as database,
-        ):
-            database.execute(f"SET memory_limit = '{_MEMORY}'")
+        with scratch.database(self.scratch) as database:
             for side, batches in (("source", self._there(source, table)), ("target", self._here(table))):
-                database.register("incoming", pa.RecordBatchReader.from_batches(_schema(table), _texts(batches, table)))
-                database.execute(f"CREATE TABLE {side}_keys AS SELECT * FROM incoming")  # noqa: S608
-                database.unregister("incoming")
+                scratch.create(database, f"{side}_keys", _schema(table), _texts(batches, table))
             for one, other in (("source", "target"), ("target", "source")):
                 cursor = database.execute(f"SELECT * FROM {one}_keys EXCEPT SELECT * FROM {other}_keys")  # noqa: S608
                 while rows := cursor.fetchmany(_BATCH):
