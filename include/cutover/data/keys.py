@@ -157,15 +157,13 @@ def add_constraints(
             broken.add(found.name)
 
 
-def became_null(target: Endpoint, schema: str, table: str, column: str) -> bool:
-    """Whether the load turned values of the column into NULL, as the chunks' markers tell."""
+def became_null(target: Endpoint, schema: str) -> set[tuple[str, str]]:
+    """Return (table, column) of what the load turned values of into NULL, as the chunks' markers tell."""
     query = sql.SQL(
-        "SELECT EXISTS (SELECT 1 FROM {} AS m, json_array_elements(m.altered::json) AS a "
-        "WHERE m.table_name = %s AND a->>0 = %s)"
+        "SELECT DISTINCT m.table_name, a->>0 FROM {} AS m, json_array_elements(m.altered::json) AS a"
     ).format(sql.Identifier(MARKERS))
     with postgresql.session(target, schema) as connection:
-        row = connection.execute(query, (table, column)).fetchone()
-    return bool(row and row[0])
+        return {(table, column) for table, column in connection.execute(query)}
 
 
 def add_foreign_key(

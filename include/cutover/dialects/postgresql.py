@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import subprocess
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -29,6 +30,8 @@ _TRANSIENT_STATES = ("55P03",)
 _FULL = re.compile(r"too many (?:connections|clients)|connection slots are reserved|\b53300\b")
 # pg_dump's own, and one for each of its two jobs.
 _DUMP_CONNECTIONS = 3
+_arrow_databases: dict[tuple[int, str], Any] = {}
+_arrow_lock = threading.Lock()
 
 
 def quoted(*names: str) -> str:
@@ -186,6 +189,24 @@ def _translated(endpoint: Endpoint, error: psycopg.Error) -> Exception:
     return PreflightError([text])
 
 
+def _arrow_database(uri: str) -> Any:
+    """Return what connections to a database are made from; it holds none itself.
+
+    To know every type, the driver reads the whole catalogue of types and columns first: half a second where there are
+    a thousand tables. Once for each process is enough, for nothing is read or written but in types that are always
+    there (:func:`cutover.dialects.postgresql_types.read_expression`).
+    """
+    from adbc_driver_postgresql import dbapi
+
+    key = os.getpid(), uri
+    with _arrow_lock:
+        if key not in _arrow_databases:
+            opened = dbapi.connect(uri, autocommit=True)
+            opened.adbc_connection.close()
+            _arrow_databases[key] = opened
+        return _arrow_databases[key]
+
+
 @contextmanager
 def arrow_connection(endpoint: Endpoint, autocommit: bool = False) -> Iterator[Any]:
     """Open an ADBC connection; what is not committed when the block ends is rolled back.
@@ -198,9 +219,10 @@ def arrow_connection(endpoint: Endpoint, autocommit: bool = False) -> Iterator[A
     """
     from adbc_driver_postgresql import dbapi
 
-    uri = _uri(endpoint)
     try:
-        connection = pools.patient(endpoint, lambda: dbapi.connect(uri, autocommit=autocommit), full)
+        connection = pools.patient(endpoint, lambda: _arrow_database(_uri(endpoint)).adbc_clone(), full)
+        if autocommit:
+            connection.adbc_connection.set_autocommit(True)
     except dbapi.Error as error:
         raise TransientError(f"connecting to {endpoint}: {first_line(error)}") from None
     try:

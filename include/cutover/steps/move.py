@@ -244,9 +244,10 @@ def finish_schema(run: Run) -> None:
         _refuse_lost_uniqueness(run, built)
         timeout = settings.constraints.constraint_timeout
         relaxed = []
+        became_null = keys.became_null(target, schema)
         for table in plan.tables:
             late = plan.late_not_null(table)
-            emptied = [column for column in late if keys.became_null(target, schema, table.name, column)]
+            emptied = [column for column in late if (table.name, column) in became_null]
             relaxed += [f"{table.name}.{column}" for column in emptied]
             kept = [column for column in late if column not in emptied]
             keys.add_constraints(target, schema, table, kept, plan.unasked(table), timeout)
