@@ -144,7 +144,12 @@ def test_an_expectation_that_does_not_hold(shop: Server, live: Server, tmp_path:
 
 
 def test_the_lock_for_the_cutover_is_not_to_be_had(shop: Server, live: Server) -> None:
-    impatient = spec(strategy={"execution": {"modes": {"safe": {"maxDowntime": 500}}}})
+    impatient = spec(
+        strategy={
+            "execution": {"modes": {"safe": {"maxDowntime": 500}}},
+            "types": {"data": {"bulk": {"retryOnFailure": False}}},
+        }
+    )
     run = begin(shop, live, impatient, replace_target=True)
     with held(live, "public.orders", "ACCESS SHARE"):
         run_migration(run)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from cutover.data.passing import passing
 from cutover.data.recover import ingest
 from cutover.data.transform import Tally, target_schema
 from cutover.dialects import postgresql
@@ -92,8 +93,9 @@ def load(
         if recover is not None:
             rows = ingest(cursor, schema, route, checked(route, batches), tally, recover)
         else:
-            reader = pa.RecordBatchReader.from_batches(load_schema(route), checked(route, batches))
-            rows = cursor.adbc_ingest(route.target, reader, mode="append", db_schema_name=schema)
+            with passing(checked(route, batches)) as arriving:
+                reader = pa.RecordBatchReader.from_batches(load_schema(route), arriving)
+                rows = cursor.adbc_ingest(route.target, reader, mode="append", db_schema_name=schema)
         if tally.rejects:
             cursor.adbc_ingest(REJECTS, _rejects(route, chunk, tally), mode="append", db_schema_name=schema)
         counted = tuple((*what, count) for what, count in sorted(tally.altered.items()))

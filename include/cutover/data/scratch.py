@@ -11,6 +11,7 @@ from typing import Any
 import pyarrow as pa
 
 from cutover.data import stage
+from cutover.data.passing import passing
 
 _MEMORY = "256MB"
 
@@ -36,21 +37,8 @@ def database(folder: Path) -> Iterator[Any]:
 
 
 def create(connection: Any, table: str, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> None:
-    """Make a table of batches; an error of theirs arrives as it is, and not as DuckDB would put it in words."""
-    problems: list[BaseException] = []
-
-    def told() -> Iterator[pa.RecordBatch]:
-        try:
-            yield from batches
-        except BaseException as error:
-            problems.append(error)
-            raise
-
-    connection.register("incoming", pa.RecordBatchReader.from_batches(schema, told()))
-    try:
+    """Make a table of batches."""
+    with passing(batches) as arriving:
+        connection.register("incoming", pa.RecordBatchReader.from_batches(schema, arriving))
         connection.execute(f"CREATE TABLE {table} AS SELECT * FROM incoming")  # noqa: S608
-    except Exception:
-        if problems:
-            raise problems[0] from None
-        raise
     connection.unregister("incoming")

@@ -145,8 +145,7 @@ def read(endpoint: Endpoint, statement: str, batch_rows: int) -> Iterator[pa.Rec
 def _read_with_connectorx(endpoint: Endpoint, statement: str, batch_rows: int) -> Iterator[pa.RecordBatch]:
     import connectorx
 
-    if endpoint.pool is not None:
-        _wait_for_a_place(endpoint)
+    _wait_for_a_place(endpoint)
     login = quote(endpoint.user, safe="")
     if endpoint.password:
         login += ":" + quote(endpoint.password, safe="")

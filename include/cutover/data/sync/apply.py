@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from cutover.data.load import checked, load_schema
+from cutover.data.passing import passing
 from cutover.data.sync import checkpoint, snapshot
 from cutover.data.sync.changes import Changes, Followed, Key
 from cutover.data.sync.checkpoint import Mark
@@ -209,8 +210,9 @@ class _Work:
         return [table.route.key, *(index.columns for index in table.indexes if index.unique and index.whole)]
 
     def _ingest(self, into: str, route: TableRoute, batches: Iterator[pa.RecordBatch]) -> int:
-        reader = pa.RecordBatchReader.from_batches(load_schema(route), checked(route, batches))
-        return int(self.cursor.adbc_ingest(into, reader, mode="append"))
+        with passing(checked(route, batches)) as arriving:
+            reader = pa.RecordBatchReader.from_batches(load_schema(route), arriving)
+            return int(self.cursor.adbc_ingest(into, reader, mode="append"))
 
     def _keys(self, route: TableRoute) -> str:
         return f"cutover_keys_{self._number(route)}"
