@@ -327,9 +327,10 @@ def test_no_password_is_written_anywhere(station: Station) -> None:
     ("name", "other"),
     [
         ("flowing", "flowing__stream"),
-        pytest.param("passing", "passing__incremental", marks=pytest.mark.slow),
+        ("passing", "passing__incremental"),
     ],
 )
+@pytest.mark.slow
 def test_live_tables_follow_their_source(station: Station, name: str, other: str) -> None:
     run_id = station.start(name)
     assert station.finish(name, run_id) == "success"

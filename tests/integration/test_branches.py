@@ -44,6 +44,7 @@ def test_lines_that_do_not_touch_each_other_merge(make: Make) -> None:
     assert shop("diff") == "no differences\n"
 
 
+@pytest.mark.slow
 def test_a_branch_is_put_behind_the_main_line(make: Make) -> None:
     shop = make({"types": {"schema": {"strategy": "branching", "branching": {"mergeStrategy": "rebase"}}}})
     base = shop.write("base", ADD_ZONE, 'op.drop_column("orders", "zone")')
@@ -69,7 +70,7 @@ def test_a_branch_is_put_behind_the_main_line(make: Make) -> None:
     assert "lane" in columns(shop.target, "customers")
 
 
-@pytest.mark.parametrize("resolution", ["manual", "auto"])
+@pytest.mark.parametrize("resolution", ["manual", pytest.param("auto", marks=pytest.mark.slow)])
 def test_lines_in_conflict_are_refused_or_put_in_order(make: Make, resolution: str) -> None:
     settings = {"versioned": {"rollback": False}, "branching": {"conflictResolution": resolution}}
     shop = make({"types": {"schema": {"strategy": "branching"} | settings}})

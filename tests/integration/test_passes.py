@@ -51,7 +51,7 @@ def passed(run: Run) -> follow.Flushed:
     return follow.sync(begin(run.source, run.target, run.spec))
 
 
-@pytest.mark.parametrize("kind", ["rows", "log", "delta"])
+@pytest.mark.parametrize("kind", ["rows", "log", pytest.param("delta", marks=pytest.mark.slow)])
 def test_changes_of_every_kind(source_db: Server, target_db: Server, kind: str) -> None:
     run = in_place(source_db, target_db, prepared(source_db, kind))
     for what, changes in CHANGES.items():

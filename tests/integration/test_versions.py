@@ -152,6 +152,7 @@ def test_versions_that_a_run_does_not_apply_by_itself_wait(make: Make) -> None:
     assert "zone" in columns(shop.target)
 
 
+@pytest.mark.slow
 def test_names_of_the_books_are_the_specs(make: Make) -> None:
     books = {"versionTable": "Changes", "versionColumn": "no", "appliedColumn": "at"}
     shop = make({"types": {"schema": {"strategy": "versioned", "versioned": books}}})
@@ -172,6 +173,7 @@ def test_a_table_of_versions_that_is_something_else_is_refused(make: Make) -> No
         shop.run()
 
 
+@pytest.mark.slow
 def test_a_version_that_is_applied_and_lost_is_named(make: Make) -> None:
     shop = make()
     version = shop.write("zones", ADD_ZONE, 'op.drop_column("orders", "zone")')

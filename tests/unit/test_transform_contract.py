@@ -345,7 +345,7 @@ def columns() -> some.SearchStrategy[ColumnRoute]:
 
 
 @given(some.lists(columns(), min_size=1, max_size=3), some.booleans(), some.data())
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 def test_a_random_table_through_a_random_chain(routes: list[ColumnRoute], through: bool, data: some.DataObject) -> None:
     routes = [replace(route, source=f"s{n}", target=f"t{n}") for n, route in enumerate(routes)]
     row = some.tuples(*(some.one_of(some.none(), some.sampled_from(WORDS)) for _ in routes))
