@@ -32,6 +32,7 @@ from helpers import (
     waiting,
 )
 
+from cutover.data import shadow
 from cutover.ledger import Ledger
 from cutover.local.servers import Server
 from cutover.rollback import swap
@@ -157,6 +158,20 @@ def test_a_way_back_that_died_is_gone_on_with(shop: Server, target_db: Server) -
         run_migration(begin(shop, target_db, UNPROVED))
 
 
+def test_a_way_back_that_died_at_its_end_is_ended(shop: Server, target_db: Server) -> None:
+    """It had dropped the run's schema already, and could not say so."""
+    run = ready(begin(shop, target_db, UNPROVED))
+    switch.cutover(run)
+    swap.go_back(run.target, run.live, run.shadow, 10_000)
+    run.record("went_back", tables=[])
+    with pytest.raises(NotStartedError, match="is being taken back: cutover rollback shop --run"):
+        run_migration(run)
+    shadow.drop(run.target, run.shadow)
+    switch.rollback(run)
+    switch.validate_rollback(run)
+    assert run.ledger.last(run.id, "rolled_back") is not None
+
+
 @pytest.mark.parametrize("logged", [True, False])
 def test_a_source_that_changed_during_the_interruption(shop: Server, target_db: Server, logged: bool) -> None:
     """What was read before it is not what is there now, though nothing has changed since the run went on."""
@@ -178,10 +193,10 @@ def test_an_index_that_a_killed_run_still_builds(
     """Its server process lives on, and makes the index at the moment at which the next attempt does."""
     crashing = Crashing(*sources, target_db, tmp_path, random.Random(0))
     process = crashing.start()
-    shadow = wait_for(lambda: schemas(target_db) - {"public"}, "the shadow schema is there").pop()
+    made = wait_for(lambda: schemas(target_db) - {"public"}, "the shadow schema is there").pop()
     wait_for(lambda: Ledger().events(str(crashing.run_id()), "loaded"), "a chunk is loaded")
     crashing.until(process, lambda: len(Ledger().events(str(crashing.run_id()), "loaded")) == sum(CHUNKS.values()))
-    with held(target_db, f"{shadow}.words, {shadow}.people", "ROW EXCLUSIVE"):
+    with held(target_db, f"{made}.words, {made}.people", "ROW EXCLUSIVE"):
         wait_for(lambda: waiting(target_db, "create"), "indexes wait for the lock")
         left = waiting(target_db)
         crashing.kill(process, "all")

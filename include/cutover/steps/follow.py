@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -134,14 +135,18 @@ def catch_up(run: Run) -> None:
 
 def _until_few(run: Run, follower: Follower) -> dict[str, object]:
     changes = rows = 0
+    before = math.inf
     limit = run.spec.stream_buffer_size
     for _ in range(ROUNDS):
         run.check_time()
         done = follower.flush(max(limit, 100_000))
         changes, rows = changes + done.changes, rows + done.rows
-        # A pass is all there was; what came after the last change of a log is told by a new look alone.
-        if done.complete and (done.changes <= FEW or not run.spec.strategy.types.data.streams):
+        # A pass is all there was; what came after the last change of a log is told by a new look alone. It comes no
+        # nearer where as much has come meanwhile as in the look before.
+        nearest = done.changes <= FEW or done.changes >= before
+        if done.complete and (nearest or not run.spec.strategy.types.data.streams):
             return {"changes": changes, "rows": rows, "position": done.position}
+        before = done.changes
     raise TransientError(f"after {ROUNDS} rounds and {changes} changes the source is still ahead")
 
 

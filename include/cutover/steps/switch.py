@@ -131,7 +131,11 @@ def rollback(run: Run) -> None:
 
 def _refuse_wrong_target(run: Run) -> None:
     """A run that was cut over has left its schema in the target; where it is not, this is another database."""
-    if run.ledger.last(run.id, "cut_over") is None or run.ledger.last(run.id, "rolled_back") is not None:
+    placed = run.ledger.last(run.id, "cut_over")
+    if placed is None or run.ledger.last(run.id, "rolled_back") is not None:
+        return
+    if run.ledger.last(run.id, "went_back") is not None and placed.detail["where"] == history.where(run):
+        # An earlier attempt may have dropped it, and died before it could say so.
         return
     with postgresql.session(run.target) as connection:
         if not shadow.exists(connection, run.shadow):
