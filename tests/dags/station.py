@@ -275,7 +275,10 @@ def spec(
         "strategy": {"types": {"data": data}, "planning": {"scheduling": scheduling}},
         "data": {
             "extraction": {"strategy": extraction},
-            "loading": {"strategy": {"bulk": {"maxParallelWorkers": TABLES}}},
+            "loading": {
+                "strategy": {"bulk": {"maxParallelWorkers": TABLES}},
+                "options": {"errorHandling": {"errorRecovery": False}},
+            },
             "transformation": {
                 "mapping": {
                     "fieldMapping": {"people": {"full_name": "name"}},

@@ -224,7 +224,7 @@ def test_a_staging_disk_without_room(shop: Server, live: Server) -> None:
     run.staging.mkdir(parents=True, exist_ok=True)
     (chunk,) = run.plan.chunks
     move._staged(run, chunk, "extracted").with_suffix(".partial").symlink_to("/dev/full")
-    with pytest.raises(PreflightError, match=r"no space left for staging in .*; free some, or set CUTOVER_HOME"):
+    with pytest.raises(PreflightError, match=r"no space left for staging in .*; free some, or set CUTOVER_STAGING"):
         move.extract_batch(run, 0)
     assert not list(run.staging.iterdir())
     move.extract_batch(run, 0)
