@@ -155,6 +155,7 @@ def test_a_cell_changed_after_the_load_is_found_and_rolled_back_though_slack_is_
     assert kinds == ["failed", "rolled back"]
 
 
+@pytest.mark.slow
 def test_a_way_back_that_fails_says_what_is_left_and_how_to_finish(station: Station) -> None:
     target = station.target("no_way_back")
     change(target, "CREATE SCHEMA audit")
@@ -284,6 +285,7 @@ def test_a_dry_run_writes_scripts_and_changes_nothing(station: Station) -> None:
     assert "*Migration rehearsed succeeded*" in message
 
 
+@pytest.mark.slow
 def test_a_slot_of_long_ago_starts_nothing_outside_the_window(station: Station) -> None:
     station.airflow.wait_for_dag("missed")
     spec = load_spec(station.folder / "migrations" / "missed" / "migration.yaml")

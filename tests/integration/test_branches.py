@@ -9,6 +9,7 @@ from versioned import ADD_ZONE, APPLIED, BRANCHING, Make, columns
 from cutover.errors import CutoverError
 
 
+@pytest.mark.slow
 def test_lines_that_do_not_touch_each_other_merge(make: Make) -> None:
     shop = make(BRANCHING)
     base = shop.write("base", ADD_ZONE, 'op.drop_column("orders", "zone")')

@@ -91,6 +91,7 @@ def test_an_independent_checker_agrees(source_db: Server, target_db: Server) -> 
     assert findings == []
 
 
+@pytest.mark.slow
 def test_they_come_and_go_and_the_extension_stays(source_db: Server, target_db: Server, within: str) -> None:
     mysql(source_db, *SOURCE)
     assert run_migration(begin(source_db, target_db, wanted())).cause is None

@@ -94,6 +94,7 @@ def test_what_could_not_be_translated_is_left_as_a_frame(counted: Server, target
         postgres(target_db, "CALL lists()")
 
 
+@pytest.mark.slow
 def test_the_way_back_takes_code_along(counted: Server, target_db: Server) -> None:
     before = dump(target_db)
     first = begin(counted, target_db)
@@ -114,6 +115,7 @@ def test_the_way_back_takes_code_along(counted: Server, target_db: Server) -> No
     assert before != dump(target_db)
 
 
+@pytest.mark.slow
 def test_rolling_back_the_first_run_leaves_nothing(counted: Server, target_db: Server) -> None:
     before = dump(target_db)
     run = begin(counted, target_db)
@@ -130,6 +132,7 @@ def test_code_of_another_hand_is_not_replaced(counted: Server, target_db: Server
     assert one(target_db, "SELECT mine FROM busy") == 1
 
 
+@pytest.mark.slow
 def test_names_in_lower_case(counted: Server, target_db: Server) -> None:
     mysql(counted, "CREATE TRIGGER Upper_Case BEFORE UPDATE ON Counts FOR EACH ROW SET NEW.people = 0")
     told = run_migration(begin(counted, target_db, spec(schema={"settings": {"tables": {"identifiers": "fold"}}})))
@@ -146,6 +149,7 @@ def test_names_that_would_be_one_are_refused(source_db: Server, target_db: Serve
         run_migration(begin(source_db, target_db, spec(schema={"settings": {"tables": {"identifiers": "fold"}}})))
 
 
+@pytest.mark.slow
 def test_switches_leave_code_behind_knowingly(counted: Server, target_db: Server) -> None:
     off = {"preserveViews": False, "preserveTriggers": False, "preserveStoredProcedures": False}
     told = run_migration(

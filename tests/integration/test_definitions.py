@@ -33,6 +33,7 @@ def differences(folder: Path, source: Server, target: Server, *options: str) -> 
     return done.returncode, done.stdout
 
 
+@pytest.mark.slow
 def test_a_migrated_schema_does_not_differ(counted: Server, target_db: Server, tmp_path: Path) -> None:
     folder = migrations(tmp_path, spec())
     before = dump(target_db)

@@ -63,7 +63,15 @@ def source(server: Server) -> Iterator[Server]:
         yield made
 
 
-@pytest.mark.parametrize(("server", "case"), PAIRS, indirect=["server"], ids=[f"{kind}-{p.name}" for kind, p in PAIRS])
+@pytest.mark.parametrize(
+    ("server", "case"),
+    [
+        # Each takes seconds: every second one is the slow suite's.
+        pytest.param(kind, case, id=f"{kind}-{case.name}", marks=[pytest.mark.slow] if number % 2 else [])
+        for number, (kind, case) in enumerate(PAIRS)
+    ],
+    indirect=["server"],
+)
 def test_it_becomes_what_is_expected(
     case: Path, server: Server, mysql_server: Server, source: Server, target_db: Server
 ) -> None:

@@ -19,7 +19,7 @@ from cutover import report
 from cutover.local.servers import Server
 from cutover.run import run_migration
 
-EXAMPLES = int(os.environ.get("EXAMPLES", "6"))
+EXAMPLES = int(os.environ.get("EXAMPLES", "4"))
 TEXT = some.text(some.characters(codec="utf-8", exclude_categories=["Cs"], exclude_characters="\0"), max_size=12)
 
 

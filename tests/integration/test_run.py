@@ -44,6 +44,7 @@ def test_a_second_run_replaces_the_first_and_drops_what_it_kept(shop: Server, ta
     assert one(target_db, "SELECT max(id) FROM customers") == 5
 
 
+@pytest.mark.slow
 def test_going_back_from_a_second_run_leaves_the_first_replaceable(shop: Server, target_db: Server) -> None:
     run_migration(begin(shop, target_db))
     second = begin(shop, target_db)
@@ -183,6 +184,7 @@ def test_orphans_are_set_aside_with_the_reason(shop: Server, target_db: Server) 
     assert ledger.last(run.id, "completed") is not None
 
 
+@pytest.mark.slow
 def test_a_locked_table_is_waited_for_no_longer_than_allowed(shop: Server, target_db: Server) -> None:
     """A reader who stays holds the cutover up; the run gives up and takes itself back."""
     run_migration(begin(shop, target_db))

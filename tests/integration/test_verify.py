@@ -165,6 +165,7 @@ def test_a_table_in_several_chunks_is_whole(
     assert differences(run) == [f"holes[{key}].word: source 'w{key}', target '?'" for key in (0, 2**63 - 1)]
 
 
+@pytest.mark.slow
 def test_staged_and_streamed_loads_are_alike(kinds: Server, pg_server: Server) -> None:
     """Airflow's three tasks leave what the command line's one leaves."""
     with target_database(pg_server) as one_way, target_database(pg_server) as other_way:

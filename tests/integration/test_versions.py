@@ -34,6 +34,7 @@ def test_a_run_applies_versions_upon_its_tables(make: Make) -> None:
     assert shop("diff") == "no differences\n"
 
 
+@pytest.mark.slow
 def test_the_way_back_takes_versions_along(make: Make) -> None:
     shop = make()
     shop.run()
@@ -140,6 +141,7 @@ def test_forward_only_has_no_way_back(make: Make) -> None:
     assert rows(shop.target, APPLIED) == [(version,)]
 
 
+@pytest.mark.slow
 def test_versions_that_a_run_does_not_apply_by_itself_wait(make: Make) -> None:
     shop = make({"types": {"schema": {"strategy": "versioned", "versioned": {"autoApply": False}}}})
     first = shop.write("zones", ADD_ZONE, 'op.drop_column("orders", "zone")')
@@ -257,6 +259,7 @@ def _structure(target: Server) -> list[str]:
     return sorted(line for line in lines if line.startswith(("    ", "CREATE", "COMMENT", "ALTER")))
 
 
+@pytest.mark.slow
 def test_the_way_back_to_what_the_source_has(make: Make) -> None:
     """Differences of every kind lead there and back: a type's labels, views upon views, routines, triggers."""
     shop = make()
