@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import re
 import shutil
@@ -205,6 +206,14 @@ def _arrow_database(uri: str) -> Any:
             opened.adbc_connection.close()
             _arrow_databases[key] = opened
         return _arrow_databases[key]
+
+
+@atexit.register
+def _forget_arrow_databases() -> None:
+    """Close what is kept while the driver is still whole; at the interpreter's own end it is no more."""
+    while _arrow_databases:
+        _, kept = _arrow_databases.popitem()
+        kept.close()
 
 
 @contextmanager
