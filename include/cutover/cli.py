@@ -150,15 +150,15 @@ def run(
         code = exit_code(outcome)
     except NotStartedError as error:
         code = EXIT_NOT_STARTED
-        _complain(str(error))
+        render.complain(str(error))
         outcome = report.build(ledger, this.id)
     except KeyboardInterrupt:
         code = EXIT_ROLLED_BACK
-        _complain("interrupted")
+        render.complain("interrupted")
         outcome = report.build(ledger, this.id)
     except CutoverError as error:
         code = EXIT_ROLLED_BACK
-        _complain(str(error))
+        render.complain(str(error))
         outcome = report.build(ledger, this.id)
     publish.publish(this)
     if report_file is not None:
@@ -166,10 +166,6 @@ def run(
     if code != EXIT_NOT_STARTED:
         render.show_report(outcome, console)
     raise typer.Exit(code)
-
-
-def _complain(text: str) -> None:
-    render.console(stderr=True).print(text, style="red", markup=False, highlight=False, soft_wrap=True)
 
 
 def _new_id(kind: str) -> str:
@@ -236,7 +232,7 @@ def rollback(
         switch.rollback(this)
         switch.validate_rollback(this)
     except CutoverError as error:
-        _complain(str(error))
+        render.complain(str(error))
         raise typer.Exit(EXIT_ROLLED_BACK) from None
     render.show_report(report.build(ledger, this.id), render.console())
 

@@ -50,9 +50,9 @@ def stream(
     try:
         follow.stream(this, goes_on)
     except KeyboardInterrupt:
-        _complain("interrupted; what was applied stays, and the next stream goes on from there")
+        render.complain("interrupted; what was applied stays, and the next stream goes on from there")
     except CutoverError as error:
-        _complain(str(error))
+        render.complain(str(error))
         raise typer.Exit(EXIT_ROLLED_BACK) from None
     this.record("completed")
 
@@ -64,7 +64,7 @@ def sync(name: Name, migrations: Migrations = DEFAULT_MIGRATIONS) -> None:
     try:
         done = follow.sync(this)
     except CutoverError as error:
-        _complain(str(error))
+        render.complain(str(error))
         raise typer.Exit(EXIT_ROLLED_BACK) from None
     this.record("completed")
     _say(done)
@@ -94,7 +94,3 @@ def _started(kind: str, name: str, migrations: Path) -> Run:
 def _say(done: follow.Flushed) -> None:
     text = f"{done.changes:,} changes, {done.rows:,} rows, up to {done.position}"
     render.console().print(text, highlight=False, markup=False, soft_wrap=True)
-
-
-def _complain(text: str) -> None:
-    render.console(stderr=True).print(text, style="red", markup=False, highlight=False, soft_wrap=True)

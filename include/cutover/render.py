@@ -210,3 +210,8 @@ def progress_table(state: Progress) -> Table:
             f"{entry.verified:,}",
         )
     return table
+
+
+def complain(text: str) -> None:
+    """Say what went wrong, in red, where errors are said."""
+    console(stderr=True).print(text, style="red", markup=False, highlight=False, soft_wrap=True)

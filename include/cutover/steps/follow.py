@@ -10,7 +10,7 @@ from functools import cached_property
 
 from cutover.data.sync import checkpoint
 from cutover.data.sync.apply import Applied, Place, apply
-from cutover.data.sync.changes import Changes
+from cutover.data.sync.changes import Changes, Followed
 from cutover.data.sync.checkpoint import Mark
 from cutover.data.sync.feed import Feed
 from cutover.dialects import postgresql
@@ -43,6 +43,11 @@ class Follower:
     plan: Plan
     schema: str
     made_by: str
+
+    @cached_property
+    def followed(self) -> dict[str, Followed]:
+        """What is followed, by source table."""
+        return feeds.tables(self.plan)
 
     @cached_property
     def feed(self) -> Feed:
@@ -94,7 +99,7 @@ class Follower:
             types = run.spec.strategy.types.data
             skips = types.streams and types.streaming.error_handling == "skip"
             place = Place(run.target, self.mark, self.plan.tables)
-            done = apply(source, place, feeds.tables(self.plan), changes, run.follow_rows, refuse=not skips)
+            done = apply(source, place, self.followed, changes, run.follow_rows, refuse=not skips)
         refused = self._note(changes, done)
         return Flushed(changes.events, done.rows, changes.position, refused, changes.complete)
 
