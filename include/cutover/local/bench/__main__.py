@@ -10,7 +10,7 @@ import os
 import shutil
 import sys
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -41,14 +41,12 @@ def main(folder: Path, cases: Sequence[Case], pairs: int, screen: Console) -> li
     with ExitStack() as stack:
         source = stack.enter_context(servers.mariadb(home, buffer_pool="1G"))
         target = stack.enter_context(servers.postgresql(home))
-        in_airflow = [(case, rows) for case in cases if case.airflow for rows in case.sizes]
-        server = stack.enter_context(dag.running(home, source, target, in_airflow)) if in_airflow else None
         for case in cases:
-            for rows in case.sizes:
-                place = Place(home, replace(source, name=case.database(rows)), target, server)
-                seed_once(place, case.seed, rows)
-                for pair in range(1, pairs + 1):
-                    for contest in case.contests:
+            with dag.running(home, source, target, case) if case.airflow else nullcontext() as server:
+                for rows in case.sizes:
+                    place = Place(home, replace(source, name=case.database(rows)), target, server)
+                    seed_once(place, case.seed, rows)
+                    for contest, pair in ((c, pair) for pair in range(1, pairs + 1) for c in case.contests):
                         clean(target)
                         measured.append(_measured(place, case, rows, contest))
                         say(screen, line(measured[-1], pair))

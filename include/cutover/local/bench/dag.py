@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -62,15 +62,15 @@ def run(place: Place, case: Case, rows: int, contest: Contest) -> Measured:
 
 
 @contextmanager
-def running(folder: Path, source: Server, target: Server, cases: Sequence[tuple[Case, int]]) -> Iterator[Airflow]:
-    """Run an Airflow with a migration for every case and size."""
+def running(folder: Path, source: Server, target: Server, case: Case) -> Iterator[Airflow]:
+    """Run an Airflow with a migration for every size of a case."""
     environment = {
         "CUTOVER_HOME": str(folder / "runs"),
         "CUTOVER_LEDGER": _ledger(folder),
         "CUTOVER_MIGRATIONS": str(folder / "migrations"),
         "AIRFLOW_CONN_BENCH_TARGET": connection(target),
     }
-    for case, rows in cases:
+    for rows in case.sizes:
         name = case.database(rows)
         environment[f"AIRFLOW_CONN_{name.upper()}_SOURCE"] = connection(source, name)
         home = folder / "migrations" / name
