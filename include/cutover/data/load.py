@@ -79,6 +79,7 @@ def load(
         closing(connection.cursor()) as cursor,
     ):
         cursor.execute("BEGIN")
+        cursor.execute(postgresql.COMPRESS_FAST)
         markers = postgresql.quoted(schema, MARKERS)
         known = (route.target, chunk.number)
         cursor.execute(

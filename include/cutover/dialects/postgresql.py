@@ -31,6 +31,11 @@ _TRANSIENT_STATES = ("55P03",)
 _FULL = re.compile(r"too many (?:connections|clients)|connection slots are reserved|\b53300\b")
 # pg_dump's own, and one for each of its two jobs.
 _DUMP_CONNECTIONS = 3
+# Until a transaction ends, large values are compressed with lz4 where the server has it and nobody set
+# default_toast_compression: pglz takes most of the time of loading them. A value says itself how it is compressed.
+COMPRESS_FAST = """
+    SELECT set_config(name, 'lz4', true) FROM pg_settings
+    WHERE name = 'default_toast_compression' AND source = 'default' AND 'lz4' = ANY (enumvals)"""
 _arrow_databases: dict[tuple[int, str], Any] = {}
 _arrow_lock = threading.Lock()
 
