@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import pyarrow as pa
 import pyarrow.compute as pc
+from psycopg import sql
 
-from cutover.data.passing import passing
-from cutover.data.recover import ingest
+from cutover.data.recover import recovering
 from cutover.data.transform import Tally, target_schema
 from cutover.dialects import postgresql
 from cutover.dialects.endpoint import Endpoint
+from cutover.dialects.postgresql_copy import copy
 from cutover.errors import DataError, TransientError
 from cutover.route import Chunk, TableRoute
 
@@ -33,6 +34,11 @@ BOOKKEEPING = (
         reason text NOT NULL, kind text NOT NULL)""",
     f"CREATE INDEX {REJECTS}_table ON {REJECTS} (table_name)",
 )
+_MARKED = """
+    SELECT rows_read, rows_loaded, bytes_read, rejected, altered FROM {} WHERE table_name = %s AND chunk = %s"""
+_MARK = """
+    INSERT INTO {} (table_name, chunk, rows_read, rows_loaded, bytes_read, rejected, altered)
+    VALUES (%s, %s, %s, %s, %s, %s, %s)"""
 
 
 @dataclass(frozen=True)
@@ -72,41 +78,25 @@ def load(
             loaded the chunk at the same time: the next attempt finds it there.
         DataError: the target refused the rows.
     """
-    with (
-        postgresql.arrow_connection(endpoint, autocommit=True) as connection,
-        _racing(chunk),
-        postgresql.explained(endpoint, f"loading {chunk.name}"),
-        closing(connection.cursor()) as cursor,
-    ):
-        cursor.execute("BEGIN")
-        cursor.execute(postgresql.COMPRESS_FAST)
-        markers = postgresql.quoted(schema, MARKERS)
-        known = (route.target, chunk.number)
-        cursor.execute(
-            f"SELECT rows_read, rows_loaded, bytes_read, rejected, altered FROM {markers} "  # noqa: S608
-            "WHERE table_name = $1 AND chunk = $2",
-            known,
-        )
-        row = cursor.fetchone()
+    with _racing(chunk), postgresql.session(endpoint, doing=f"loading {chunk.name}") as connection:
+        connection.execute(postgresql.COMPRESS_FAST)
+        markers, known = sql.Identifier(schema, MARKERS), (route.target, chunk.number)
+        row = connection.execute(sql.SQL(_MARKED).format(markers), known).fetchone()
         if row is not None:
             read, loaded, size, rejected, altered = row
             return Marker(read, loaded, size, rejected, tuple(tuple(entry) for entry in json.loads(altered)))
+        into, arriving = sql.Identifier(schema, route.target), checked(route, batches)
         if recover is not None:
-            rows = ingest(cursor, schema, route, checked(route, batches), tally, recover)
+            rows = recovering(connection, into, route, arriving, tally, recover)
         else:
-            with passing(checked(route, batches)) as arriving:
-                reader = pa.RecordBatchReader.from_batches(load_schema(route), arriving)
-                rows = cursor.adbc_ingest(route.target, reader, mode="append", db_schema_name=schema)
+            rows = copy(connection, into, load_schema(route), arriving)
         if tally.rejects:
-            cursor.adbc_ingest(REJECTS, _rejects(route, chunk, tally), mode="append", db_schema_name=schema)
+            rejects = _rejects(route, chunk, tally)
+            copy(connection, sql.Identifier(schema, REJECTS), rejects.schema, rejects.to_batches())
         counted = tuple((*what, count) for what, count in sorted(tally.altered.items()))
-        marker = Marker(tally.rows_read, int(rows), tally.bytes_read, len(tally.rejects), counted)
-        cursor.execute(
-            f"INSERT INTO {markers} (table_name, chunk, rows_read, rows_loaded, bytes_read, rejected, altered) "  # noqa: S608
-            "VALUES ($1, $2, $3, $4, $5, $6, $7)",
-            (*known, marker.rows_read, marker.rows, marker.bytes, marker.rejected, json.dumps(counted)),
-        )
-        cursor.execute("COMMIT")
+        marker = Marker(tally.rows_read, rows, tally.bytes_read, len(tally.rejects), counted)
+        values = marker.rows_read, marker.rows, marker.bytes, marker.rejected, json.dumps(counted)
+        connection.execute(sql.SQL(_MARK).format(markers), known + values)
     return marker
 
 

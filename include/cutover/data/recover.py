@@ -2,33 +2,32 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
-from typing import Any
 
+import psycopg
 import pyarrow as pa
+from psycopg import sql
 
 from cutover.data.transform import Reject, Tally, source_keys
 from cutover.dialects import postgresql
+from cutover.dialects.postgresql_copy import copy
 from cutover.errors import DataError
 from cutover.route import TableRoute
 
-_SAVEPOINT = "cutover_batch"
 
-
-def ingest(
-    cursor: Any,
-    schema: str,
+def recovering(
+    connection: psycopg.Connection,
+    into: sql.Identifier,
     route: TableRoute,
     batches: Iterable[pa.RecordBatch],
     tally: Tally,
     most: int,
 ) -> int:
-    """Copy batches in the cursor's transaction, and return how many rows were taken.
+    """Copy batches in the connection's transaction, and return how many rows were taken.
 
     Args:
-        cursor: an ADBC cursor.
-        schema: the shadow schema.
+        connection: to the target.
+        into: the table.
         route: the way of the table.
         batches: as COPY takes them.
         tally: gets a reject, with the server's words, for each row that the target refuses.
@@ -42,7 +41,7 @@ def ingest(
         waiting = [batch]
         while waiting:
             piece = waiting.pop()
-            refusal = _tried(cursor, schema, route, piece)
+            refusal = _tried(connection, into, piece)
             if refusal is None:
                 taken += piece.num_rows
             elif piece.num_rows > 1:
@@ -55,19 +54,14 @@ def ingest(
     return taken
 
 
-def _tried(cursor: Any, schema: str, route: TableRoute, piece: pa.RecordBatch) -> str | None:
+def _tried(connection: psycopg.Connection, into: sql.Identifier, piece: pa.RecordBatch) -> str | None:
     """Copy some rows; return why the target refuses one of them, if it does, and then none is there."""
-    from adbc_driver_postgresql import dbapi
-
-    cursor.execute(f"SAVEPOINT {_SAVEPOINT}")
     try:
-        cursor.adbc_ingest(route.target, pa.table(piece), mode="append", db_schema_name=schema)
-    except dbapi.Error as error:
+        with connection.transaction():
+            copy(connection, into, piece.schema, [piece])
+    except psycopg.Error as error:
         if not postgresql.refuses_rows(error.sqlstate):
             raise
-        cursor.execute(f"ROLLBACK TO {_SAVEPOINT}")
         # What follows the message holds the row's values, or the line of a batch that is of no use to anybody.
-        words = re.split(r" (?:DETAIL|HINT|CONTEXT):", postgresql.first_line(error))[0]
-        return f"the target refuses it: {words.rpartition('ERROR: ')[2]}"
-    cursor.execute(f"RELEASE {_SAVEPOINT}")
+        return f"the target refuses it: {error.diag.message_primary}"
     return None

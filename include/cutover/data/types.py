@@ -95,7 +95,8 @@ def cast(array: pa.Array, name: str) -> pa.Array:
         digits = pc.replace_substring(array, "-", "").to_pylist()
         return pa.array([None if v is None else bytes.fromhex(v) for v in digits], pa.binary(16)).cast(wanted)
     if name == "timestamptz" and pa.types.is_timestamp(array.type) and array.type.tz is None:
-        return pc.assume_timezone(pc.cast(array, pa.timestamp("us")), "UTC")
+        # Arrow counts both from the same moment; assuming a time zone would look each value up.
+        return pc.cast(array, pa.timestamp("us")).view(wanted)
     if pa.types.is_floating(array.type) and pa.types.is_string(wanted):
         raise pa.ArrowNotImplementedError("a float has no exact text")
     return pc.cast(array, wanted, safe=True)

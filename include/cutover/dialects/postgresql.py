@@ -1,4 +1,4 @@
-"""PostgreSQL: connecting, reading and writing rows as Arrow batches, dumping."""
+"""PostgreSQL: connecting, reading rows as Arrow batches, dumping."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from sqlalchemy.dialects import postgresql
 
 from cutover.dialects import pools
 from cutover.dialects.endpoint import Endpoint
-from cutover.errors import DataError, PreflightError, RefusedRowsError, TerminalError, TransientError
+from cutover.errors import PreflightError, RefusedRowsError, TerminalError, TransientError
 
 _DIALECT: sa.Dialect = postgresql.dialect(paramstyle="named")  # type: ignore[no-untyped-call]
 # Class 08 is connection loss, 40 serialisation and deadlock, 53 out of resources, 55P03 lock
@@ -93,6 +93,8 @@ def _uri(endpoint: Endpoint) -> str:
 
 def _options(endpoint: Endpoint) -> dict[str, str]:
     options = {"connect_timeout": str(pools.connect_timeout(endpoint)), "application_name": "cutover"}
+    # What rows are written and read in, whatever the database's own encoding is.
+    options["client_encoding"] = "UTF8"
     if endpoint.verify_tls:
         options |= {"sslmode": "verify-full", "sslrootcert": endpoint.tls_ca or "system"}
     return options
@@ -100,14 +102,20 @@ def _options(endpoint: Endpoint) -> dict[str, str]:
 
 @contextmanager
 def session(
-    endpoint: Endpoint, search_path: str | None = None, statement_timeout: int = 0, lock_timeout: int = 0
+    endpoint: Endpoint,
+    search_path: str | None = None,
+    statement_timeout: int = 0,
+    lock_timeout: int = 0,
+    doing: str | None = None,
 ) -> Iterator[psycopg.Connection]:
     """Open a transaction that commits when the block ends well, with timeouts in milliseconds.
+
+    Errors say what was being done, where ``doing`` tells.
 
     Raises:
         TransientError: the server could not be reached or was full, or a lock was not to be had in time.
         TerminalError: ``statement_timeout`` ran out.
-        DataError: a value broke a constraint.
+        RefusedRowsError: a value broke a constraint, or its type.
         PreflightError: the server refused something else; its own words are in the message.
     """
     try:
@@ -120,7 +128,7 @@ def session(
                 connection.execute(setting, ("search_path", quoted(search_path)))
             yield connection
     except psycopg.Error as error:
-        raise _translated(endpoint, error) from error
+        raise _translated(endpoint, error, doing) from error
 
 
 @contextmanager
@@ -176,8 +184,8 @@ def find_extensions(connection: psycopg.Connection, schema: str) -> None:
     connection.execute(_WITH_EXTENSIONS, (quoted(schema),))
 
 
-def _translated(endpoint: Endpoint, error: psycopg.Error) -> Exception:
-    text = f"{endpoint}: {first_line(error)}"
+def _translated(endpoint: Endpoint, error: psycopg.Error, doing: str | None = None) -> Exception:
+    text = f"{doing} on {endpoint}: {first_line(error)}" if doing else f"{endpoint}: {first_line(error)}"
     # A refused login comes without an SQLSTATE, in the words of libpq.
     if "authentication failed" in text or "no password supplied" in text:
         return PreflightError([f"{text}; check the user and password"])
@@ -190,8 +198,8 @@ def _translated(endpoint: Endpoint, error: psycopg.Error) -> Exception:
     # In the catalogue itself: a killed attempt's server process makes the same object at this moment.
     if transient(error.sqlstate) or error.diag.schema_name == "pg_catalog":
         return TransientError(text)
-    if (error.sqlstate or "")[:2] in ("22", "23"):
-        return DataError(text)
+    if refuses_rows(error.sqlstate):
+        return RefusedRowsError(text)
     return PreflightError([text])
 
 
@@ -199,8 +207,8 @@ def _arrow_database(uri: str) -> Any:
     """Return what connections to a database are made from; it holds none itself.
 
     To know every type, the driver reads the whole catalogue of types and columns first: half a second where there are
-    a thousand tables. Once for each process is enough, for nothing is read or written but in types that are always
-    there (:func:`cutover.dialects.postgresql_types.read_expression`).
+    a thousand tables. Once for each process is enough, for nothing is read but in types that are always there
+    (:func:`cutover.dialects.postgresql_types.read_expression`).
     """
     from adbc_driver_postgresql import dbapi
 
@@ -222,49 +230,26 @@ def _forget_arrow_databases() -> None:
 
 
 @contextmanager
-def arrow_connection(endpoint: Endpoint, autocommit: bool = False) -> Iterator[Any]:
-    """Open an ADBC connection; what is not committed when the block ends is rolled back.
-
-    The driver cannot go back to a savepoint in a transaction of its own, but in one that ``autocommit`` leaves to
-    BEGIN and COMMIT.
+def _arrow_connection(endpoint: Endpoint) -> Iterator[Any]:
+    """Open an ADBC connection, whose errors become ours.
 
     Raises:
-        TransientError: the server could not be reached, or the connection was lost.
+        TransientError: the server could not be reached, or the connection was lost; trying again may help.
+        PreflightError: it refused something.
     """
     from adbc_driver_postgresql import dbapi
 
     try:
         connection = pools.patient(endpoint, lambda: _arrow_database(_uri(endpoint)).adbc_clone(), full)
-        if autocommit:
-            connection.adbc_connection.set_autocommit(True)
     except dbapi.Error as error:
         raise TransientError(f"connecting to {endpoint}: {first_line(error)}") from None
     try:
         yield connection
+    except dbapi.Error as error:
+        text = f"reading on {endpoint}: {first_line(error)}"
+        raise TransientError(text) if transient(error.sqlstate) else PreflightError([text]) from None
     finally:
         connection.close()
-
-
-@contextmanager
-def explained(endpoint: Endpoint, doing: str) -> Iterator[None]:
-    """Turn ADBC errors into ours.
-
-    Raises:
-        TransientError: trying again may help.
-        RefusedRowsError: the server refused a value.
-        PreflightError: it refused something else.
-    """
-    from adbc_driver_postgresql import dbapi
-
-    try:
-        yield
-    except dbapi.Error as error:
-        text = f"{doing} on {endpoint}: {first_line(error)}"
-        if transient(error.sqlstate):
-            raise TransientError(text) from None
-        if refuses_rows(error.sqlstate):
-            raise RefusedRowsError(text) from None
-        raise PreflightError([text]) from None
 
 
 def refuses_rows(sqlstate: str | None) -> bool:
@@ -306,11 +291,7 @@ def select(
 
 def read(endpoint: Endpoint, statement: str) -> Iterator[pa.RecordBatch]:
     """Stream a SELECT's rows as record batches (binary COPY underneath)."""
-    with (
-        arrow_connection(endpoint) as connection,
-        explained(endpoint, "reading"),
-        closing(connection.cursor()) as cursor,
-    ):
+    with _arrow_connection(endpoint) as connection, closing(connection.cursor()) as cursor:
         cursor.execute(statement)
         yield from cursor.fetch_record_batch()
 

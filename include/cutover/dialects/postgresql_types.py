@@ -1,8 +1,8 @@
 """Which Arrow type carries each PostgreSQL type, exactly.
 
-ADBC's binary COPY writes a value by its Arrow type and does not look at the column's: where the
-widths happen to match (int64 into double, uint64 into bigint) it writes garbage without a word.
-So each PostgreSQL type has one Arrow type here, and every batch is cast to it before it is sent.
+Binary COPY writes a value by its Arrow type, and nobody looks at the column's: where the widths
+happen to match (int64 into double, uint64 into bigint) it writes garbage without a word. So each
+PostgreSQL type has one Arrow type here, and every batch is cast to it before it is sent.
 """
 
 from __future__ import annotations

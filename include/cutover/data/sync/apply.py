@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import psycopg
 import pyarrow as pa
+from psycopg import sql
 
 from cutover.data.load import checked, load_schema
-from cutover.data.passing import passing
 from cutover.data.sync import checkpoint, snapshot
 from cutover.data.sync.changes import Changes, Followed, Key
 from cutover.data.sync.checkpoint import Mark
 from cutover.data.transform import Reject, Tally, transform
 from cutover.dialects import postgresql
 from cutover.dialects.endpoint import Endpoint
+from cutover.dialects.postgresql_copy import copy
 from cutover.errors import DataError, TransientError
 from cutover.route import TableRoute
 from cutover.schema import ddl
@@ -69,24 +70,17 @@ def apply(
         DataError: the target or a rule refused rows; nothing was changed.
     """
     done = Applied()
-    with (
-        postgresql.arrow_connection(place.target) as connection,
-        postgresql.explained(place.target, "applying changes"),
-        closing(connection.cursor()) as cursor,
-    ):
-        if checkpoint.locked(cursor, place.checkpoint) != changes.since:
+    with postgresql.session(place.target, place.schema, doing="applying changes") as connection:
+        if checkpoint.locked(connection, place.checkpoint) != changes.since:
             raise TransientError(f"somebody else has moved schema {place.schema} on meanwhile")
-        cursor.execute("SET session_replication_role = replica")
-        # ADBC looks for the table that it fills in the search path's first schema alone.
-        cursor.execute(f"SET search_path TO pg_temp, {postgresql.quoted(place.schema)}")
-        work = _Work(source, cursor, place, followed, batch_rows, done)
+        connection.execute("SET LOCAL session_replication_role = replica")
+        work = _Work(source, connection, place, followed, batch_rows, done)
         work.keys_of(changes)
         for table in place.tables:
             work.bring(table)
         if refuse and done.rejects:
             raise DataError(_refused(done.rejects))
-        checkpoint.move(cursor, place.checkpoint, changes.position, changes.events)
-        connection.commit()
+        checkpoint.move(connection, place.checkpoint, changes.position, changes.events)
     return done
 
 
@@ -98,7 +92,7 @@ def _refused(rejects: Mapping[str, Sequence[Reject]]) -> str:
 @dataclass
 class _Work:
     source: Any
-    cursor: Any
+    connection: psycopg.Connection
     place: Place
     followed: Mapping[str, Followed]
     batch_rows: int
@@ -153,11 +147,7 @@ class _Work:
     def _referring_before(self, child: TargetTable, parent: TargetTable, columns: Sequence[str]) -> set[Key]:
         names = ", ".join(f"c.{postgresql.quoted(name)}" for name in child.route.key)
         live, changed = postgresql.quoted(self.place.schema, child.name), _alike("c", columns, "k", parent.route.key)
-        self.cursor.execute(
-            f"SELECT DISTINCT {names} FROM {live} c JOIN {self._keys(parent.route)} k ON {changed}"  # noqa: S608
-        )
-        found = self.cursor.fetch_arrow_table()
-        return set(zip(*(column.to_pylist() for column in found.columns), strict=True))
+        return set(self._run(f"SELECT DISTINCT {names} FROM {live} c JOIN {self._keys(parent.route)} k ON {changed}"))  # noqa: S608
 
     def _referring_now(
         self, child: TargetTable, parent: TargetTable, columns: Sequence[str], keys: set[Key]
@@ -210,9 +200,7 @@ class _Work:
         return [table.route.key, *(index.columns for index in table.indexes if index.unique and index.whole)]
 
     def _ingest(self, into: str, route: TableRoute, batches: Iterator[pa.RecordBatch]) -> int:
-        with passing(checked(route, batches)) as arriving:
-            reader = pa.RecordBatchReader.from_batches(load_schema(route), arriving)
-            return int(self.cursor.adbc_ingest(into, reader, mode="append"))
+        return copy(self.connection, sql.Identifier("pg_temp", into), load_schema(route), checked(route, batches))
 
     def _keys(self, route: TableRoute) -> str:
         return f"cutover_keys_{self._number(route)}"
@@ -220,8 +208,8 @@ class _Work:
     def _number(self, route: TableRoute) -> int:
         return [table.route.source for table in self.place.tables].index(route.source)
 
-    def _run(self, statement: str) -> None:
-        self.cursor.execute(statement)
+    def _run(self, statement: str) -> psycopg.Cursor[Any]:
+        return self.connection.execute(statement.encode())
 
 
 def _alike(one: str, columns: Sequence[str], other: str, others: Sequence[str]) -> str:

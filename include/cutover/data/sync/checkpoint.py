@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 import psycopg
 from psycopg import sql
@@ -55,18 +54,17 @@ def read(connection: psycopg.Connection, mark: Mark) -> Checkpoint | None:
     return None if row is None else Checkpoint(*row)
 
 
-def locked(cursor: Any, mark: Mark) -> str:
-    """Return the position, which no other transaction moves until this one, of an ADBC cursor, ends."""
-    name = postgresql.quoted(mark.schema, mark.table)
-    cursor.execute(f"SELECT position FROM {name} WHERE feed = $1 FOR UPDATE", (mark.feed,))  # noqa: S608
-    row = cursor.fetchone()
+def locked(connection: psycopg.Connection, mark: Mark) -> str:
+    """Return the position, which no other transaction moves until this one ends."""
+    query = sql.SQL("SELECT position FROM {} WHERE feed = %s FOR UPDATE")
+    row = connection.execute(query.format(sql.Identifier(mark.schema, mark.table)), (mark.feed,)).fetchone()
     return "" if row is None else str(row[0])
 
 
-def move(cursor: Any, mark: Mark, position: str, changes: int) -> None:
-    """Move a checkpoint on, in an ADBC cursor's transaction."""
-    name = postgresql.quoted(mark.schema, mark.table)
-    cursor.execute(
-        f"UPDATE {name} SET position = $1, changes = changes + $2, applied_at = now() WHERE feed = $3",  # noqa: S608
+def move(connection: psycopg.Connection, mark: Mark, position: str, changes: int) -> None:
+    """Move a checkpoint on, in the connection's transaction."""
+    update = sql.SQL("UPDATE {} SET position = %s, changes = changes + %s, applied_at = now() WHERE feed = %s")
+    connection.execute(
+        update.format(sql.Identifier(mark.schema, mark.table)),
         (position, changes, mark.feed),
     )
