@@ -143,7 +143,7 @@ def _rejects(route: TableRoute, chunk: Chunk, tally: Tally) -> pa.Table:
             "table_name": pa.array([route.target] * count),
             "chunk": pa.array([chunk.number] * count, pa.int32()),
             "source_key": pa.array([reject.key for reject in tally.rejects]),
-            "column_name": pa.array([reject.column for reject in tally.rejects]),
+            "column_name": pa.array([reject.column for reject in tally.rejects], pa.string()),
             "reason": pa.array([reject.reason for reject in tally.rejects]),
             "kind": pa.array([RULE if reject.by_rule else ERROR for reject in tally.rejects]),
         }
