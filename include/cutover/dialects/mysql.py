@@ -25,13 +25,15 @@ from cutover.errors import PreflightError, TransientError
 _DIALECT = mysql.dialect(paramstyle="named")
 # Rows must not depend on the server's settings. ANSI_QUOTES stays off: filters are MySQL's own words.
 # MySQL 8 alone runs the first comment: its catalogue's counters are of today, not up to a day old. MariaDB alone
-# runs the second. Either server ends a recursion after 1,000 rounds; MariaDB does so with no more than a warning. And
-# where the rows of a recursion outgrow its memory and move to disk, MariaDB (10.11) loses one: they begin there.
+# runs the second. Either server ends a recursion after 1,000 rounds; MariaDB does so with no more than a warning.
 SESSION = (
     "SET time_zone = '+00:00' /*!80000 , information_schema_stats_expiry = 0, cte_max_recursion_depth = 4294967295 */ "
-    "/*M!100202 , max_recursive_iterations = 4294967295, tmp_memory_table_size = 0 */",
+    "/*M!100202 , max_recursive_iterations = 4294967295 */",
     "SET sql_mode = 'NO_ENGINE_SUBSTITUTION'",
 )
+# Where the rows of a recursion outgrow its memory and move to disk, MariaDB (10.11) loses one: they begin there. For
+# this statement alone, as its GROUP_CONCAT(DISTINCT) gives values twice without memory.
+_RECURSION_ON_DISK = "/*M!100202 SET STATEMENT tmp_memory_table_size = 0 FOR */ "
 _ERROR_CODE = re.compile(r"ERROR (\d{4})|\((\d{4}),")
 # Client errors 2002 to 2055 and these server errors end with the connection or the lock wait.
 _TRANSIENT_CODES = {1040, 1053, 1203, 1205, 1213, 1927}
@@ -117,10 +119,12 @@ def select(
     order: Sequence[str] = (),
     within: Sequence[sa.ColumnElement[bool]] = (),
     limit: int | None = None,
+    recursive: bool = False,
 ) -> str:
     """Return the SELECT of ``columns`` (expression, alias) from the rows that meet every condition.
 
-    Ordered by the columns ``order``, whatever the aliases are. ``where`` is SQL that a parser has printed.
+    Ordered by the columns ``order``, whatever the aliases are. ``where`` is SQL that a parser has printed;
+    ``recursive``, whether it goes through a recursion.
     """
     chosen: list[sa.Label[object]] = [sa.literal_column(expression).label(alias) for expression, alias in columns]
     source = sa.table(table, *map(sa.column, order))
@@ -128,7 +132,8 @@ def select(
     if where is not None:
         statement = statement.where(sa.literal_column(f"({where})"))
     statement = statement.where(*within).order_by(*(source.c[name] for name in order)).limit(limit)
-    return str(statement.compile(dialect=_DIALECT, compile_kwargs={"literal_binds": True}))
+    written = str(statement.compile(dialect=_DIALECT, compile_kwargs={"literal_binds": True}))
+    return _RECURSION_ON_DISK + written if recursive else written
 
 
 def read(endpoint: Endpoint, statement: str, batch_rows: int) -> Iterator[pa.RecordBatch]:
