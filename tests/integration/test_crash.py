@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from changing import TABLES as CHANGING
 from changing import equal, writing
-from crashing import BECOMES, CHUNKS, PEOPLE, TABLES, Crashing
+from crashing import BECOMES, PEOPLE, TABLES, Crashing
 from helpers import (
     NAMES,
     SECRET,
@@ -195,7 +195,7 @@ def test_an_index_that_a_killed_run_still_builds(
     process = crashing.start()
     made = wait_for(lambda: schemas(target_db) - {"public"}, "the shadow schema is there").pop()
     wait_for(lambda: Ledger().events(str(crashing.run_id()), "loaded"), "a chunk is loaded")
-    crashing.until(process, lambda: len(Ledger().events(str(crashing.run_id()), "loaded")) == sum(CHUNKS.values()))
+    crashing.until(process, lambda: len(Ledger().events(str(crashing.run_id()), "loaded")) == len(crashing.chunks()))
     with held(target_db, f"{made}.words, {made}.people", "ROW EXCLUSIVE"):
         wait_for(lambda: waiting(target_db, "create"), "indexes wait for the lock")
         left = waiting(target_db)

@@ -31,6 +31,8 @@ from helpers import (
     started,
     wait_for,
 )
+from pymysqlreplication.event import QueryEvent
+from pymysqlreplication.exceptions import StatusVariableMismatch
 
 from cutover.data.sync import binlog
 from cutover.errors import DataError, DriftError, PreflightError, TransientError, VerificationError
@@ -141,6 +143,22 @@ def test_a_change_of_the_schema_ends_the_stream(
 def test_statements_in_place_of_rows_end_the_stream(source: Server, followed: Run) -> None:
     mysql(source, "SET SESSION binlog_format = 'STATEMENT'", "UPDATE people SET name = 'x' WHERE id = 1")
     with pytest.raises(PreflightError, match=r"statement in place of rows: UPDATE people.*Set binlog_format to ROW"):
+        caught_up(followed)
+
+
+def test_a_statement_that_the_reader_does_not_know_ends_the_stream(
+    source: Server, followed: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As one in place of rows of MySQL 9.7, which says more of a statement than the reader knows."""
+
+    def unknown(*_: object) -> None:
+        raise StatusVariableMismatch
+
+    monkeypatch.setattr(QueryEvent, "_read_status_vars_value_for_key", unknown)
+    mysql(source, "SET SESSION binlog_format = 'STATEMENT'", "UPDATE people SET name = 'x' WHERE id = 1")
+    with pytest.raises(
+        PreflightError, match=r"a statement after \S+:\d+ that cannot be read.*Set binlog_format to ROW"
+    ):
         caught_up(followed)
 
 

@@ -171,9 +171,19 @@ def _stream(source: Endpoint, since: str) -> Any:
 
 def _events(source: Endpoint, stream: Any) -> Iterator[Any]:
     import pymysql
+    from pymysqlreplication.exceptions import StatusVariableMismatch
 
     try:
         yield from stream
+    except StatusVariableMismatch:
+        # What MySQL (9.7) adds to statements that it writes down in place of their rows is new to the reader.
+        where = f"{stream.log_file}:{stream.log_pos}"
+        raise PreflightError(
+            [
+                f"the binary log of {source} has a statement after {where} that cannot be read, it may be one in place "
+                "of rows. Set binlog_format to ROW in every session, and start a new run"
+            ]
+        ) from None
     except pymysql.MySQLError as error:
         code, words = (*error.args, "")[:2]
         if code == _GONE:
