@@ -191,12 +191,12 @@ def _number(target: Endpoint, **settings: Any) -> int:
 
 
 def _inspected(target: Endpoint) -> str:
-    with target_side.engine(target).connect() as connection:
+    with target_side.transaction(target) as connection:
         return str(connection.execute(sa.text("SHOW timezone")).scalar_one())
 
 
 def _asked(source: Endpoint, query: str) -> Any:
-    with source_side.engine(source).connect() as connection:
+    with source_side.session(source) as connection:
         return connection.execute(sa.text(query)).scalar_one()
 
 
@@ -345,12 +345,12 @@ def test_what_a_session_does_is_committed_and_what_fails_is_not(target_db: Serve
 
 def test_sessions_of_the_source_use_one_connection_and_start_clean(source_db: Server) -> None:
     source = pooled(source_db)
-    with source_side.engine(source).connect() as first:
+    with source_side.session(source) as first:
         number = first.execute(sa.text("SELECT CONNECTION_ID()")).scalar_one()
         for statement in ("SET @leftover = 1", "SET time_zone = '+05:00'", "SET sql_mode = 'ANSI_QUOTES'"):
             first.execute(sa.text(statement))
         first.execute(sa.text("CREATE TEMPORARY TABLE left_over (id INT)"))
-    with source_side.engine(source).connect() as second:
+    with source_side.session(source) as second:
         query = "SELECT CONNECTION_ID(), @leftover, @@time_zone, @@sql_mode, @@character_set_client"
         assert second.execute(sa.text(query)).one() == (number, None, "+00:00", "NO_ENGINE_SUBSTITUTION", "utf8mb4")
         with pytest.raises(sa.exc.ProgrammingError, match="doesn't exist"):
@@ -397,7 +397,7 @@ def test_min_connections_are_opened_and_stay_and_others_are_closed_when_idle(
         with ExitStack() as stack:
             for _ in range(connections):
                 if side == "source":
-                    stack.enter_context(source_side.engine(pooled(source_db, pool)).connect())
+                    stack.enter_context(source_side.session(pooled(source_db, pool)))
                 else:
                     stack.enter_context(target_side.session(pooled(target_db, pool)))
             assert count() >= connections

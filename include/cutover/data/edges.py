@@ -21,9 +21,10 @@ def measured(endpoint: Endpoint, source: Schema, tables: set[str]) -> Schema:
     The key of each such table is read once, from end to end.
 
     Raises:
-        sqlalchemy.exc.DBAPIError: the server could not be reached or refused.
+        TransientError: the server could not be reached, or was lost.
+        PreflightError: it refused.
     """
-    with mysql.engine(endpoint).connect() as connection:
+    with mysql.session(endpoint) as connection:
         found = tuple(_measured(connection, t) if t.name in tables else t for t in source.tables)
     return replace(source, tables=found)
 

@@ -34,6 +34,7 @@ SESSION = (
 # Where the rows of a recursion outgrow its memory and move to disk, MariaDB (10.11) loses one: they begin there. For
 # this statement alone, as its GROUP_CONCAT(DISTINCT) gives values twice without memory.
 _RECURSION_ON_DISK = "/*M!100202 SET STATEMENT tmp_memory_table_size = 0 FOR */ "
+_ACCESS_DENIED = 1045
 _ERROR_CODE = re.compile(r"ERROR (\d{4})|\((\d{4}),")
 # Client errors 2002 to 2055 and these server errors end with the connection or the lock wait.
 _TRANSIENT_CODES = {1040, 1053, 1203, 1205, 1213, 1927}
@@ -53,8 +54,35 @@ def literal(text: str) -> str:
     return str(sa.literal(text).compile(dialect=_DIALECT, compile_kwargs={"literal_binds": True}))
 
 
-def engine(endpoint: Endpoint) -> sa.Engine:
-    """Return an SQLAlchemy engine whose sessions run in UTC; its pool, where it has one, is this process's."""
+@contextmanager
+def session(endpoint: Endpoint) -> Iterator[sa.Connection]:
+    """Open a session in UTC, of this process's pool where the endpoint has one.
+
+    Raises:
+        TransientError: the server could not be reached or was full, or was lost.
+        PreflightError: it refused the login or a statement; its own words are in the message.
+    """
+    try:
+        with _engine(endpoint).connect() as connection:
+            yield connection
+    except sa.exc.DBAPIError as error:
+        raise _problem(endpoint, error.orig or error) from None
+
+
+def _problem(source: Endpoint, error: BaseException) -> Exception:
+    code, words = _number(error), str(error.args[-1] if error.args else error)
+    if code == _ACCESS_DENIED:
+        return PreflightError([f"source {source}: the server refused the login; check the user and password"])
+    if 2000 <= code < 2100:
+        if any(word in words.lower() for word in ("certificate", "ssl", "tls")):
+            return PreflightError([f"source {source}: the server's certificate could not be verified: {words}"])
+        return TransientError(f"source {source}: cannot be reached: {words}; is it up, and host and port right?")
+    return (
+        TransientError(f"source {source}: {words}") if _passes(error) else PreflightError([f"source {source}: {words}"])
+    )
+
+
+def _engine(endpoint: Endpoint) -> sa.Engine:
     url = sa.URL.create(
         "mysql+mysqldb",
         endpoint.user,
@@ -239,10 +267,14 @@ def _array(values: Sequence[object]) -> pa.Array:
 
 def _explained(endpoint: Endpoint, error: BaseException) -> Exception:
     text = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-    number = _number(error)
-    if full(error) or number in _TRANSIENT_CODES or 2000 <= number < 2100 or (not number and _lost(text)):
+    if _passes(error) or (not _number(error) and _lost(text)):
         return TransientError(f"reading from {endpoint}: {text}")
     return PreflightError([f"reading from {endpoint}: {text}"])
+
+
+def _passes(error: BaseException) -> bool:
+    number = _number(error)
+    return full(error) or number in _TRANSIENT_CODES or 2000 <= number < 2100
 
 
 def _number(error: BaseException) -> int:

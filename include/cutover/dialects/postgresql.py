@@ -50,7 +50,7 @@ def transient(sqlstate: str | None) -> bool:
     return sqlstate is None or sqlstate[:2] in _TRANSIENT_CLASSES or sqlstate in _TRANSIENT_STATES
 
 
-def engine(endpoint: Endpoint) -> sa.Engine:
+def _engine(endpoint: Endpoint) -> sa.Engine:
     """Return an SQLAlchemy engine whose sessions run in UTC; its pool, where it has one, is this process's."""
     # DISCARD ALL drops prepared statements, of which psycopg would not know.
     options = _options(endpoint) | {"prepare_threshold": None}
@@ -141,7 +141,7 @@ def transaction(
         As :func:`session` does.
     """
     try:
-        with engine(endpoint).begin() as connection:
+        with _engine(endpoint).begin() as connection:
             settings = {"statement_timeout": str(statement_timeout), "lock_timeout": str(lock_timeout)}
             if search_path is not None:
                 settings["search_path"] = quoted(search_path)
@@ -168,7 +168,7 @@ def _connected(endpoint: Endpoint) -> Iterator[psycopg.Connection]:
         with pools.patient(endpoint, lambda: psycopg.connect(_uri(endpoint)), full) as connection:
             yield connection
     else:
-        with pools.borrowed(endpoint, engine(endpoint)) as connection:
+        with pools.borrowed(endpoint, _engine(endpoint)) as connection:
             yield connection
             connection.commit()
 

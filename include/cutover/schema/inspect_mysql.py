@@ -97,10 +97,10 @@ def inspect(endpoint: Endpoint) -> Schema:
     """Read the structure of the endpoint's database, with row and size estimates and key ranges.
 
     Raises:
-        sqlalchemy.exc.DBAPIError: the server could not be reached or refused.
+        TransientError: the server could not be reached, or was lost.
+        PreflightError: it refused.
     """
-    engine = mysql.engine(endpoint)
-    with engine.connect() as connection:
+    with mysql.session(endpoint) as connection:
         version = str(connection.execute(sa.text("SELECT VERSION()")).scalar_one())
         mariadb = "mariadb" in version.lower()
         columns: dict[str, list[Column]] = defaultdict(list)

@@ -17,9 +17,10 @@ def read(source: Endpoint) -> tuple[Sequence, ...]:
     """Read the sequences of a database as they are now.
 
     Raises:
-        sqlalchemy.exc.DBAPIError: the server could not be reached or refused.
+        TransientError: the server could not be reached, or was lost.
+        PreflightError: it refused.
     """
-    with mysql.engine(source).connect() as connection:
+    with mysql.session(source) as connection:
         return sequences(connection)
 
 

@@ -52,10 +52,10 @@ def inspect(endpoint: Endpoint, schema: str) -> Schema:
     """Read the structure of ``schema``; a schema that does not exist yet has no tables.
 
     Raises:
-        sqlalchemy.exc.DBAPIError: the server could not be reached or refused.
+        TransientError: the server could not be reached, or was lost.
+        PreflightError: it refused.
     """
-    engine = postgresql.engine(endpoint)
-    with engine.connect() as connection:
+    with postgresql.transaction(endpoint) as connection:
         version = str(connection.execute(sa.text("SHOW server_version")).scalar_one())
         inspector = sa.inspect(connection)
         primary = inspector.get_multi_pk_constraint(schema=schema)

@@ -33,15 +33,15 @@ def profile(endpoint: Endpoint, source: Schema, spec: MigrationSpec, tables: set
         tables: the tables that travel.
 
     Raises:
-        sqlalchemy.exc.DBAPIError: the server could not be reached or refused.
+        TransientError: the server could not be reached, or was lost.
+        PreflightError: it refused.
     """
     looked = {table.name: _Look.at(table, spec) for table in source.tables if table.name in tables}
     pieces = [(look, half) for look in looked.values() if look.columns for half in _halves(look.table)]
-    engine = mysql.engine(endpoint)
 
     def seen(piece: tuple[_Look, Sequence[sa.ColumnElement[bool]]]) -> Sequence[int | None]:
         look, half = piece
-        with engine.connect() as connection:
+        with mysql.session(endpoint) as connection:
             return connection.execute(look.question.where(*half)).one()
 
     with ThreadPoolExecutor(endpoint.at_most(_READERS)) as pool:

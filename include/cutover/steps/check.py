@@ -12,7 +12,6 @@ import sqlalchemy as sa
 from cutover.data import edges, functions, places
 from cutover.data.sync import binlog
 from cutover.dialects import mysql, postgresql
-from cutover.dialects.endpoint import Endpoint
 from cutover.errors import CutoverError, PreflightError, SpecError, TransientError
 from cutover.plan import Plan, build_plan
 from cutover.rollback import swap
@@ -31,7 +30,6 @@ from cutover.verify import suites, summaries
 MIN_POSTGRESQL = 13
 # Two copies of the data wait on disk between extract, transform and load, compressed to about half.
 STAGING_FACTOR = 1.2
-_ACCESS_DENIED, _UNKNOWN_DATABASE, _NO_TABLE_RIGHTS = 1045, 1049, 1044
 
 
 def check_window(run: Run) -> None:
@@ -99,29 +97,12 @@ def _tls_findings(run: Run) -> Iterator[str]:
 
 def _source_findings(run: Run) -> Iterator[str]:
     source = run.source
-    try:
-        with mysql.engine(source).connect() as connection:
-            if "SELECT" not in mysql.rights(connection):
-                yield (
-                    f"{source.user} may not SELECT from all of {source.database}; tables it cannot see would stay "
-                    f"behind unnoticed. GRANT SELECT ON {mysql.quoted(source.database)}.* TO it"
-                )
-    except sa.exc.DBAPIError as error:
-        raise _mysql_problem(source, error) from None
-
-
-def _mysql_problem(source: Endpoint, error: sa.exc.DBAPIError) -> CutoverError:
-    code = error.orig.args[0] if error.orig is not None and error.orig.args else 0
-    words = error.orig.args[-1] if error.orig is not None and error.orig.args else str(error)
-    if code == _ACCESS_DENIED:
-        return PreflightError([f"source {source}: the server refused the login; check the user and password"])
-    if code in (_UNKNOWN_DATABASE, _NO_TABLE_RIGHTS):
-        return PreflightError([f"source {source}: {words}"])
-    if isinstance(code, int) and 2000 <= code < 2100:
-        if "certificate" in str(words).lower() or "ssl" in str(words).lower() or "tls" in str(words).lower():
-            return PreflightError([f"source {source}: the server's certificate could not be verified: {words}"])
-        return TransientError(f"source {source}: cannot be reached: {words}; is it up, and host and port right?")
-    return PreflightError([f"source {source}: {words}"])
+    with mysql.session(source) as connection:
+        if "SELECT" not in mysql.rights(connection):
+            yield (
+                f"{source.user} may not SELECT from all of {source.database}; tables it cannot see would stay "
+                f"behind unnoticed. GRANT SELECT ON {mysql.quoted(source.database)}.* TO it"
+            )
 
 
 def _target_findings(run: Run) -> Iterator[str]:

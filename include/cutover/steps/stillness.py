@@ -30,7 +30,7 @@ def remember(run: Run) -> dict[str, int | None] | None:
 def checksums(source: Endpoint, tables: Sequence[str]) -> dict[str, int | None]:
     """Return a number for each table that stays the same as long as its rows do; None where there is no such table."""
     found = {}
-    with mysql.engine(source).connect() as connection:
+    with mysql.session(source) as connection:
         for table in tables:
             row = connection.execute(
                 sa.text(f"CHECKSUM TABLE {mysql.quoted(table).replace(':', chr(92) + ':')}")

@@ -47,11 +47,13 @@ _GONE = 1236
 
 def position(source: Endpoint) -> str | None:
     """Return where the source's binary log stands, as ``file:offset``; None where it has none or does not tell."""
-    with mysql.engine(source).connect() as connection:
+    with mysql.session(source) as connection:
         for statement in ("SHOW MASTER STATUS", "SHOW BINARY LOG STATUS"):
             try:
                 row = connection.execute(sa.text(statement)).first()
-            except sa.exc.DBAPIError:
+            except sa.exc.DBAPIError as error:
+                if error.connection_invalidated:
+                    raise
                 continue
             return None if row is None else f"{row[0]}:{row[1]}"
     return None
@@ -68,7 +70,7 @@ def order(where: str) -> tuple[str, int]:
 def unfit(source: Endpoint) -> list[str]:
     """Say what of the source's settings or rights keeps its binary log from being followed."""
     findings = []
-    with mysql.engine(source).connect() as connection:
+    with mysql.session(source) as connection:
         rows = connection.execute(
             sa.text("SHOW GLOBAL VARIABLES WHERE variable_name LIKE 'binlog\\_%' OR variable_name LIKE 'log\\_bin%'")
         )
