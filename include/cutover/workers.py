@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 from cutover.errors import TransientError
 
 _CONTEXT = multiprocessing.get_context("forkserver")
-_PRELOADED = ["cutover.run", "connectorx", "adbc_driver_postgresql.dbapi", "pandas"]
+_PRELOADED = ["cutover.run", "connectorx", "adbc_driver_postgresql.dbapi", "pandas", "pgpq"]
 _Piece = TypeVar("_Piece")
 # How long until what failed for a passing reason is tried again: a server that is started anew takes seconds.
 RETRY_SECONDS = 5.0
