@@ -27,6 +27,9 @@ RETRY_SECONDS = 5.0
 
 def warm_up() -> None:
     """Start the server that workers are forked from; it loads Arrow and the drivers meanwhile."""
+    # The reader of each chunk has threads of its own, and what one of them gave back no other would use: a worker grew
+    # with its chunks (glibc manual, Memory Allocation Tunables; malloc takes it from the environment, once).
+    os.environ.setdefault("MALLOC_ARENA_MAX", "2")
     _CONTEXT.set_forkserver_preload(_PRELOADED)
     forkserver.ensure_running()
 
