@@ -44,7 +44,7 @@ from cutover.steps.context import Run
 # The numbers of the last events before the end, with the run's own proof and without.
 LAST, LAST_PROVED = 36, 50
 UNPROVED = spec(strategy={"execution": {"modes": {"safe": {"validateAfterMigration": False}}}})
-SEEDS = [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(1, 50))]
+SEEDS = [*range(5), *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(5, 50))]
 
 
 @pytest.fixture(scope="module")

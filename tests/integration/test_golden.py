@@ -65,11 +65,7 @@ def source(server: Server) -> Iterator[Server]:
 
 @pytest.mark.parametrize(
     ("server", "case"),
-    [
-        # Each takes seconds: every second one is the slow suite's.
-        pytest.param(kind, case, id=f"{kind}-{case.name}", marks=[pytest.mark.slow] if number % 2 else [])
-        for number, (kind, case) in enumerate(PAIRS)
-    ],
+    [pytest.param(kind, case, id=f"{kind}-{case.name}") for kind, case in PAIRS],
     indirect=["server"],
 )
 def test_it_becomes_what_is_expected(
