@@ -39,14 +39,15 @@ def profile(endpoint: Endpoint, source: Schema, spec: MigrationSpec, tables: set
     looked = {table.name: _Look.at(table, spec) for table in source.tables if table.name in tables}
     pieces = [(look, half) for look in looked.values() if look.columns for half in _halves(look.table)]
 
-    def seen(piece: tuple[_Look, Sequence[sa.ColumnElement[bool]]]) -> Sequence[int | None]:
-        look, half = piece
+    def see(some: Sequence[tuple[_Look, Sequence[sa.ColumnElement[bool]]]]) -> None:
         with mysql.session(endpoint) as connection:
-            return connection.execute(look.question.where(*half)).one()
+            for look, half in some:
+                look.answers.append(connection.execute(look.question.where(*half)).one())
 
-    with ThreadPoolExecutor(endpoint.at_most(_READERS)) as pool:
-        for (look, _), row in zip(pieces, pool.map(seen, pieces), strict=True):
-            look.answers.append(row)
+    readers = min(endpoint.at_most(_READERS), len(pieces))
+    with ThreadPoolExecutor(_READERS) as pool:
+        # In turn: the halves of a table are not one reader's.
+        list(pool.map(see, (pieces[first::readers] for first in range(readers))))
     return replace(source, tables=tuple(looked[t.name].profiled if t.name in looked else t for t in source.tables))
 
 
