@@ -77,9 +77,8 @@ def _problem(source: Endpoint, error: BaseException) -> Exception:
         if any(word in words.lower() for word in ("certificate", "ssl", "tls")):
             return PreflightError([f"source {source}: the server's certificate could not be verified: {words}"])
         return TransientError(f"source {source}: cannot be reached: {words}; is it up, and host and port right?")
-    return (
-        TransientError(f"source {source}: {words}") if _passes(error) else PreflightError([f"source {source}: {words}"])
-    )
+    text = f"source {source}: {words}"
+    return TransientError(text) if _passes(error) else PreflightError([text])
 
 
 def _engine(endpoint: Endpoint) -> sa.Engine:
