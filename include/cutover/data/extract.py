@@ -44,8 +44,15 @@ def statement(route: TableRoute, chunk: Chunk) -> str:
     ordered = route.key if route.ordered or route.limit is not None else ()
     within = mysql_ranges.within(route.cut_by, chunk.lower, chunk.upper)
     key = [route.column(name).source for name in ordered]
-    sampled = route.sample is not None
-    return mysql.select(route.source, source_columns(route), route.condition, key, within, route.limit, sampled)
+    return mysql.select(
+        route.source,
+        source_columns(route),
+        route.condition,
+        key,
+        within,
+        route.limit,
+        recursive=route.sample is not None,
+    )
 
 
 def extract(endpoint: Endpoint, route: TableRoute, chunk: Chunk, batch_rows: int) -> Iterator[pa.RecordBatch]:

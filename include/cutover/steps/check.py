@@ -7,8 +7,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import sqlalchemy as sa
-
 from cutover.data import edges, functions, places
 from cutover.data.sync import binlog
 from cutover.dialects import mysql, postgresql
@@ -133,12 +131,10 @@ def inspect_both(run: Run) -> tuple[Schema, Schema]:
     """Read both schemas as they are now.
 
     Raises:
-        TransientError: a server could not be reached.
+        TransientError: a server could not be reached, or was lost.
+        PreflightError: it refused.
     """
-    try:
-        return inspect_mysql.inspect(run.source), inspect_postgresql.inspect(run.target, run.live)
-    except sa.exc.OperationalError as error:
-        raise TransientError(f"inspecting: {error.orig}") from None
+    return inspect_mysql.inspect(run.source), inspect_postgresql.inspect(run.target, run.live)
 
 
 def make_plan(run: Run) -> Plan:
