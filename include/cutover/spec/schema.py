@@ -1,4 +1,4 @@
-"""The ``schema`` part: what of the schema comes along, and how it is checked."""
+"""The ``schema`` part: what of the schema comes along."""
 
 from __future__ import annotations
 
@@ -15,10 +15,9 @@ from cutover.spec.base import (
     Name,
     NotYet,
     Part,
-    UnbuiltPart,
-    UnbuiltSwitch,
     refusal,
 )
+from cutover.spec.checks import Validation
 
 # How many connections to the target Great Expectations holds.
 EXPECTATIONS = 2
@@ -231,73 +230,6 @@ class Settings(Part):
     indexes: Indexes = Field(default_factory=Indexes)
     constraints: Constraints = Field(default_factory=Constraints)
     allow_losses: bool = False
-
-
-class PreMigration(Part):
-    """Checks before anything is written."""
-
-    enabled: AlwaysTrue = True
-    schema_validation: AlwaysTrue = True
-    data_validation: UnbuiltSwitch = None
-    constraint_validation: UnbuiltSwitch = None
-    performance_validation: UnbuiltSwitch = None
-
-
-class PostMigration(Part):
-    """Checks before the new tables go live."""
-
-    enabled: bool = True
-    schema_validation: bool = True
-    data_validation: bool = True
-    constraint_validation: bool = True
-    performance_validation: UnbuiltSwitch = None
-    application_validation: UnbuiltSwitch = None
-
-
-class DataIntegrity(Part):
-    """Which constraints are compared between source and target."""
-
-    enabled: bool = True
-    check_foreign_keys: bool = True
-    check_unique_constraints: bool = True
-    check_not_null_constraints: bool = True
-    check_check_constraints: UnbuiltSwitch = None
-
-
-class PerformanceRules(UnbuiltPart):
-    """Speed of the target against the source."""
-
-    enabled: bool = False
-    query_performance: bool | None = None
-    index_performance: bool | None = None
-    storage_performance: bool | None = None
-    connection_performance: bool | None = None
-
-
-class ApplicationCompatibility(UnbuiltPart):
-    """Whether the application's queries and calls still work."""
-
-    enabled: bool = False
-    api_compatibility: bool | None = None
-    query_compatibility: bool | None = None
-    data_type_compatibility: bool | None = None
-    function_compatibility: bool | None = None
-
-
-class Rules(Part):
-    """What the checks look at."""
-
-    data_integrity: DataIntegrity = Field(default_factory=DataIntegrity)
-    performance: PerformanceRules | None = None
-    application_compatibility: ApplicationCompatibility | None = None
-
-
-class Validation(Part):
-    """When the schema is checked, and for what."""
-
-    pre_migration: PreMigration = Field(default_factory=PreMigration)
-    post_migration: PostMigration = Field(default_factory=PostMigration)
-    rules: Rules = Field(default_factory=Rules)
 
 
 class SchemaSpec(Part):

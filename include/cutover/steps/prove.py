@@ -11,7 +11,7 @@ from cutover.data.sync import binlog
 from cutover.dialects import mysql_types
 from cutover.errors import PreflightError, VerificationError
 from cutover.schema.target import Evaluation, TargetSummary, TargetTable
-from cutover.spec.schema import PostMigration
+from cutover.spec.checks import PostMigration
 from cutover.steps import follow
 from cutover.steps.context import Run
 from cutover.verify import expectations, rows, suites, summaries, views
