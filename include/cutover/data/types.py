@@ -10,6 +10,8 @@ import re
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from cutover.data import canonical
+
 ARROW: dict[str, pa.DataType] = {
     "bool": pa.bool_(),
     "int16": pa.int16(),
@@ -31,6 +33,9 @@ ARROW: dict[str, pa.DataType] = {
     # EWKB, which PostGIS's own reader of binary COPY takes (PostGIS source, LWGEOM_recv).
     "geometry": pa.binary(),
     "json": pa.json_(),
+    # One text for each value: a number of any size, and a document in the order of its keys.
+    "number": pa.string(),
+    "jsonb": pa.string(),
     "uuid": pa.uuid(),
 }
 _DECIMAL = re.compile(r"decimal\((\d+),(\d+)\)")
@@ -81,6 +86,8 @@ def cast(array: pa.Array, name: str) -> pa.Array:
         pa.ArrowNotImplementedError: there is no way between the two types.
     """
     wanted = arrow_type(name)
+    if name in canonical.FORMS:
+        return canonical.FORMS[name](array.storage if isinstance(array, pa.ExtensionArray) else array)
     if array.type == wanted:
         return array
     if isinstance(array.type, pa.BaseExtensionType):

@@ -263,14 +263,13 @@ def first_line(error: Exception) -> str:
 
 
 def select(
-    schema: str,
-    tables: Sequence[str],
+    tables: Sequence[tuple[str, str]],
     columns: Sequence[tuple[str, str]],
     order: Sequence[str] = (),
     within: Sequence[sa.ColumnElement[bool]] = (),
-    conditions: Mapping[str, str] | None = None,
+    conditions: Mapping[tuple[str, str], str] | None = None,
 ) -> str:
-    """Return the SELECT of ``columns`` (name, expression that reads it) over all of ``tables``.
+    """Return the SELECT of ``columns`` (name, expression that reads it) over all of ``tables`` (schema, name).
 
     Ordered by the columns ``order`` as they are, not as they are read, and limited to the rows that are ``within``;
     ``conditions`` are SQL for single tables.
@@ -278,7 +277,7 @@ def select(
     own: list[sa.ColumnClause[object]] = [sa.column(name) for name, _ in columns]
     parts = []
     for table in tables:
-        part = sa.select(*own).select_from(sa.table(table, schema=schema)).where(*within)
+        part = sa.select(*own).select_from(sa.table(table[1], schema=table[0])).where(*within)
         if conditions and table in conditions:
             part = part.where(sa.literal_column(conditions[table], sa.Boolean))
         parts.append(part)

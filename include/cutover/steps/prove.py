@@ -48,6 +48,7 @@ def _compared(run: Run, number: int) -> tuple[list[str], int]:
     """Compare a batch's chunks; return the differences that are shown, and how many there are."""
     found: list[str] = []
     count = 0
+    sides = rows.Sides(run.source, run.target, run.shadow, run.shadow, run.batch_rows, run.staging)
     for chunk in run.plan.batches[number]:
         route = run.plan.route(chunk)
         piece = rows.compared_with(route, chunk)
@@ -55,7 +56,7 @@ def _compared(run: Run, number: int) -> tuple[list[str], int]:
             continue
         run.check_time()
         started = time.monotonic()
-        result = rows.compare(run.source, run.target, run.shadow, route, piece, run.batch_rows, run.staging)
+        result = rows.compare(sides, route, piece)
         shown = [str(difference) for difference in result.shown]
         run.record(
             "verified",

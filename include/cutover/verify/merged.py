@@ -34,15 +34,23 @@ class Unlike:
     found: str | None
 
 
-def unlike(target: Endpoint, schema: str, route: TableRoute) -> list[Unlike]:
+def unlike(target: Endpoint, schema: str, beside: str, route: TableRoute) -> list[Unlike]:
     """Merge the rows that were merged once more, and return what differs from the target's.
+
+    Args:
+        target: the server.
+        schema: where the table is.
+        beside: where the rows are that were set aside, and those that others were merged into; it may be the same.
+        route: the way of the table.
 
     Raises:
         TransientError: the target was lost.
     """
-    with postgresql.session(target, schema) as connection:
+    with postgresql.session(target) as connection:
+        path = f"{postgresql.quoted(schema)}, {postgresql.quoted(beside)}"
+        connection.execute("SELECT set_config('search_path', %s, false)", (path,))
         aside, kept = finish.removed_table(route), merged_table(route)
-        if not is_there(connection, schema, kept) or not is_there(connection, schema, aside):
+        if not is_there(connection, beside, kept) or not is_there(connection, beside, aside):
             return []
         _begin(connection, route)
         while sum(_merge(connection, route, key) for key in route.duplicates):

@@ -8,7 +8,7 @@ multiset.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -17,11 +17,12 @@ from cutover.data import finish, merge
 from cutover.data.extract import extract
 from cutover.data.transform import Tally, target_schema, transform
 from cutover.data.types import cast
-from cutover.dialects import postgresql, postgresql_ranges, postgresql_types
+from cutover.dialects import postgresql, postgresql_found, postgresql_ranges
 from cutover.dialects.endpoint import Endpoint
 from cutover.route import Chunk, TableRoute
 from cutover.verify import merged, refused
 from cutover.verify.comparison import Comparison, Difference, shown
+from cutover.verify.differing import Differing
 from cutover.verify.multiset import as_multisets
 from cutover.verify.walk import walk
 
@@ -33,35 +34,57 @@ def compared_with(route: TableRoute, chunk: Chunk) -> Chunk | None:
     return replace(chunk, lower=None, upper=None) if chunk.number == 0 else None
 
 
+@dataclass(frozen=True)
+class Sides:
+    """Where rows are compared.
+
+    Attributes:
+        source: where the rows came from.
+        target: where they went.
+        schema: the target's schema that holds the tables.
+        aside: the schema with the rows that were set aside, refused or merged; None where nothing tells of any.
+        batch_rows: rows in memory at a time, for each side.
+        scratch: folder for what does not fit in memory.
+    """
+
+    source: Endpoint
+    target: Endpoint
+    schema: str
+    aside: str | None
+    batch_rows: int
+    scratch: Path
+
+
 def compare(
-    source: Endpoint,
-    target: Endpoint,
-    schema: str,
-    route: TableRoute,
-    chunk: Chunk,
-    batch_rows: int,
-    scratch: Path,
+    sides: Sides, route: TableRoute, chunk: Chunk, tally: Tally | None = None, differing: Differing | None = None
 ) -> Comparison:
     """Compare a chunk cell by cell; what merging made of a table's rows is compared with its first chunk.
 
     Args:
-        source: where the rows came from.
-        target: where they went.
-        schema: the target's schema that holds the table.
+        sides: where the rows are.
         route: the way of the table.
         chunk: the piece of it, as :func:`compared_with` gives it.
-        batch_rows: rows in memory at a time, for each side.
-        scratch: folder for what does not fit in memory.
+        tally: is filled with what the route changes or refuses of the source's rows.
+        differing: where every row that differs is written, of a table that is sorted alike on both sides.
 
     Raises:
         TransientError: a connection failed.
     """
-    read = transform(route, extract(source, route, chunk, batch_rows), Tally())
-    expected = refused.without(target, schema, route, read)
-    found = read_target(target, schema, route, chunk)
-    result = walk(route, expected, found) if route.ordered else as_multisets(route, expected, found, scratch)
-    if route.merge and chunk.number == 0:
-        _add_merged(result, merged.unlike(target, schema, route), route)
+    result = Comparison()
+    batches = extract(sides.source, route, chunk, sides.batch_rows)
+    expected: Iterable[pa.RecordBatch] = transform(route, batches, Tally() if tally is None else tally)
+    if sides.aside is not None:
+        expected = refused.without(sides.target, sides.aside, route, expected)
+    found = read_target(sides, route, chunk)
+    if not route.ordered:
+        as_multisets(route, expected, found, sides.scratch, result)
+    elif differing is not None:
+        differing.write(route, walk(route, expected, found, result))
+    else:
+        for _ in walk(route, expected, found, result):
+            pass
+    if route.merge and chunk.number == 0 and sides.aside is not None:
+        _add_merged(result, merged.unlike(sides.target, sides.schema, sides.aside, route), route)
     return result
 
 
@@ -81,30 +104,34 @@ def _add_merged(result: Comparison, found: Iterable[merged.Unlike], route: Table
     result.changed += len(changed)
 
 
-def read_target(target: Endpoint, schema: str, route: TableRoute, chunk: Chunk) -> Iterator[pa.RecordBatch]:
+def read_target(sides: Sides, route: TableRoute, chunk: Chunk) -> Iterator[pa.RecordBatch]:
     """Stream the target's rows of a chunk in the Arrow types of :func:`target_schema`.
 
     Rows that were loaded and then set aside (duplicates, orphans) are read with them, and one that others were
     merged into as it was before: together they are what the source must give.
     """
     columns = [
-        (c.target, postgresql_types.read_expression(c.arrow).replace("{c}", postgresql.quoted(c.target)))
+        (c.target, postgresql_found.read_expression(c.arrow, c.target_type).replace("{c}", postgresql.quoted(c.target)))
         for c in route.columns
     ]
     order = route.key if route.ordered else ()
     key = [(name, route.column(name).arrow) for name in order]
     within = postgresql_ranges.within(key, chunk.lower, chunk.upper)
+    own = (sides.schema, route.target)
+    tables, conditions = [own], dict[tuple[str, str], str]()
+    if sides.aside is not None:
+        kept = (sides.aside, merge.merged_table(route))
+        with postgresql.session(sides.target) as connection:
+            beside = ((sides.aside, finish.removed_table(route)), kept)
+            tables += [table for table in beside if merge.is_there(connection, *table)]
+        if kept in tables:
+            conditions = {table: _not_in(kept, table[1], route) for table in tables if table != kept}
     wanted = target_schema(route)
-    with postgresql.session(target) as connection:
-        aside, kept = finish.removed_table(route), merge.merged_table(route)
-        tables = [route.target, *(t for t in (aside, kept) if merge.is_there(connection, schema, t))]
-    conditions = {t: _not_in(schema, kept, t, route) for t in tables if t != kept} if kept in tables else {}
-    statement = postgresql.select(schema, tables, columns, order, within, conditions)
-    for batch in postgresql.read(target, statement):
+    for batch in postgresql.read(sides.target, postgresql.select(tables, columns, order, within, conditions)):
         arrays = [cast(array, c.arrow) for array, c in zip(batch.columns, route.columns, strict=True)]
         yield pa.RecordBatch.from_arrays(arrays, schema=wanted)
 
 
-def _not_in(schema: str, other: str, table: str, route: TableRoute) -> str:
+def _not_in(other: tuple[str, str], table: str, route: TableRoute) -> str:
     alike = (f"o.{postgresql.quoted(name)} = {postgresql.quoted(table, name)}" for name in route.key)
-    return f"NOT EXISTS (SELECT 1 FROM {postgresql.quoted(schema, other)} AS o WHERE {' AND '.join(alike)})"  # noqa: S608
+    return f"NOT EXISTS (SELECT 1 FROM {postgresql.quoted(*other)} AS o WHERE {' AND '.join(alike)})"  # noqa: S608

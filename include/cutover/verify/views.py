@@ -92,7 +92,7 @@ def _compare(
     expected = transform(route, extract(source, route, chunk, batch_rows), Tally())
     booleans = _booleans(target, schema, route.target)
     columns = [(column.target, _expression(column, column.target in booleans)) for column in route.columns]
-    batches = postgresql.read(target, postgresql.select(schema, [route.target], columns))
+    batches = postgresql.read(target, postgresql.select([(schema, route.target)], columns))
     found = (
         [cast(array, column.arrow) for array, column in zip(batch.columns, route.columns, strict=True)]
         for batch in batches

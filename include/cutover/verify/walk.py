@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
 from itertools import zip_longest
 from typing import Any
@@ -12,32 +12,36 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from cutover.data.transform import target_schema
 from cutover.route import TableRoute
-from cutover.verify.comparison import Comparison, Difference, shown
+from cutover.verify.comparison import SHOWN, Comparison, Difference, shown
+from cutover.verify.differing import Pair
 
 # The values of a row in the key's columns, as Python has them: numbers, dates or bytes.
 Key = tuple[Any, ...]
+# A row's place in its table, and the row.
+_Row = tuple[int, dict[str, Any]]
 
 
-def walk(route: TableRoute, expected: Iterable[pa.RecordBatch], found: Iterable[pa.RecordBatch]) -> Comparison:
-    """Walk two streams that are sorted by the same key."""
-    result = Comparison()
+def walk(
+    route: TableRoute, expected: Iterable[pa.RecordBatch], found: Iterable[pa.RecordBatch], result: Comparison
+) -> Iterator[Pair]:
+    """Walk two streams that are sorted by the same key, and count in ``result``; yield what differs on the way."""
     left, right = _Stream(route, expected), _Stream(route, found)
     while left.more() and right.more():
         boundary = min(left.last_key(), right.last_key())
         mine, theirs = left.take(boundary), right.take(boundary)
         result.rows += theirs.num_rows
         if not mine.equals(theirs):
-            _explain(route, mine, theirs, result)
-    empty = target_schema(route).empty_table()
+            yield from _explained(route, mine, theirs, result)
     while left.more():
-        _explain(route, left.take(left.last_key()), empty, result)
+        rest = left.take(left.last_key())
+        _alone(route, rest, result, lost=True)
+        yield rest, rest.select(route.key)
     while right.more():
         rest = right.take(right.last_key())
         result.rows += rest.num_rows
-        _explain(route, empty, rest, result)
-    return result
+        _alone(route, rest, result, lost=False)
+        yield rest.slice(0, 0), rest.select(route.key)
 
 
 class _Stream:
@@ -73,25 +77,50 @@ class _Stream:
         return tuple(self._held.column(name)[row].as_py() for name in self._key)
 
 
-def _explain(route: TableRoute, mine: pa.Table, theirs: pa.Table, result: Comparison) -> None:
+def _alone(route: TableRoute, rows: pa.Table, result: Comparison, *, lost: bool) -> None:
+    """Count rows that one side alone has."""
+    if lost:
+        result.lost += rows.num_rows
+    else:
+        result.extra += rows.num_rows
+    for row in rows.select(route.key).slice(0, SHOWN).to_pylist():
+        name, there = _name(tuple(row.values())), ("present", None) if lost else (None, "present")
+        result.show(Difference(route.target, name, None, *there))
+
+
+def _explained(route: TableRoute, mine: pa.Table, theirs: pa.Table, result: Comparison) -> Iterator[Pair]:
     """Say which cells of two tables with the same range of keys differ."""
-    left, right = _by_key(_rows(mine, theirs, route.key), route), _by_key(_rows(theirs, mine, route.key), route)
+    mine, theirs = _unlike(mine, theirs, route.key), _unlike(theirs, mine, route.key)
+    left, right = _by_key(mine, route), _by_key(theirs, route)
+    wanted, gone = [], []
     # A target without its primary key may hold a key twice.
-    pairs = [
-        (_name(key), *pair) for key in sorted(left.keys() | right.keys()) for pair in zip_longest(left[key], right[key])
-    ]
-    for name, ours, other in pairs:
-        if ours is None:
-            result.extra += 1
-            result.show(Difference(route.target, name, None, None, "present"))
-        elif other is None:
-            result.lost += 1
-            result.show(Difference(route.target, name, None, "present", None))
-        else:
-            cells = [column for column in ours if not _same(ours[column], other[column])]
-            result.changed += bool(cells)
-            for column in cells:
-                result.show(Difference(route.target, name, column, shown(ours[column]), shown(other[column])))
+    for key in sorted(left.keys() | right.keys()):
+        for ours, other in zip_longest(left[key], right[key]):
+            cells = _compared(route, _name(key), ours, other, result)
+            if cells:
+                wanted += [ours[0]] if ours else []
+                gone += [other[0]] if other else []
+    if wanted or gone:
+        lost = mine.take(pa.array(wanted, pa.int64()))
+        keys = [lost.select(route.key), theirs.select(route.key).take(pa.array(gone, pa.int64()))]
+        yield lost, pa.concat_tables(keys)
+
+
+def _compared(route: TableRoute, name: str, ours: _Row | None, other: _Row | None, result: Comparison) -> bool:
+    """Count a row that is not alike on both sides, and say so."""
+    if other is None:
+        result.lost += 1
+        result.show(Difference(route.target, name, None, "present", None))
+        return True
+    if ours is None:
+        result.extra += 1
+        result.show(Difference(route.target, name, None, None, "present"))
+        return True
+    cells = [column for column in ours[1] if not _same(ours[1][column], other[1][column])]
+    result.changed += bool(cells)
+    for column in cells:
+        result.show(Difference(route.target, name, column, shown(ours[1][column]), shown(other[1][column])))
+    return bool(cells)
 
 
 def _name(key: Key) -> str:
@@ -104,24 +133,23 @@ def _part(value: object) -> str:
     return f"{value:f}" if isinstance(value, Decimal) else str(value)
 
 
-def _by_key(rows: list[dict[str, Any]], route: TableRoute) -> defaultdict[Key, list[dict[str, Any]]]:
+def _by_key(table: pa.Table, route: TableRoute) -> defaultdict[Key, list[_Row]]:
     found = defaultdict(list)
-    for row in rows:
-        found[tuple(row[name] for name in route.key)].append(row)
+    for number, row in enumerate(table.to_pylist()):
+        found[tuple(row[name] for name in route.key)].append((number, row))
     return found
 
 
-def _rows(table: pa.Table, other: pa.Table, key: Sequence[str]) -> list[dict[str, Any]]:
+def _unlike(table: pa.Table, other: pa.Table, key: Sequence[str]) -> pa.Table:
     """Return the rows that are not at the same place in both tables, to keep the slow path short."""
-    if table.num_rows == other.num_rows and table.select(key).equals(other.select(key)):
-        differs = pa.chunked_array([pa.array([False] * table.num_rows)])
-        for name in table.column_names:
-            a, b = _plain(table.column(name)), _plain(other.column(name))
-            unequal = pc.fill_null(pc.not_equal(a, b), False)
-            differs = pc.or_(differs, pc.or_(unequal, pc.xor(pc.is_null(a), pc.is_null(b))))
-        table = table.filter(differs)
-    rows: list[dict[str, Any]] = table.to_pylist()
-    return rows
+    if table.num_rows != other.num_rows or not table.select(key).equals(other.select(key)):
+        return table
+    differs = pa.chunked_array([pa.array([False] * table.num_rows)])
+    for name in table.column_names:
+        a, b = _plain(table.column(name)), _plain(other.column(name))
+        unequal = pc.fill_null(pc.not_equal(a, b), False)
+        differs = pc.or_(differs, pc.or_(unequal, pc.xor(pc.is_null(a), pc.is_null(b))))
+    return table.filter(differs)
 
 
 def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:

@@ -59,7 +59,7 @@ class Keyset:
             (c.target, postgresql_types.read_expression(c.arrow).replace("{c}", postgresql.quoted(c.target)))
             for c in columns
         ]
-        statement = postgresql.select(self.schema, [table.route.target], read)
+        statement = postgresql.select([(self.schema, table.route.target)], read)
         for batch in postgresql.read(self.target, statement):
             arrays = [cast(array, c.arrow) for array, c in zip(batch.columns, columns, strict=True)]
             yield pa.RecordBatch.from_arrays(arrays, names=[c.target for c in columns])
