@@ -22,7 +22,7 @@ from cutover.dialects import pools
 from cutover.dialects.endpoint import Endpoint
 from cutover.errors import PreflightError, RefusedRowsError, TerminalError, TransientError
 
-_DIALECT: sa.Dialect = postgresql.dialect(paramstyle="named")  # type: ignore[no-untyped-call]
+DIALECT: sa.Dialect = postgresql.dialect(paramstyle="named")  # type: ignore[no-untyped-call]
 # Class 08 is connection loss, 40 serialisation and deadlock, 53 out of resources, 55P03 lock
 # timeout, 57 operator intervention (PostgreSQL manual, appendix A).
 _TRANSIENT_CLASSES = ("08", "40", "53", "57")
@@ -42,7 +42,7 @@ _arrow_lock = threading.Lock()
 
 def quoted(*names: str) -> str:
     """Return the dotted identifier, each part in double quotes."""
-    return ".".join(_DIALECT.identifier_preparer.quote_identifier(name) for name in names)
+    return ".".join(DIALECT.identifier_preparer.quote_identifier(name) for name in names)
 
 
 def transient(sqlstate: str | None) -> bool:
@@ -285,7 +285,16 @@ def select(
     chosen: list[sa.Label[object]] = [sa.literal_column(expression).label(name) for name, expression in columns]
     sorting: list[sa.ColumnElement[object]] = [sa.column(name, _selectable=rows) for name in order]
     statement = sa.select(*chosen).select_from(rows).order_by(*sorting)
-    return str(statement.compile(dialect=_DIALECT, compile_kwargs={"literal_binds": True}))
+    return str(statement.compile(dialect=DIALECT, compile_kwargs={"literal_binds": True}))
+
+
+def summed(
+    schema: str, table: str, columns: Sequence[tuple[str, str]], within: Sequence[sa.ColumnElement[bool]]
+) -> str:
+    """Return the SELECT of aggregates (expression, alias) over a table's rows that are ``within``."""
+    chosen: list[sa.Label[object]] = [sa.literal_column(expression).label(alias) for expression, alias in columns]
+    statement = sa.select(*chosen).select_from(sa.table(table, schema=schema)).where(*within)
+    return str(statement.compile(dialect=DIALECT, compile_kwargs={"literal_binds": True}))
 
 
 def read(endpoint: Endpoint, statement: str) -> Iterator[pa.RecordBatch]:

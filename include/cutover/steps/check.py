@@ -191,6 +191,19 @@ def worked_out(run: Run) -> Plan:
 
 def unversioned(run: Run) -> Plan:
     """Return the plan of :func:`worked_out` for what comes from the source alone."""
+    made = unrehearsed(run)
+    accepted = rehearse(run.target, made.first, made.tables, made.views, made.programs, made.summing)
+    return replace(
+        made,
+        tables=accepted.tables,
+        views=accepted.views,
+        programs=accepted.programs,
+        losses=(*made.losses, *accepted.losses),
+    )
+
+
+def unrehearsed(run: Run) -> Plan:
+    """Return the plan as both sides and the spec make it; what the target may refuse of it is not known yet."""
     source, target = inspect_both(run)
     chosen = {table.name for table in choose(source, run.spec, run.params.tables)}
     source = profile(run.source, source, run.spec, chosen)
@@ -200,15 +213,8 @@ def unversioned(run: Run) -> Plan:
     made = build_plan(run.spec, source, target, params.tables, params.workers, params.row_limit, own)
     places.refuse_unknown([table.route for table in made.tables])
     _refuse_unanswered(run, made)
-    accepted = rehearse(run.target, made.first, made.tables, made.views, made.programs, made.summing)
     summaries.refuse_unreadable(run.source, made.summaries)
-    return replace(
-        made,
-        tables=accepted.tables,
-        views=accepted.views,
-        programs=accepted.programs,
-        losses=(*made.losses, *accepted.losses),
-    )
+    return made
 
 
 def _is_part(run: Run, table: str) -> bool:

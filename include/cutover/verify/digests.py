@@ -1,0 +1,192 @@
+"""One number for a range of rows, which both servers make by themselves: no row travels.
+
+Each value has an image, a whole number that both servers work out alike. It is multiplied by a number that the row's
+key gives, and all are put together by exclusive or: rows that change places, or values that change columns, give
+another sum. Equal sums prove nothing, as two differences can cancel out each other, but that is as likely as two
+numbers of 64 bits being equal by chance.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from cutover.dialects import mysql, mysql_ranges, mysql_types, postgresql, postgresql_found, postgresql_ranges
+from cutover.route import Chunk, ColumnRoute, TableRoute
+from cutover.verify.rows import Sides
+
+# bit_xor came with it (PostgreSQL release notes, 14).
+MIN_POSTGRESQL = 14
+# Primes: what is left of a division by the first gives a row its factor, by the second a large value its image.
+_FACTORS, _PRIME = 32_749, 1_099_511_627_689
+_WORDS = ("string", "enum", "citext", "uuid", "json", "set")
+
+
+@dataclass(frozen=True)
+class Image:
+    """A whole number made of a column's value, in the words of both sides; below 2**41, NULL for NULL."""
+
+    source: str
+    target: str
+
+
+def alike(sides: Sides, route: TableRoute, chunk: Chunk) -> int | None:
+    """Return how many rows a chunk has, where both sides make the same of them; None where they do not, or cannot.
+
+    Raises:
+        TransientError: a server was lost.
+        PreflightError: one refused.
+    """
+    statements = _statements(sides, route, chunk)
+    if statements is None:
+        return None
+    with ThreadPoolExecutor(1) as beside:
+        mine = beside.submit(_of_source, sides, statements[0])
+        theirs = _of_target(sides, statements[1])
+        return mine.result()[0] if mine.result() == theirs else None
+
+
+def _of_source(sides: Sides, statement: str) -> list[int]:
+    with mysql.session(sides.source) as connection:
+        row = connection.execution_options(no_parameters=True).exec_driver_sql(statement).one()
+    return _unsigned(row)
+
+
+def _of_target(sides: Sides, statement: str) -> list[int]:
+    with postgresql.session(sides.target) as connection:
+        row = connection.execute(statement.encode()).fetchone()
+    assert row is not None
+    return _unsigned(row)
+
+
+def _unsigned(sums: Iterable[int | None]) -> list[int]:
+    return [(value or 0) % 2**64 for value in sums]
+
+
+def can(route: TableRoute) -> bool:
+    """Whether all of a table's columns have images, and its rows arrive as they are."""
+    plain = route.ordered and route.function is None and route.sample is None and route.limit is None
+    return plain and not route.merge and _factor(route) is not None and _images(route) is not None
+
+
+def _statements(sides: Sides, route: TableRoute, chunk: Chunk) -> tuple[str, str] | None:
+    images, factor = _images(route), _factor(route)
+    if not can(route) or images is None or factor is None:
+        return None
+    mine, theirs = [("COUNT(*)", "n")], [("count(*)", "n")]
+    for number, image in enumerate(images):
+        # A factor for each column, odd and never 0; what is NULL adds nothing, and 0 does.
+        shift = number * 101
+        one = f"(({image.source}) * 2 + 1) * (({factor.source} % {_FACTORS} + {shift}) * 2 + 1)"
+        other = f"(({image.target})::bigint * 2 + 1) * (({factor.target} % {_FACTORS} + {shift}) * 2 + 1)"
+        mine.append((f"BIT_XOR({one})", f"x{number}"))
+        theirs.append((f"bit_xor({other})", f"x{number}"))
+    source = mysql.select(
+        route.source, mine, route.condition, (), mysql_ranges.within(route.cut_by, chunk.lower, chunk.upper)
+    )
+    key = [(name, route.column(name).arrow) for name in route.key]
+    within = postgresql_ranges.within(key, chunk.lower, chunk.upper)
+    return source, postgresql.summed(sides.schema, route.target, theirs, within)
+
+
+def _factor(route: TableRoute) -> Image | None:
+    for name in route.key:
+        column = route.column(name)
+        if column.arrow in ("int16", "int32", "int64"):
+            return Image(column.read, f"{_found(column)}::bigint")
+    return None
+
+
+def _images(route: TableRoute) -> list[Image] | None:
+    """Return the images of all columns, or None where one has none."""
+    found: list[Image] = []
+    for column in route.columns:
+        own = [] if column.changes_rows or column.added is not None else list(_of(column))
+        if not own:
+            return None
+        found += own
+    return found
+
+
+def _found(column: ColumnRoute) -> str:
+    read = postgresql_found.read_expression(column.arrow, column.target_type)
+    return f"({read.replace('{c}', postgresql.quoted(column.target))})"
+
+
+def _of(column: ColumnRoute) -> Iterator[Image]:
+    read, found, arrow = column.read, _found(column), column.arrow
+    if arrow in ("int16", "int32", "bool"):
+        yield Image(read, f"{found}::int")
+    elif arrow == "int64":
+        yield Image(f"{read} % {_PRIME}", f"{found} % {_PRIME}")
+    elif arrow.startswith("decimal"):
+        yield from _decimal(column)
+    elif arrow == "float32":
+        # Whole numbers of 2**-40, of which a float of this size has none in part.
+        yield _scaled(read, f"{found}::float8", 40, "1.52587890625e-05", "2097152")
+    elif arrow == "float64":
+        yield from _double(read, f"{found}::float8")
+    elif arrow == "date32":
+        yield Image(f"DATEDIFF({read}, '1970-01-01')", f"({found} - DATE '1970-01-01')")
+    elif arrow in ("timestamp", "timestamptz"):
+        yield from _moment(column)
+    elif arrow == "binary":
+        yield _digest(read, found)
+    elif arrow in _WORDS and column.source_type.startswith("enum(") and not column.values:
+        labels = ", ".join(_literal(label) for label in column.labels)
+        place = f"array_position(ARRAY[{labels}]::text[], {found}::text)"
+        yield Image(f"({mysql.quoted(column.source)} + 0)", place)
+    elif arrow in _WORDS:
+        yield _digest(f"CONVERT({read} USING utf8mb4)", f"{found}::text")
+
+
+def _literal(text: str) -> str:
+    return str(sa.literal(text).compile(dialect=postgresql.DIALECT, compile_kwargs={"literal_binds": True}))
+
+
+def _digest(source: str, target: str) -> Image:
+    # Forty bits of it.
+    return Image(
+        f"CAST(CONV(LEFT(MD5({source}), 10), 16, 10) AS SIGNED)", f"('x' || left(md5({target}), 10))::bit(40)::bigint"
+    )
+
+
+def _decimal(column: ColumnRoute) -> Iterator[Image]:
+    digits, scale = (int(part) for part in column.arrow[len("decimal(") : -1].split(","))
+    if digits <= 18 and mysql_types.parse(column.source_type).base == "decimal":
+        name, other, unit = mysql.quoted(column.source), postgresql.quoted(column.target), 10**scale
+        yield Image(f"CAST({name} * {unit} AS SIGNED) % {_PRIME}", f"({other}::numeric * {unit})::bigint % {_PRIME}")
+
+
+def _scaled(source: str, target: str, bits: int, least: str, most: str) -> Image:
+    unit, words = 2**bits, _digest(f"CAST({source} AS CHAR)", f"({target})::text")
+    # What is too small or too large for it is compared by its text, which the servers need not write alike.
+    return Image(
+        f"CASE WHEN {source} = 0 THEN 0 WHEN ABS({source}) BETWEEN {least} AND {most} "
+        f"THEN CAST({source} * {unit} AS SIGNED) % {_PRIME} ELSE {words.source} END",
+        f"CASE WHEN {target} = 0 THEN 0 WHEN abs({target}) BETWEEN {least} AND {most} "
+        f"THEN ({target} * {unit})::bigint % {_PRIME} ELSE {words.target} END",
+    )
+
+
+def _double(source: str, target: str) -> Iterator[Image]:
+    """Two images: the whole numbers of 2**-30, and what is left, which is exact in a double (Sterbenz)."""
+    yield _scaled(f"FLOOR({source} * 1073741824)", f"floor({target} * 1073741824)", 0, "0", "4611686018427387904")
+    rest = "({0} * 1073741824 - {1}({0} * 1073741824))"
+    yield _scaled(rest.format(source, "FLOOR"), rest.format(target, "floor"), 52, "0", "1")
+
+
+def _moment(column: ColumnRoute) -> Iterator[Image]:
+    name, found = mysql.quoted(column.source), _found(column)
+    declared = mysql_types.parse(column.source_type)
+    if declared.base == "timestamp":
+        seconds = f"FLOOR(UNIX_TIMESTAMP({name}))" if declared.number(0, 0) else f"UNIX_TIMESTAMP({name})"
+    else:
+        # What is no date has no number, or one that the target's NULL has not.
+        seconds = f"(TO_SECONDS({name}) - 62167219200)"
+    yield Image(seconds, f"floor(date_part('epoch', {found}))")
+    if declared.number(0, 0) or "(0)" not in column.target_type:
+        yield Image(f"MICROSECOND({name})", f"date_part('microseconds', {found})::bigint % 1000000")
