@@ -22,8 +22,8 @@ app = typer.Typer()
 
 Name = Annotated[str, typer.Argument(help="name of a folder under the migrations folder")]
 RunId = Annotated[str | None, typer.Option("--run", help="id of a run; the latest where it is not given")]
-# Steps of runs that follow a source, of which there are many.
-FOLLOWING = ("stream", "sync")
+# Steps of runs that follow a source, of which there are many, or compare it with the target.
+FOLLOWING = ("stream", "sync", "compare")
 
 
 @app.command()

@@ -20,22 +20,23 @@ class TableProgress:
     bytes: int = 0
     chunks_done: int = 0
     verified: int = 0
+    checked: set[str] = field(default_factory=set)
     first: float | None = None
     last: float = 0.0
 
     @property
     def rows_per_second(self) -> float:
-        """Rows loaded in a second since the table's first chunk began."""
+        """Rows loaded in a second since the table's first chunk began; compared, where nothing is loaded."""
         elapsed = self.last - (self.first or self.last)
-        return self.rows / elapsed if elapsed > 0 else 0.0
+        return (self.rows or self.verified) / elapsed if elapsed > 0 else 0.0
 
     @property
     def seconds_left(self) -> float | None:
-        """Estimated time until the table is loaded; None before the first chunk."""
+        """Estimated time until the table is loaded, or compared; None before the first chunk."""
         rate = self.rows_per_second
-        if self.chunks_done == self.chunks:
+        if self.chunks in (self.chunks_done, len(self.checked)):
             return 0.0
-        return max(self.planned - self.rows, 0) / rate if rate else None
+        return max(self.planned - (self.rows or self.verified), 0) / rate if rate else None
 
 
 @dataclass
@@ -77,8 +78,16 @@ class Progress:
             table.chunks_done += 1
             table.last = event.at.timestamp()
         elif event.kind == "verified":
-            self.step = "validate_rows"
-            self.tables[detail["table"]].verified += detail["rows"]
+            table = self.tables[detail["table"]]
+            if table.rows:
+                self.step = "validate_rows"
+            else:
+                # Nothing is loaded: it is a comparison, whose looks after the first bring no new rows.
+                self._begin(event)
+                table.last = event.at.timestamp()
+            if detail["chunk"] not in table.checked:
+                table.verified += detail["rows"]
+            table.checked.add(detail["chunk"])
 
     def _begin(self, event: Event) -> TableProgress:
         table = self.tables[event.detail["table"]]

@@ -72,20 +72,21 @@ def markdown(report: Report) -> str:
     """Return the report as Markdown."""
     lines = [f"# {report.migration}: {report.status}", ""]
     lines += [f"* **{name}**: {value}" for name, value in _facts(report)]
-    lines += ["", _line(_COLUMNS), _line(["---"] * len(_COLUMNS)), *(_line(row) for row in _rows(report))]
+    lines += ["", line(_COLUMNS), line(["---"] * len(_COLUMNS)), *(line(row) for row in _rows(report))]
     lines += ["", "## What became of the source's objects", ""]
-    lines += [_line(_OBJECTS), _line(["---"] * len(_OBJECTS)), *(_line(row) for row in _counted(report))]
+    lines += [line(_OBJECTS), line(["---"] * len(_OBJECTS)), *(line(row) for row in _counted(report))]
     lines += ["", "| step | state | seconds |", "|---|---|---|"]
-    lines += [_line((step["step"], step["state"], f"{step['seconds']:.2f}")) for step in report.steps]
+    lines += [line((step["step"], step["state"], f"{step['seconds']:.2f}")) for step in report.steps]
     for title, entries in _lists(report):
         if entries:
             lines += ["", f"## {title}", "", *(f"* {entry}" for entry in entries)]
-    lines += ["", "## Every object", "", _line(("object", "outcome", "detail")), "|---|---|---|"]
-    lines += [_line((f"{item.kind} {item.name}", item.outcome, item.detail)) for item in report.objects]
+    lines += ["", "## Every object", "", line(("object", "outcome", "detail")), "|---|---|---|"]
+    lines += [line((f"{item.kind} {item.name}", item.outcome, item.detail)) for item in report.objects]
     return "\n".join(lines) + "\n"
 
 
-def _line(cells: Sequence[str]) -> str:
+def line(cells: Sequence[str]) -> str:
+    """Return a row of a Markdown table."""
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 
@@ -102,10 +103,10 @@ def show_report(report: Report, screen: Console) -> None:
     screen.print(Text(f"{report.migration}: {report.status}", style=f"bold {colour}"))
     for name, value in _facts(report):
         screen.print(Text(f"  {name:<13}", style="dim") + Text(value), soft_wrap=True)
-    _print_table(_COLUMNS, list(_rows(report)), screen)
+    print_table(_COLUMNS, list(_rows(report)), screen)
     if report.objects:
         screen.print()
-        _print_table(_OBJECTS, list(_counted(report)), screen)
+        print_table(_OBJECTS, list(_counted(report)), screen)
     for title, entries in _lists(report):
         if entries:
             screen.print(Text(title, style="bold"))
@@ -142,7 +143,7 @@ def show_plan(plan: Plan, screen: Console) -> None:
             what += list(_asked(column))
             origin = (column.source, column.source_type) if column.added is None else ("", "")
             rows.append((*origin, column.target, column.target_type, ", ".join(what)))
-        _print_table(("column", "type", "becomes", "type", "values"), rows, screen, right=False)
+        print_table(("column", "type", "becomes", "type", "values"), rows, screen, right=False)
     for title, entries in (
         ("Does not arrive", [f"{loss.object}: {loss.reason}" for loss in plan.losses]),
         ("Notes", [str(note) for note in plan.notes]),
@@ -179,7 +180,8 @@ def _asked(column: ColumnRoute) -> Iterator[str]:
         yield f"only rows with {', '.join('NULL' if v is None else str(v) for v in column.among)}"
 
 
-def _print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], screen: Console, right: bool = True) -> None:
+def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], screen: Console, right: bool = True) -> None:
+    """Print a table whose columns but the first are numbers, unless ``right`` says otherwise."""
     table = Table(box=None, pad_edge=False, padding=(0, 1))
     for position, name in enumerate(columns):
         table.add_column(

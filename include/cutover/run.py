@@ -96,12 +96,12 @@ def _prepare(run: Run) -> None:
     """Do every step before the exchange."""
     _patiently(run, move.backup)
     _patiently(run, move.create_schema)
-    _side_by_side(run, partial(move.stream_chunk, run), run.plan.chunks)
+    side_by_side(run, partial(move.stream_chunk, run), run.plan.chunks)
     if run.plan.follows:
         _patiently(run, follow.catch_up)
     _patiently(run, move.finish_schema)
     if prove.compares_rows(run):
-        _side_by_side(run, partial(prove.validate_rows, run), range(len(run.plan.batches)))
+        side_by_side(run, partial(prove.validate_rows, run), range(len(run.plan.batches)))
     _patiently(run, prove.validate_views)
     _patiently(run, prove.validate_expectations)
     _patiently(run, versions.upgrade_schema)
@@ -129,7 +129,13 @@ def _attempts(run: Run) -> int:
     return 1 + (bulk.max_retries if bulk.retry_on_failure else 0)
 
 
-def _side_by_side(run: Run, work: Callable[[_Piece], None], pieces: Iterable[_Piece]) -> None:
+def side_by_side(run: Run, work: Callable[[_Piece], None], pieces: Iterable[_Piece]) -> None:
+    """Do every piece in worker processes, as many as the run may have; what fails for a passing reason is tried again.
+
+    Raises:
+        TransientError: a piece failed at every attempt.
+        CutoverError: as ``work`` raises.
+    """
     wanted = run.params.workers or min(run.spec.extract_workers, run.spec.load_workers)
     # A worker holds one connection to each server; what this process keeps would come on top.
     pools.close()

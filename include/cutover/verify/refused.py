@@ -8,7 +8,9 @@ from collections.abc import Iterable, Iterator
 import pyarrow as pa
 from psycopg import sql
 
+from cutover.data.finish import removed_table
 from cutover.data.load import ERROR, REJECTS, checked
+from cutover.data.merge import merged_table
 from cutover.data.transform import source_keys
 from cutover.dialects import postgresql
 from cutover.dialects.endpoint import Endpoint
@@ -21,6 +23,17 @@ def without(
     """Return transformed batches without the rows that the target refused when they were loaded."""
     refused = _keys(target, schema, route)
     return _left(route, batches, refused) if refused else batches
+
+
+def any_aside(target: Endpoint, schema: str, route: TableRoute) -> bool:
+    """Whether rows of the table are not in it but beside it: refused, set aside, or merged into others."""
+    query = sql.SQL(
+        "SELECT EXISTS (SELECT 1 FROM {} WHERE table_name = %s) OR EXISTS "
+        "(SELECT 1 FROM pg_tables WHERE schemaname = %s AND tablename IN (%s, %s))"
+    ).format(sql.Identifier(schema, REJECTS))
+    beside = (route.target, schema, removed_table(route), merged_table(route))
+    with postgresql.session(target) as connection:
+        return connection.execute(query, beside).fetchone() == (True,)
 
 
 def _keys(target: Endpoint, schema: str, route: TableRoute) -> Counter[str]:

@@ -1,0 +1,110 @@
+"""The command line's part that compares a source with a target that anybody may have loaded."""
+
+from __future__ import annotations
+
+import sys
+import uuid
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cutover import render, render_verdict, verdict
+from cutover.cli_ends import endpoint, spec_for
+from cutover.cli_status import shown
+from cutover.errors import CutoverError, PreflightError
+from cutover.ledger import Ledger
+from cutover.spec import load_spec
+from cutover.steps.compare import Options
+from cutover.steps.context import Params, Run, endpoints, start
+from cutover.verifying import EXIT_COULD_NOT, exit_code, verify
+
+app = typer.Typer()
+FORMS = ("table", "json", "markdown")
+_Migrations = Annotated[
+    Path, typer.Option(envvar="CUTOVER_MIGRATIONS", help="folder that holds a folder for each migration")
+]
+
+
+@app.command("verify")
+def compare(
+    source: Annotated[str, typer.Argument(help="mysql:// URL; or the NAME of a migration, whose spec says both")],
+    target: Annotated[str | None, typer.Argument(help="postgresql:// URL")] = None,
+    schema: Annotated[
+        str | None, typer.Option(help="target schema; named like the source database if not given")
+    ] = None,
+    migrations: _Migrations = Path("include/migrations"),
+    tables: Annotated[list[str] | None, typer.Option("--table", help="only this table; may be repeated")] = None,
+    exclude: Annotated[
+        list[str] | None, typer.Option(help="not the tables of this pattern; may be repeated (URLs only)")
+    ] = None,
+    fast: Annotated[
+        bool, typer.Option("--fast", help="let both servers make one number of each range of keys; read what differs")
+    ] = False,
+    sample: Annotated[
+        float | None, typer.Option(help="compare this share of each table's ranges of keys only, such as 0.1")
+    ] = None,
+    repair: Annotated[
+        bool, typer.Option("--repair", help="make the target's rows those of the source, and compare again")
+    ] = False,
+    workers: Annotated[int | None, typer.Option(help="parallel workers")] = None,
+    form: Annotated[str, typer.Option("--format", help="table, json or markdown")] = "table",
+    report_file: Annotated[Path | None, typer.Option("--report", help="write the verdict here, as JSON")] = None,
+    resume_id: Annotated[str | None, typer.Option("--run", help="go on with one that was interrupted")] = None,
+) -> None:
+    """Compare every cell of every row of SOURCE and TARGET, whoever loaded it; changes nothing without --repair.
+
+    Exits with 0 when both hold the same, 1 when they differ, 2 when that could not be found out.
+    """
+    if form not in FORMS:
+        raise PreflightError([f"unknown format {form!r}; known: {', '.join(FORMS)}"])
+    if sample is not None and not 0 < sample <= 1:
+        raise PreflightError([f"--sample must be above 0 and at most 1, not {sample}"])
+    if sample is not None and repair:
+        raise PreflightError(["--sample and --repair: what is not compared cannot be repaired; leave one out"])
+    params = Params.from_mapping({"tables": tuple(tables or ()), "workers": workers, "ignore_window": True})
+    run = _started(source, target, schema, migrations, exclude or [], params, resume_id)
+    screen = render.console()
+    try:
+        with shown(run.ledger, run.id, screen):
+            found = verify(run, Options(fast, repair, sample))
+        code = exit_code(found)
+    except (CutoverError, KeyboardInterrupt) as error:
+        code, found = EXIT_COULD_NOT, verdict.build(run.ledger, run.id)
+        found.status = verdict.FAILED
+        render.complain(str(error) or "interrupted")
+    if report_file is not None:
+        report_file.write_text(found.to_json())
+    if form == "json":
+        sys.stdout.write(found.to_json() + "\n")
+    elif form == "markdown":
+        sys.stdout.write(render_verdict.markdown(found))
+    elif found.tables:
+        render_verdict.show(found, screen)
+    raise typer.Exit(code)
+
+
+def _started(
+    source: str,
+    target: str | None,
+    schema: str | None,
+    migrations: Path,
+    exclude: list[str],
+    params: Params,
+    resume_id: str | None,
+) -> Run:
+    ledger, home = Ledger(), None
+    run_id = resume_id or f"verify__{datetime.now(UTC):%Y-%m-%dT%H:%M:%S}__{uuid.uuid4().hex[:6]}"
+    if resume_id is not None and ledger.last(resume_id, "run_started") is None:
+        raise PreflightError([f"no run {resume_id!r} in the ledger"])
+    if target is None:
+        if "://" in source or schema or exclude:
+            raise PreflightError(["give two URLs, or a migration's NAME alone, whose spec says the rest"])
+        home = migrations / source
+        spec = load_spec(home / "migration.yaml")
+        ends = endpoints(spec)
+    else:
+        ends = endpoint("--source", source, "mysql"), endpoint("--target", target, "postgresql")
+        spec = spec_for(ends[0], schema or ends[0].database, True, True, exclude, True)
+    return start(run_id, spec, params, ledger, *ends, home)

@@ -1,0 +1,251 @@
+"""Compare a source with a target that anybody may have loaded, piece by piece, and mend the target."""
+
+from __future__ import annotations
+
+import math
+import random
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+
+from cutover.data import shadow
+from cutover.data.extract import extract
+from cutover.data.sync import binlog
+from cutover.data.transform import Tally, transform
+from cutover.dialects import postgresql
+from cutover.errors import PreflightError
+from cutover.plan import Plan
+from cutover.route import Chunk, TableRoute
+from cutover.schema.matched import match
+from cutover.steps import check, history
+from cutover.steps.context import Run
+from cutover.verify import digests, refused, repair, rows
+from cutover.verify.comparison import Comparison
+from cutover.verify.differing import Differing
+from cutover.verify.exchange import Bound
+
+# How many rows that the spec's rules refuse are named for each chunk.
+_NAMED = 20
+BY_CELL, BY_DIGEST = "every cell", "one number for a range of keys"
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to compare.
+
+    Attributes:
+        fast: let both servers make one number of each range of keys first, and read the rows where it differs alone.
+        repair: make the target's rows those of the source, and compare again.
+        sample: the share of each table's ranges that is compared, at least one; all where None.
+    """
+
+    fast: bool = False
+    repair: bool = False
+    sample: float | None = None
+
+
+def prepare(run: Run, options: Options) -> None:
+    """Find out what there is to compare, and note it; changes nothing.
+
+    Raises:
+        PreflightError: a server or schema is not there, cannot be repaired, or the spec lets rows of the target stay.
+        SpecError: the spec does not fit the source.
+        UnsupportedTypeError: a column's type has no translation.
+        TransientError: a server could not be reached.
+    """
+    if run.ledger.last(run.id, "planned") is not None:
+        return
+    if run.spec.data.loading.strategy.upsert.enabled:
+        raise PreflightError(
+            [
+                f"{run.spec.name}: data.loading.strategy.upsert lets rows of the target stay that the source does not "
+                "have, and nothing tells them from rows that should not be there; its own runs compare what they bring"
+            ]
+        )
+    if options.repair:
+        repair.refuse_unable(run.target)
+    _refuse_no_schema(run)
+    # Before any row is read: what is written from here on may be seen, or not.
+    position = binlog.position(run.source)
+    made = check.unrehearsed(run)
+    found = match(made.tables, made.target)
+    plan = replace(
+        made,
+        tables=found.tables,
+        batches=tuple(tuple(batch) for batch in _batches(made, {t.route.source for t in found.tables}, options)),
+        views=(),
+        programs=(),
+        sequences=(),
+        summaries=(),
+        losses=(),
+        notes=(),
+    )
+    run.record("planned", digest=plan.digest, plan=plan.to_json())
+    run.record(
+        "matched",
+        unlike=list(found.unlike),
+        notes=list(found.notes),
+        aside=_aside(run),
+        binlog=position,
+        options=asdict(options),
+        pieces=_counted(made),
+    )
+
+
+def _refuse_no_schema(run: Run) -> None:
+    with postgresql.session(run.target) as connection:
+        if not shadow.exists(connection, run.live):
+            raise PreflightError([f"target {run.target} has no schema {run.live}; name another with --schema"])
+
+
+def _aside(run: Run) -> str | None:
+    """Return the schema in which the run that made the tables keeps what it set aside; None where there is none."""
+    made_by = history.standing(run)
+    if made_by is None:
+        return None
+    schema = replace(run, id=made_by).shadow
+    with postgresql.session(run.target) as connection:
+        return schema if shadow.exists(connection, schema) else None
+
+
+def _counted(plan: Plan) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for chunk in plan.chunks:
+        counts[chunk.table] = counts.get(chunk.table, 0) + 1
+    return counts
+
+
+def _batches(plan: Plan, tables: set[str], options: Options) -> list[list[Chunk]]:
+    chosen = [[chunk for chunk in batch if chunk.table in tables] for batch in plan.batches]
+    if options.sample is not None:
+        kept = _drawn(plan, tables, options.sample)
+        chosen = [[chunk for chunk in batch if chunk.name in kept] for batch in chosen]
+    return [batch for batch in chosen if batch]
+
+
+def _drawn(plan: Plan, tables: set[str], share: float) -> set[str]:
+    """Draw a share of each table's chunks, the same for the same plan; a table that is compared whole is."""
+    kept: set[str] = set()
+    draw = random.Random(plan.migration)
+    for table in sorted(tables):
+        chunks = [chunk for chunk in plan.chunks if chunk.table == table]
+        whole = not plan.table(table).route.ordered
+        count = len(chunks) if whole else max(1, math.ceil(share * len(chunks)))
+        kept |= {chunk.name for chunk in draw.sample(chunks, count)}
+    return kept
+
+
+def pieces(run: Run) -> list[Chunk]:
+    """Return what is compared, each piece by itself; a table that is sorted unlike on both sides is one."""
+    found = (rows.compared_with(run.plan.route(chunk), chunk) for chunk in run.plan.chunks)
+    return [piece for piece in found if piece is not None]
+
+
+def compare_piece(run: Run, options: Options, look: int, piece: Chunk) -> None:
+    """Compare one piece, and note what was found; ``look`` is how often it was compared before.
+
+    Raises:
+        TransientError: a server was lost.
+        PreflightError: one refused a statement.
+    """
+    run = run.beside_others()
+    with run.noting_failure("compare"):
+        route, sides = run.plan.route(piece), _sides(run)
+        started = time.monotonic()
+        tally = Tally()
+        differing = differing_of(run, piece) if options.repair and route.ordered else None
+        alike = digests.alike(sides, route, piece) if options.fast and _may_digest(sides, route) else None
+        result = rows.compare(sides, route, piece, tally, differing) if alike is None else Comparison(rows=alike)
+        unfit = [reject for reject in tally.rejects if not reject.by_rule]
+        run.record(
+            "verified",
+            chunk=piece.name,
+            table=piece.table,
+            rows=result.rows,
+            lost=result.lost,
+            extra=result.extra,
+            changed=result.changed,
+            refused=len(unfit),
+            seconds=round(time.monotonic() - started, 3),
+            differences=[str(difference) for difference in result.shown]
+            + [f"{route.source} {r.key}: {r.reason}" for r in unfit[:_NAMED]],
+            altered=[[column, what, count] for (column, what, _), count in sorted(tally.altered.items())],
+            by_rule=len(tally.rejects) - len(unfit),
+            how=BY_CELL if alike is None else BY_DIGEST,
+            look=look,
+        )
+
+
+def _may_digest(sides: rows.Sides, route: TableRoute) -> bool:
+    """Whether all of the source's rows have to be in the table itself."""
+    return digests.can(route) and (sides.aside is None or not refused.any_aside(sides.target, sides.aside, route))
+
+
+def _noted(run: Run) -> dict[str, object]:
+    event = run.ledger.last(run.id, "matched")
+    if event is None:
+        raise PreflightError([f"run {run.id} does not say what is compared; start a new one"])
+    return dict(event.detail)
+
+
+def _sides(run: Run) -> rows.Sides:
+    aside = _noted(run)["aside"]
+    return rows.Sides(
+        run.source, run.target, run.live, None if aside is None else str(aside), run.batch_rows, run.staging
+    )
+
+
+def differing_of(run: Run, piece: Chunk) -> Differing:
+    """Return where the rows of a piece are that differ."""
+    return Differing(run.staging / "differing", piece.name)
+
+
+def is_written(run: Run, piece: Chunk) -> bool:
+    """Whether it is known of a piece that differs which rows do, where a repair needs to know."""
+    return not run.plan.route(piece).ordered or differing_of(run, piece).rows.exists()
+
+
+def has_moved(run: Run) -> bool:
+    """Whether the source was written to since the comparison began; also where its binary log does not tell."""
+    before = _noted(run)["binlog"]
+    return before is None or before != binlog.position(run.source)
+
+
+def repair_table(run: Run, table: str, unlike: Sequence[Chunk]) -> bool:
+    """Mend one table, of which some pieces differ; return whether anything was changed.
+
+    Raises:
+        TransientError: a server was lost; nothing was changed.
+        RefusedRowsError: a constraint of the target does not take the source's rows; nothing was changed.
+    """
+    route, sides = run.plan.table(table).route, _sides(run)
+    _refuse_refused(run, table, unlike)
+    bound = [
+        Bound(other.name, key)
+        for other in run.plan.target.tables
+        for key in other.foreign_keys
+        if route.target in (other.name, key.referred_table)
+    ]
+    if route.ordered:
+        done = repair.repair_by_key(run.target, run.live, route, [differing_of(run, piece) for piece in unlike], bound)
+    elif sides.aside is not None:
+        raise PreflightError(
+            [
+                f"table {table}: no key that both servers sort alike tells its rows, and some may have been set aside; "
+                "run the migration again"
+            ]
+        )
+    else:
+        batches = extract(run.source, route, unlike[0], run.batch_rows)
+        done = repair.repair_whole(run.target, run.live, route, transform(route, batches, Tally()), bound)
+    run.record("repaired", **(asdict(done) | {"table": table}))
+    return bool(done.put or done.taken)
+
+
+def _refuse_refused(run: Run, table: str, unlike: Sequence[Chunk]) -> None:
+    """Leave a table alone of which some rows could not be read as they should be: they are not gone from the source."""
+    names = {piece.name for piece in unlike}
+    last = {e.detail["chunk"]: e.detail for e in run.ledger.events(run.id, "verified") if e.detail["chunk"] in names}
+    unfit = sum(found["refused"] for found in last.values())
+    if unfit:
+        raise PreflightError([f"{unfit} rows of the source do not fit table {table} of the target, or break a rule"])

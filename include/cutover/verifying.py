@@ -1,0 +1,109 @@
+"""Run a comparison of source and target, and the repair that may follow it, in this process and its workers."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Sequence
+from functools import partial
+
+from cutover import verdict
+from cutover.errors import CutoverError, PreflightError, RefusedRowsError
+from cutover.route import Chunk
+from cutover.run import side_by_side
+from cutover.steps import compare
+from cutover.steps.compare import Options
+from cutover.steps.context import Run
+from cutover.verdict import Verdict
+from cutover.workers import warm_up
+
+# How often what differs is looked at again where the source moves, and how often a repair is.
+LOOKS, REPAIRS = 4, 3
+EXIT_SAME, EXIT_DIFFERENT, EXIT_COULD_NOT = 0, 1, 2
+
+
+def verify(run: Run, options: Options) -> Verdict:
+    """Compare everything, look again at what differs on a source that moves, and repair where that is asked for.
+
+    A comparison that was interrupted goes on: pieces that were compared are not compared again.
+
+    Raises:
+        CutoverError: it could not be done; what was compared is noted.
+    """
+    if run.ledger.last(run.id, "completed") is not None:
+        return verdict.build(run.ledger, run.id)
+    warm_up()
+    try:
+        with run.step("compare", guarded=False):
+            compare.prepare(run, options)
+            seen = {event.detail["chunk"] for event in run.ledger.events(run.id, "verified")}
+            side_by_side(run, partial(compare.compare_piece, run, options, 0), _without(compare.pieces(run), seen))
+            _look_again(run, options)
+            if options.repair:
+                _repair(run, options)
+    except CutoverError:
+        run.record("failed", changed_nothing=run.ledger.last(run.id, "repaired") is None)
+        raise
+    run.record("completed")
+    shutil.rmtree(run.staging, ignore_errors=True)
+    return verdict.build(run.ledger, run.id)
+
+
+def _without(pieces: Sequence[Chunk], seen: set[str]) -> list[Chunk]:
+    return [piece for piece in pieces if piece.name not in seen]
+
+
+def unlike(run: Run) -> list[Chunk]:
+    """Return the pieces that differed when they were last looked at."""
+    last = {event.detail["chunk"]: event.detail for event in run.ledger.events(run.id, "verified")}
+    differing = {
+        name for name, found in last.items() if found["lost"] + found["extra"] + found["changed"] + found["refused"]
+    }
+    return [piece for piece in compare.pieces(run) if piece.name in differing]
+
+
+def _look_again(run: Run, options: Options) -> None:
+    """Look again at what differs: on a source that moves it may be on its way."""
+    for look in range(1, LOOKS + 1):
+        rest = unlike(run)
+        if not rest or not compare.has_moved(run):
+            return
+        if look == 1:
+            run.record(
+                "moved",
+                text="the source was written to meanwhile, or its binary log does not tell: what differed was looked "
+                f"at again, up to {LOOKS} times",
+            )
+        time.sleep(2 ** (look - 1))
+        side_by_side(run, partial(compare.compare_piece, run, options, look), rest)
+
+
+def _repair(run: Run, options: Options) -> None:
+    """Mend the tables that differ, parents before children, and compare them again; as long as that helps."""
+    for attempt in range(1, REPAIRS + 1):
+        rest = unlike(run)
+        # A resumed comparison may have lost what it had written down, with the machine it ran on.
+        lost = [piece for piece in rest if not compare.is_written(run, piece)]
+        side_by_side(run, partial(compare.compare_piece, run, options, LOOKS + attempt), lost)
+        rest = unlike(run)
+        tables = [table.route.source for table in run.plan.tables]
+        changed = [table for table in tables if _repaired(run, table, [p for p in rest if p.table == table])]
+        again = [piece for piece in compare.pieces(run) if piece.table in changed]
+        if not again:
+            return
+        side_by_side(run, partial(compare.compare_piece, run, options, LOOKS + REPAIRS + attempt), again)
+
+
+def _repaired(run: Run, table: str, pieces: Sequence[Chunk]) -> bool:
+    if not pieces:
+        return False
+    try:
+        return compare.repair_table(run, table, pieces)
+    except (RefusedRowsError, PreflightError) as error:
+        run.record("left", table=table, why=str(error))
+        return False
+
+
+def exit_code(found: Verdict) -> int:
+    """Return what the command line exits with for a verdict."""
+    return {verdict.SAME: EXIT_SAME, verdict.DIFFERENT: EXIT_DIFFERENT}.get(found.status, EXIT_COULD_NOT)
