@@ -61,8 +61,6 @@ def compare(
         raise PreflightError([f"unknown format {form!r}; known: {', '.join(FORMS)}"])
     if sample is not None and not 0 < sample <= 1:
         raise PreflightError([f"--sample must be above 0 and at most 1, not {sample}"])
-    if sample is not None and repair:
-        raise PreflightError(["--sample and --repair: what is not compared cannot be repaired; leave one out"])
     params = Params.from_mapping({"tables": tuple(tables or ()), "workers": workers, "ignore_window": True})
     run = _started(source, target, schema, migrations, exclude or [], params, resume_id)
     screen = render.console()

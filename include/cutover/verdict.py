@@ -92,9 +92,17 @@ def build(ledger: Ledger, run_id: str) -> Verdict:
     if not events:
         raise KeyError(run_id)
     found = Verdict(events[0].migration, run_id)
+    last: dict[str, Event] = {}
     for event in events:
         _take(found, event)
+        if event.kind == "verified":
+            last[event.detail["chunk"]] = event
+        elif event.kind == "repaired":
+            mended = (each.detail for each in last.values() if each.detail["table"] == event.detail["table"])
+            found.repaired += [f"  {line}" for each in mended for line in each["differences"]]
     _tables(found, [event for event in events if event.kind == "verified"])
+    # Each round of a repair says again what it leaves.
+    found.notes = list(dict.fromkeys(found.notes))
     found.seconds = round((events[-1].at - events[0].at).total_seconds(), 1)
     if found.status == SAME and (found.count or found.unlike):
         found.status = DIFFERENT
@@ -141,8 +149,7 @@ def _how(options: dict[str, object]) -> str:
 
 def _tables(found: Verdict, verified: Iterable[Event]) -> None:
     tables = {table.table: table for table in found.tables}
-    altered: dict[tuple[str, str, str], int] = {}
-    by_rule: dict[str, int] = {}
+    told: dict[str, int] = {}
     # A piece that was compared several times counts once: its last look holds.
     for event in {event.detail["chunk"]: event for event in verified}.values():
         detail, table = event.detail, tables[event.detail["table"]]
@@ -151,8 +158,7 @@ def _tables(found: Verdict, verified: Iterable[Event]) -> None:
         for name in ("rows", "lost", "extra", "changed", "refused", "seconds"):
             setattr(table, name, getattr(table, name) + detail[name])
         found.differences += detail["differences"]
-        for column, what, count in detail["altered"]:
-            altered[table.table, column, what] = altered.get((table.table, column, what), 0) + count
-        by_rule[table.table] = by_rule.get(table.table, 0) + detail["by_rule"]
-    found.explained = [f"{name}.{column}: {count} {what}" for (name, column, what), count in sorted(altered.items())]
-    found.explained += [f"{name}: {count} rows left out by rule" for name, count in sorted(by_rule.items()) if count]
+        for column, what, count in detail["explained"]:
+            where = f"{table.table}.{column}" if column else table.table
+            told[f"{where}: {{}} {what}"] = told.get(f"{where}: {{}} {what}", 0) + count
+    found.explained = [line.replace("{}", str(count), 1) for line, count in sorted(told.items())]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from cutover import verdict
@@ -22,6 +22,10 @@ LOOKS, REPAIRS = 4, 3
 EXIT_SAME, EXIT_DIFFERENT, EXIT_COULD_NOT = 0, 1, 2
 
 
+# Compares pieces, however that is done, in a look of a number.
+Look = Callable[[int, Sequence[Chunk]], None]
+
+
 def verify(run: Run, options: Options) -> Verdict:
     """Compare everything, look again at what differs on a source that moves, and repair where that is asked for.
 
@@ -33,24 +37,33 @@ def verify(run: Run, options: Options) -> Verdict:
     if run.ledger.last(run.id, "completed") is not None:
         return verdict.build(run.ledger, run.id)
     warm_up()
+
+    def look(number: int, pieces: Sequence[Chunk]) -> None:
+        side_by_side(run, partial(compare.compare_piece, run, options, number, compare.differing(run)), pieces)
+
     try:
-        with run.step("compare", guarded=False):
-            compare.prepare(run, options)
-            seen = {event.detail["chunk"] for event in run.ledger.events(run.id, "verified")}
-            side_by_side(run, partial(compare.compare_piece, run, options, 0), _without(compare.pieces(run), seen))
-            _look_again(run, options)
-            if options.repair:
-                _repair(run, options)
+        compare.prepare(run, options)
+        seen = {event.detail["chunk"] for event in run.ledger.events(run.id, "verified")}
+        look(0, [piece for piece in compare.pieces(run) if piece.name not in seen])
+        return conclude(run, options, look)
     except CutoverError:
         run.record("failed", changed_nothing=run.ledger.last(run.id, "repaired") is None)
         raise
+
+
+def conclude(run: Run, options: Options, look: Look) -> Verdict:
+    """Do what comes after the first look at every piece, and return the verdict.
+
+    Raises:
+        CutoverError: as ``look`` raises, or a server was lost.
+    """
+    with run.step("conclude", guarded=False):
+        _look_again(run, look)
+        if options.repair:
+            _repair(run, look)
     run.record("completed")
     shutil.rmtree(run.staging, ignore_errors=True)
     return verdict.build(run.ledger, run.id)
-
-
-def _without(pieces: Sequence[Chunk], seen: set[str]) -> list[Chunk]:
-    return [piece for piece in pieces if piece.name not in seen]
 
 
 def unlike(run: Run) -> list[Chunk]:
@@ -62,36 +75,36 @@ def unlike(run: Run) -> list[Chunk]:
     return [piece for piece in compare.pieces(run) if piece.name in differing]
 
 
-def _look_again(run: Run, options: Options) -> None:
+def _look_again(run: Run, look: Look) -> None:
     """Look again at what differs: on a source that moves it may be on its way."""
-    for look in range(1, LOOKS + 1):
+    for number in range(1, LOOKS + 1):
         rest = unlike(run)
         if not rest or not compare.has_moved(run):
             return
-        if look == 1:
+        if number == 1:
             run.record(
                 "moved",
                 text="the source was written to meanwhile, or its binary log does not tell: what differed was looked "
                 f"at again, up to {LOOKS} times",
             )
-        time.sleep(2 ** (look - 1))
-        side_by_side(run, partial(compare.compare_piece, run, options, look), rest)
+        time.sleep(2 ** (number - 1))
+        look(number, rest)
 
 
-def _repair(run: Run, options: Options) -> None:
+def _repair(run: Run, look: Look) -> None:
     """Mend the tables that differ, parents before children, and compare them again; as long as that helps."""
     for attempt in range(1, REPAIRS + 1):
         rest = unlike(run)
         # A resumed comparison may have lost what it had written down, with the machine it ran on.
         lost = [piece for piece in rest if not compare.is_written(run, piece)]
-        side_by_side(run, partial(compare.compare_piece, run, options, LOOKS + attempt), lost)
+        look(LOOKS + attempt, lost)
         rest = unlike(run)
         tables = [table.route.source for table in run.plan.tables]
         changed = [table for table in tables if _repaired(run, table, [p for p in rest if p.table == table])]
         again = [piece for piece in compare.pieces(run) if piece.table in changed]
         if not again:
             return
-        side_by_side(run, partial(compare.compare_piece, run, options, LOOKS + REPAIRS + attempt), again)
+        look(LOOKS + REPAIRS + attempt, again)
 
 
 def _repaired(run: Run, table: str, pieces: Sequence[Chunk]) -> bool:

@@ -285,6 +285,24 @@ def test_a_dry_run_writes_scripts_and_changes_nothing(station: Station) -> None:
     assert "*Migration rehearsed succeeded*" in message
 
 
+def test_live_tables_are_compared_and_mended_when_somebody_asks(station: Station) -> None:
+    target = station.target("good")
+    if not rows(target, "SELECT 1 FROM pg_tables WHERE schemaname = 'public' AND tablename = 'visits'"):
+        assert station.finish("good", station.start("good", ignore_window=True)) == "success"
+    change(target, "UPDATE public.visits SET score = score + 0.01 WHERE id = 7", "DELETE FROM public.notes WHERE id = 3")
+
+    run_id = station.start("good__verify")
+    assert station.finish("good__verify", run_id) == "failed"
+    told = station.log("good__verify", run_id, "conclude")
+    for words in ("source and target differ in 2 rows", "visits[7].score: source", "notes[3]: only in the source"):
+        assert words in told
+    assert any("source and target differ in 2 rows" in text for text in station.slack.texts)
+
+    run_id = station.start("good__verify", repair=True)
+    assert station.finish("good__verify", run_id) == "success"
+    assert_everything_arrived(target)
+
+
 @pytest.mark.slow
 def test_a_slot_of_long_ago_starts_nothing_outside_the_window(station: Station) -> None:
     station.airflow.wait_for_dag("missed")

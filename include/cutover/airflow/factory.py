@@ -12,6 +12,7 @@ from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import DAG, Param, TriggerRule, chain, dag, get_current_context, task, task_group
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
+from cutover.airflow.comparing import verify_dag
 from cutover.airflow.connections import in_run
 from cutover.airflow.following import pass_dag, stream_dag
 from cutover.airflow.timetable import MaintenanceWindowTimetable
@@ -39,14 +40,16 @@ GUARDED = (
 
 
 def build_dags(folder: Path) -> list[DAG]:
-    """Build the DAG of one migration, and the one that follows its source where its spec says so; connects to nothing.
+    """Build the DAGs of one migration: it runs, it is compared, and follows its source where its spec says so.
+
+    Connects to nothing.
 
     Raises:
         SpecError: the migration's YAML is wrong, or its schedule never meets its window.
     """
     spec = load_spec(folder / "migration.yaml")
     following = {"streaming": stream_dag, "incremental": pass_dag}.get(spec.strategy.types.data.strategy)
-    return [_migration_dag(spec, folder), *([following(spec, folder)] if following else [])]
+    return [_migration_dag(spec, folder), verify_dag(spec, folder), *([following(spec, folder)] if following else [])]
 
 
 def _migration_dag(spec: MigrationSpec, folder: Path) -> DAG:

@@ -31,6 +31,18 @@ def _digits(value: float | Decimal) -> str:
     return f"{exact if exact else abs(exact):f}"
 
 
+def widened(array: pa.DoubleArray) -> tuple[pa.DoubleArray, pa.BooleanArray]:
+    """Bring a double that is the shortest decimal of a float to that float's own value; say which ones were brought.
+
+    A tool that copies a FLOAT as text into a double precision makes 0.1 of it, and the float is 0.100000001490116.
+    """
+    narrow = pc.cast(array, pa.float32(), safe=False)
+    exact = pc.cast(narrow, pa.float64())
+    shortest = pc.cast(pc.cast(narrow, pa.string()), pa.float64())
+    brought = pc.fill_null(pc.and_(pc.equal(array, shortest), pc.not_equal(array, exact)), False)
+    return pc.if_else(brought, exact, array), brought
+
+
 def document(array: pa.StringArray) -> pa.StringArray:
     """Write JSON with sorted keys and without white space; of a key that is there twice the last counts.
 

@@ -48,10 +48,11 @@ def match(planned: Sequence[TargetTable], found: Schema) -> Match:
         taken.add(there.name)
         missing, met = _columns(table.route, there)
         unlike += missing
-        notes += [f"column {there.name}.{c}: only the target has it" for c in _alone(met, there)]
+        notes += [f"column {there.name}.{c}: only the target has it" for c in _alone(table.route, there)]
         made = replace(table.route, target=there.name, columns=met)
         problem, made = _keyed(table.route, made, there)
         unlike += [problem] if problem else []
+        notes += _unbound(table, made, there)
         if met:
             tables.append(replace(table, route=made))
     notes += [f"table {table.name}: only the target has it" for table in found.tables if table.name not in taken]
@@ -88,9 +89,23 @@ def _meeting(column: ColumnRoute, found: Column, key: bool) -> str | None:
     return meeting(column.arrow, found.type)
 
 
-def _alone(met: Sequence[ColumnRoute], there: Table) -> Iterator[str]:
-    known = {column.target for column in met}
+def _alone(route: TableRoute, there: Table) -> Iterator[str]:
+    known = {found.name for column in route.columns if (found := _named(column.target, there.columns)) is not None}
     yield from (column.name for column in there.columns if column.name not in known)
+
+
+def _unbound(planned: TargetTable, made: TableRoute, there: Table) -> Iterator[str]:
+    """Say which unique keys and foreign keys the target does not have, whatever they are called: it lets in more."""
+    names = {column.source: column.target for column in made.columns}
+    own = {column.target: names.get(column.source, column.target) for column in planned.route.columns}
+    unique = {frozenset(index.columns) for index in there.indexes if index.unique} | {frozenset(there.primary_key)}
+    for index in planned.indexes:
+        if index.unique and index.whole and frozenset(own[c] for c in index.columns) not in unique:
+            yield f"unique index {planned.route.source}.{index.name}: the target has none over its columns"
+    bound = {(frozenset(key.columns), key.referred_table.lower()) for key in there.foreign_keys}
+    for key in planned.foreign_keys:
+        if (frozenset(own[c] for c in key.columns), key.referred_table.lower()) not in bound:
+            yield f"foreign key {planned.route.source}.{key.name}: the target has none over its columns"
 
 
 def _keyed(planned: TableRoute, made: TableRoute, there: Table) -> tuple[str | None, TableRoute]:

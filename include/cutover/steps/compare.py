@@ -5,13 +5,15 @@ from __future__ import annotations
 import math
 import random
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 
 from cutover.data import shadow
 from cutover.data.extract import extract
 from cutover.data.sync import binlog
-from cutover.data.transform import Tally, transform
+from cutover.data.transform import Reject, Tally, transform
 from cutover.dialects import postgresql
 from cutover.errors import PreflightError
 from cutover.plan import Plan
@@ -53,8 +55,12 @@ def prepare(run: Run, options: Options) -> None:
         UnsupportedTypeError: a column's type has no translation.
         TransientError: a server could not be reached.
     """
-    if run.ledger.last(run.id, "planned") is not None:
-        return
+    if run.ledger.last(run.id, "matched") is None:
+        with run.step("compare", guarded=False):
+            _prepare(run, options)
+
+
+def _prepare(run: Run, options: Options) -> None:
     if run.spec.data.loading.strategy.upsert.enabled:
         raise PreflightError(
             [
@@ -62,6 +68,8 @@ def prepare(run: Run, options: Options) -> None:
                 "have, and nothing tells them from rows that should not be there; its own runs compare what they bring"
             ]
         )
+    if options.sample is not None and options.repair:
+        raise PreflightError(["sample and repair: what is not compared cannot be repaired; leave one out"])
     if options.repair:
         repair.refuse_unable(run.target)
     _refuse_no_schema(run)
@@ -141,8 +149,28 @@ def pieces(run: Run) -> list[Chunk]:
     return [piece for piece in found if piece is not None]
 
 
-def compare_piece(run: Run, options: Options, look: int, piece: Chunk) -> None:
-    """Compare one piece, and note what was found; ``look`` is how often it was compared before.
+def compare_batch(run: Run, options: Options, number: int) -> None:
+    """Compare the pieces of a batch that were not compared yet.
+
+    Raises:
+        As :func:`compare_piece` does.
+    """
+    seen = {event.detail["chunk"] for event in run.ledger.events(run.id, "verified")}
+    for chunk in run.plan.batches[number]:
+        piece = rows.compared_with(run.plan.route(chunk), chunk)
+        if piece is not None and piece.name not in seen:
+            compare_piece(run, options, 0, differing(run), piece)
+
+
+def compare_piece(run: Run, options: Options, look: int, differing: Path, piece: Chunk) -> None:
+    """Compare one piece, and note what was found.
+
+    Args:
+        run: the comparison.
+        options: how to compare.
+        look: how often it was compared before.
+        differing: the folder where it is written down which rows differ, for a repair.
+        piece: the piece.
 
     Raises:
         TransientError: a server was lost.
@@ -153,10 +181,10 @@ def compare_piece(run: Run, options: Options, look: int, piece: Chunk) -> None:
         route, sides = run.plan.route(piece), _sides(run)
         started = time.monotonic()
         tally = Tally()
-        differing = differing_of(run, piece) if options.repair and route.ordered else None
+        written = Differing(differing, piece.name) if options.repair and route.ordered else None
         alike = digests.alike(sides, route, piece) if options.fast and _may_digest(sides, route) else None
-        result = rows.compare(sides, route, piece, tally, differing) if alike is None else Comparison(rows=alike)
-        unfit = [reject for reject in tally.rejects if not reject.by_rule]
+        result = rows.compare(sides, route, piece, tally, written) if alike is None else Comparison(rows=alike)
+        told, unfit = _refused(sides, route, tally)
         run.record(
             "verified",
             chunk=piece.name,
@@ -169,11 +197,29 @@ def compare_piece(run: Run, options: Options, look: int, piece: Chunk) -> None:
             seconds=round(time.monotonic() - started, 3),
             differences=[str(difference) for difference in result.shown]
             + [f"{route.source} {r.key}: {r.reason}" for r in unfit[:_NAMED]],
-            altered=[[column, what, count] for (column, what, _), count in sorted(tally.altered.items())],
-            by_rule=len(tally.rejects) - len(unfit),
+            explained=[[column, what, count] for (column, what), count in sorted(told.items())],
             how=BY_CELL if alike is None else BY_DIGEST,
             look=look,
         )
+
+
+def _refused(sides: rows.Sides, route: TableRoute, tally: Tally) -> tuple[Counter[tuple[str, str]], list[Reject]]:
+    """Count what rules explain, by column; and return the rows that nothing explains why they are not as they should.
+
+    What a check refuses is explained where it refused it when the table was loaded: the run has told of it.
+    """
+    told: Counter[tuple[str, str]] = Counter()
+    for (column, what, _), count in tally.altered.items():
+        told[column, what] += count
+    refused_by_rule = [reject for reject in tally.rejects if reject.by_rule]
+    unfit = [reject for reject in tally.rejects if not reject.by_rule]
+    if unfit and sides.aside is not None:
+        known = refused.when_loaded(sides.target, sides.aside, route)
+        refused_by_rule += [reject for reject in unfit if (reject.key, reject.column) in known]
+        unfit = [reject for reject in unfit if (reject.key, reject.column) not in known]
+    for reject in refused_by_rule:
+        told[reject.column or "", f"rows were refused: {reject.reason}"] += 1
+    return told, unfit
 
 
 def _may_digest(sides: rows.Sides, route: TableRoute) -> bool:
@@ -195,14 +241,14 @@ def _sides(run: Run) -> rows.Sides:
     )
 
 
-def differing_of(run: Run, piece: Chunk) -> Differing:
-    """Return where the rows of a piece are that differ."""
-    return Differing(run.staging / "differing", piece.name)
+def differing(run: Run) -> Path:
+    """Return the folder where it is written down which rows differ."""
+    return run.staging / "differing"
 
 
 def is_written(run: Run, piece: Chunk) -> bool:
     """Whether it is known of a piece that differs which rows do, where a repair needs to know."""
-    return not run.plan.route(piece).ordered or differing_of(run, piece).rows.exists()
+    return not run.plan.route(piece).ordered or Differing(differing(run), piece.name).rows.exists()
 
 
 def has_moved(run: Run) -> bool:
@@ -227,18 +273,21 @@ def repair_table(run: Run, table: str, unlike: Sequence[Chunk]) -> bool:
         if route.target in (other.name, key.referred_table)
     ]
     if route.ordered:
-        done = repair.repair_by_key(run.target, run.live, route, [differing_of(run, piece) for piece in unlike], bound)
-    elif sides.aside is not None:
+        done = repair.repair_by_key(
+            run.target, run.live, route, [Differing(differing(run), piece.name) for piece in unlike], bound
+        )
+    elif sides.aside is not None and refused.any_aside(run.target, sides.aside, route):
         raise PreflightError(
             [
-                f"table {table}: no key that both servers sort alike tells its rows, and some may have been set aside; "
+                f"table {table}: no key that both servers sort alike tells its rows, and some were set aside; "
                 "run the migration again"
             ]
         )
     else:
         batches = extract(run.source, route, unlike[0], run.batch_rows)
         done = repair.repair_whole(run.target, run.live, route, transform(route, batches, Tally()), bound)
-    run.record("repaired", **(asdict(done) | {"table": table}))
+    if done.put or done.taken or done.left:
+        run.record("repaired", **(asdict(done) | {"table": table}))
     return bool(done.put or done.taken)
 
 

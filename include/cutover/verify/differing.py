@@ -35,11 +35,13 @@ class Differing:
         return self.folder / f"{self.name}.rows"
 
     def write(self, route: TableRoute, pairs: Iterator[Pair]) -> None:
-        """Write both; where nothing differs there are no files.
+        """Write both in place of what was there; where nothing differs there are no files.
 
         Raises:
             PreflightError: the disk is full.
         """
+        for path in (self.rows, self.keys):
+            path.unlink(missing_ok=True)
         first = next(pairs, None)
         if first is None:
             return

@@ -19,6 +19,8 @@ from cutover.schema.model import ForeignKey
 # rows of the target that go.
 SENT, ROWS, KEYS, GONE = map(sql.Identifier, ("cutover_sent", "cutover_rows", "cutover_keys", "cutover_gone"))
 _SHOWN = 5
+# Rows that a table does not take are found one by one, up to so many.
+_REFUSED = 100
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,6 @@ class _Left:
     other: sql.Identifier
     places: list[str]
     why: str
-    key: ForeignKey
 
 
 @dataclass
@@ -120,24 +121,69 @@ class Exchange:
         )
 
     def exchange(self, bound: Sequence[Bound]) -> Repaired:
-        """Take rows out and put rows in, without those that would leave a foreign key broken."""
+        """Take rows out and put rows in, without those that the table does not take or that leave a key broken.
+
+        Raises:
+            psycopg.Error: it takes too few of them, or the server was lost.
+        """
         done = Repaired(self.route.target)
-        given = [c.target for c in self.route.columns if c.target not in self._made_by_target()]
         while True:
             self.connection.execute("SAVEPOINT before")
             done.taken = self.run(
                 "DELETE FROM {table} AS t USING {gone} AS g "
                 "WHERE t.tableoid = g.cutover_place AND t.ctid = g.cutover_row"
             )
-            done.put = self.run(
-                "INSERT INTO {table} ({names}) OVERRIDING SYSTEM VALUE SELECT {names} FROM {rows}", names=names(given)
-            )
-            broken = [*self._without_parent(bound), *self._still_referred_to(bound)]
+            refused = self._put_in(done)
+            broken = refused or [*self._without_parent(bound), *self._still_referred_to(bound)]
             if not broken:
                 return done
             self.connection.execute("ROLLBACK TO SAVEPOINT before")
             for left in broken:
                 self._leave(left, done)
+
+    def _put_in(self, done: Repaired) -> list[_Left]:
+        """Put all rows in; where the table does not take them, return those that it does not."""
+        made_by_target = self._made_by_target()
+        columns = names(c.target for c in self.route.columns if c.target not in made_by_target)
+        put = sql.SQL("INSERT INTO {} ({}) OVERRIDING SYSTEM VALUE SELECT {} FROM {}").format(
+            self._table, columns, columns, ROWS
+        )
+        problem = self._tried(put)
+        if problem is None:
+            done.put = self.connection.execute(sql.SQL("SELECT count(*) FROM {}").format(ROWS)).fetchall()[0][0]
+            return []
+        places = self.connection.execute(sql.SQL("SELECT ctid::text FROM {} ORDER BY ctid").format(ROWS)).fetchall()
+        return list(self._refused(put, [place for (place,) in places], problem))
+
+    def _refused(self, put: sql.Composed, places: Sequence[str], problem: psycopg.Error) -> Iterator[_Left]:
+        """Put in what can be, and halve the rest until the rows that cannot stand alone."""
+        waiting, found = [list(places)], 0
+        while waiting:
+            some = waiting.pop()
+            among = sql.SQL("{} WHERE ctid = ANY ({}::tid[])").format(put, sql.Literal(some))
+            error = self._tried(among)
+            if error is None:
+                continue
+            if len(some) > 1:
+                middle = len(some) // 2
+                waiting += [some[middle:], some[:middle]]
+                continue
+            found += 1
+            if found > _REFUSED:
+                raise problem
+            why = " ".join((error.diag.message_primary or str(error)).split())
+            yield _Left(ROWS, GONE, some, f"the table does not take them: {why}")
+
+    def _tried(self, statement: sql.Composed) -> psycopg.Error | None:
+        """Run a statement; return the error of one that the rows are to blame for, and undo it alone."""
+        try:
+            with self.connection.transaction():
+                self.connection.execute(statement)
+        except psycopg.Error as error:
+            if not postgresql.refuses_rows(error.sqlstate):
+                raise
+            return error
+        return None
 
     def _made_by_target(self) -> set[str]:
         query = "SELECT attname FROM pg_attribute WHERE attrelid = %s::regclass AND attgenerated <> ''"
@@ -159,7 +205,8 @@ class Exchange:
                 )
             ).fetchall()
             if places:
-                yield _Left(ROWS, GONE, [p for (p,) in places], f"{key.referred_table} has no row they refer to", key)
+                why = f"{key.referred_table} has no row they refer to (foreign key {key.name})"
+                yield _Left(ROWS, GONE, [place for (place,) in places], why)
 
     def _still_referred_to(self, bound: Sequence[Bound]) -> Iterator[_Left]:
         """Yield the rows that have gone, and that a row refers to which stays."""
@@ -177,7 +224,8 @@ class Exchange:
                 )
             ).fetchall()
             if places:
-                yield _Left(GONE, ROWS, [p for (p,) in places], f"{child} has rows that refer to them", key)
+                why = f"{child} has rows that refer to them (foreign key {key.name})"
+                yield _Left(GONE, ROWS, [place for (place,) in places], why)
 
     def _leave(self, left: _Left, done: Repaired) -> None:
         """Leave rows as they are: they neither come nor go."""
@@ -190,7 +238,7 @@ class Exchange:
         ).fetchall()
         rows = ", ".join(f"{self.route.target}[{name}]" for (name,) in told)
         more = f" and {len(left.places) - len(told)} more" if len(left.places) > len(told) else ""
-        done.left.append(f"{rows}{more}: left as they are, for {left.why} (foreign key {left.key.name})")
+        done.left.append(f"{rows}{more}: left as they are, for {left.why}")
         if self.route.key:
             statement = "DELETE FROM {other} AS o USING {here} AS h WHERE h.{among} AND {alike}"
             alike = _alike("o", self.route.key, "h", self.route.key)

@@ -36,6 +36,15 @@ def any_aside(target: Endpoint, schema: str, route: TableRoute) -> bool:
         return connection.execute(query, beside).fetchone() == (True,)
 
 
+def when_loaded(target: Endpoint, schema: str, route: TableRoute) -> set[tuple[str, str]]:
+    """Return the rows that the spec's checks refused when the table was loaded, as (key, column)."""
+    query = sql.SQL(
+        "SELECT source_key, column_name FROM {} WHERE table_name = %s AND kind = %s AND column_name IS NOT NULL"
+    ).format(sql.Identifier(schema, REJECTS))
+    with postgresql.session(target) as connection:
+        return {(str(key), str(column)) for key, column in connection.execute(query, (route.target, ERROR))}
+
+
 def _keys(target: Endpoint, schema: str, route: TableRoute) -> Counter[str]:
     """Return the keys of such rows; a table without a key may have a row several times."""
     query = sql.SQL(

@@ -12,14 +12,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from cutover.data import finish, merge
+from cutover.data import canonical, finish, merge
 from cutover.data.extract import extract
 from cutover.data.transform import Tally, target_schema, transform
 from cutover.data.types import cast
-from cutover.dialects import postgresql, postgresql_found, postgresql_ranges
+from cutover.dialects import mysql_types, postgresql, postgresql_found, postgresql_ranges
 from cutover.dialects.endpoint import Endpoint
-from cutover.route import Chunk, TableRoute
+from cutover.route import Chunk, ColumnRoute, TableRoute
 from cutover.verify import merged, refused
 from cutover.verify.comparison import Comparison, Difference, shown
 from cutover.verify.differing import Differing
@@ -64,18 +65,19 @@ def compare(
         sides: where the rows are.
         route: the way of the table.
         chunk: the piece of it, as :func:`compared_with` gives it.
-        tally: is filled with what the route changes or refuses of the source's rows.
+        tally: is filled with what the route changes or refuses of the source's rows, and what stands for them.
         differing: where every row that differs is written, of a table that is sorted alike on both sides.
 
     Raises:
         TransientError: a connection failed.
     """
     result = Comparison()
+    tally = Tally() if tally is None else tally
     batches = extract(sides.source, route, chunk, sides.batch_rows)
-    expected: Iterable[pa.RecordBatch] = transform(route, batches, Tally() if tally is None else tally)
+    expected: Iterable[pa.RecordBatch] = transform(route, batches, tally)
     if sides.aside is not None:
         expected = refused.without(sides.target, sides.aside, route, expected)
-    found = read_target(sides, route, chunk)
+    found = read_target(sides, route, chunk, tally)
     if not route.ordered:
         as_multisets(route, expected, found, sides.scratch, result)
     elif differing is not None:
@@ -104,7 +106,7 @@ def _add_merged(result: Comparison, found: Iterable[merged.Unlike], route: Table
     result.changed += len(changed)
 
 
-def read_target(sides: Sides, route: TableRoute, chunk: Chunk) -> Iterator[pa.RecordBatch]:
+def read_target(sides: Sides, route: TableRoute, chunk: Chunk, tally: Tally) -> Iterator[pa.RecordBatch]:
     """Stream the target's rows of a chunk in the Arrow types of :func:`target_schema`.
 
     Rows that were loaded and then set aside (duplicates, orphans) are read with them, and one that others were
@@ -128,8 +130,21 @@ def read_target(sides: Sides, route: TableRoute, chunk: Chunk) -> Iterator[pa.Re
             conditions = {table: _not_in(kept, table[1], route) for table in tables if table != kept}
     wanted = target_schema(route)
     for batch in postgresql.read(sides.target, postgresql.select(tables, columns, order, within, conditions)):
-        arrays = [cast(array, c.arrow) for array, c in zip(batch.columns, route.columns, strict=True)]
+        pairs = zip(batch.columns, route.columns, strict=True)
+        arrays = [_as_read(column, cast(array, column.arrow), tally) for array, column in pairs]
         yield pa.RecordBatch.from_arrays(arrays, schema=wanted)
+
+
+def _as_read(column: ColumnRoute, array: pa.Array, tally: Tally) -> pa.Array:
+    """Take a double in place of a FLOAT for what it was made of, and count it."""
+    if column.arrow != "float64" or mysql_types.parse(column.source_type).base != "float":
+        return array
+    array, brought = canonical.widened(array)
+    count = pc.sum(brought).as_py()
+    if count:
+        what = (column.target, "doubles are the shortest decimal of their FLOAT, and not its value", False)
+        tally.altered[what] += count
+    return array
 
 
 def _not_in(other: tuple[str, str], table: str, route: TableRoute) -> str:

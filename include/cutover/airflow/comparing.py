@@ -1,0 +1,119 @@
+"""The DAG that compares a migration's source and target, whenever somebody asks for it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import DAG, Param, TriggerRule, dag, get_current_context, task
+from airflow.sdk.exceptions import AirflowFailException
+
+from cutover.airflow.connections import in_run
+from cutover.airflow.following import RETRY_DELAY
+from cutover.spec import MigrationSpec
+
+if TYPE_CHECKING:
+    from cutover.steps.compare import Options
+
+_SHOWN = 10
+
+
+def verify_dag(spec: MigrationSpec, folder: Path) -> DAG:
+    """Build the DAG that compares every row of the live tables with the source; it connects to nothing."""
+    bulk = spec.strategy.types.data.bulk
+
+    @dag(
+        dag_id=f"{spec.name}__verify",
+        description=f"Compare the live tables of {spec.name} with their source",
+        doc_md=f"# {spec.name}\n\nCompares every cell of schema `{spec.target_schema}` of the target with the source, "
+        "and fails where they differ. With `repair` it makes the target's rows those of the source.",
+        schedule=None,
+        start_date=datetime(2026, 1, 1, tzinfo=UTC),
+        catchup=False,
+        max_active_runs=1,
+        params=_params(),
+        tags=["cutover", "verify"],
+        default_args={
+            "retries": bulk.max_retries if bulk.retry_on_failure else 0,
+            "retry_delay": RETRY_DELAY,
+            "on_failure_callback": _on_failure,
+        },
+    )
+    def comparing() -> None:
+        @task
+        def prepare() -> list[int]:
+            from cutover.steps import compare
+
+            context = get_current_context()
+            with in_run(folder, context) as run:
+                compare.prepare(run, _options(context))
+                return list(range(len(run.plan.batches)))
+
+        @task(max_active_tis_per_dagrun=spec.compare_workers)
+        def compare(batch: int) -> None:
+            from cutover.steps import compare
+
+            context = get_current_context()
+            with in_run(folder, context) as run:
+                compare.compare_batch(run, _options(context), batch)
+
+        # Also where no table is on both sides, and there was nothing to compare.
+        @task(trigger_rule=TriggerRule.NONE_FAILED)
+        def conclude() -> str:
+            from cutover import render_verdict, verdict, verifying
+            from cutover.steps import compare
+
+            context = get_current_context()
+            with in_run(folder, context) as run:
+                options = _options(context)
+
+                def look(number: int, pieces: Any) -> None:
+                    for piece in pieces:
+                        compare.compare_piece(run, options, number, compare.differing(run), piece)
+
+                found = verifying.conclude(run, options, look)
+                told = render_verdict.markdown(found)
+                run.folder.mkdir(parents=True, exist_ok=True)
+                (run.folder / "verdict.md").write_text(told)
+                (run.folder / "verdict.json").write_text(found.to_json())
+            if found.status != verdict.SAME:
+                shown = [*found.unlike, *found.differences][:_SHOWN]
+                raise AirflowFailException("\n".join([render_verdict.headline(found), *shown]))
+            return render_verdict.headline(found)
+
+        compare.expand(batch=prepare()) >> conclude()
+
+    return comparing()
+
+
+def _params() -> dict[str, Param]:
+    return {
+        "tables": Param(
+            [], type="array", items={"type": "string"}, description="source tables to compare; all if empty"
+        ),
+        "fast": Param(
+            False, type="boolean", description="both servers make one number of each range of keys; read what differs"
+        ),
+        "sample": Param(
+            None,
+            type=["null", "number"],
+            exclusiveMinimum=0,
+            maximum=1,
+            description="compare this share of each table's ranges of keys only; not together with repair",
+        ),
+        "repair": Param(False, type="boolean", description="make the target's rows those of the source"),
+    }
+
+
+def _options(context: Any) -> Options:
+    from cutover.steps.compare import Options
+
+    params = context["params"]
+    return Options(params["fast"], params["repair"], params["sample"])
+
+
+def _on_failure(context: Any) -> None:
+    from cutover.airflow import alerts
+
+    alerts.on_task_failure(context)
