@@ -18,6 +18,7 @@ test: setup
 	$(BIN)/pytest -m "not slow and not corpus" -n 3 --dist loadfile --no-loadscope-reorder
 
 test-slow: setup
+	@command -v pgloader >/dev/null || scripts/setup.sh pgloader
 	$(BIN)/pytest -m "slow and not corpus"
 
 test-corpus: setup

@@ -289,7 +289,9 @@ def test_live_tables_are_compared_and_mended_when_somebody_asks(station: Station
     target = station.target("good")
     if not rows(target, "SELECT 1 FROM pg_tables WHERE schemaname = 'public' AND tablename = 'visits'"):
         assert station.finish("good", station.start("good", ignore_window=True)) == "success"
-    change(target, "UPDATE public.visits SET score = score + 0.01 WHERE id = 7", "DELETE FROM public.notes WHERE id = 3")
+    change(
+        target, "UPDATE public.visits SET score = score + 0.01 WHERE id = 7", "DELETE FROM public.notes WHERE id = 3"
+    )
 
     run_id = station.start("good__verify")
     assert station.finish("good__verify", run_id) == "failed"

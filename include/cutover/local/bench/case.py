@@ -9,7 +9,7 @@ from cutover.local.bench.measured import Measured
 from cutover.local.bench.place import Place
 from cutover.local.servers import Server
 
-COPY, INDEXED = "copy alone", "with key and indexes"
+COPY, INDEXED, COMPARED = "copy alone", "with key and indexes", "source and target compared"
 
 
 @dataclass(frozen=True)

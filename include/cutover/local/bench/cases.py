@@ -7,18 +7,19 @@ from dataclasses import replace
 
 from cutover.errors import PreflightError
 from cutover.local.bench import command, dag, pgloader, seeds, streaming
-from cutover.local.bench.case import COPY, INDEXED, Case, Contest
-from cutover.local.bench.measured import PGLOADER
+from cutover.local.bench.case import COMPARED, COPY, INDEXED, Case, Contest
+from cutover.local.bench.measured import CUTOVER, PGLOADER
 from cutover.local.seed import seed_camera_counting
 
 PAIRS = 3
 
-_COPIES = (Contest(COPY, PGLOADER, pgloader.run), Contest(COPY, command.CUTOVER, command.run))
+_COPIES = (Contest(COPY, PGLOADER, pgloader.run), Contest(COPY, CUTOVER, command.run))
 _WHOLE = (
     Contest(INDEXED, PGLOADER, pgloader.run),
-    Contest(INDEXED, command.CUTOVER, command.run),
+    Contest(INDEXED, CUTOVER, command.run),
     Contest(INDEXED, command.VERIFIED, command.run),
 )
+_COMPARISONS = tuple(Contest(COMPARED, engine, command.verify) for engine in (command.VERIFY, command.FAST))
 
 CASES = (
     Case(
@@ -26,7 +27,7 @@ CASES = (
         "narrow rows",
         (1_000_000, 10_000_000),
         seed_camera_counting,
-        (*_COPIES, *_WHOLE),
+        (*_COPIES, *_WHOLE, *_COMPARISONS),
         tables=("cameras", "analytics"),
         counted=("analytics",),
     ),

@@ -1,4 +1,4 @@
-"""This engine from the command line: ``cutover run``."""
+"""This engine from the command line: ``cutover run``, ``cutover verify``."""
 
 from __future__ import annotations
 
@@ -11,14 +11,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from cutover.local.bench.case import COPY, Case, Contest
-from cutover.local.bench.measured import Measured
+from cutover.local.bench.case import COPY, INDEXED, Case, Contest
+from cutover.local.bench.measured import CUTOVER, Measured
 from cutover.local.bench.memory import last_lines, running
 from cutover.local.bench.place import SCHEMA, NoResultError, Place, require_rows
 from cutover.run import EXIT_COMPLETE, EXIT_LOSSES
+from cutover.verifying import EXIT_SAME
 
 WORKERS = 2
-CUTOVER, VERIFIED = "cutover run", "cutover run, every cell verified"
+VERIFIED = "cutover run, every cell verified"
+VERIFY, FAST = "cutover verify", "cutover verify --fast"
 PROGRAM = str(Path(sys.executable).parent / "cutover")
 
 
@@ -45,6 +47,27 @@ def run(place: Place, case: Case, rows: int, contest: Contest) -> Measured:
         raise NoResultError(f"cutover run exited with {code}: {last_lines(log)}")
     require_rows(place.target, rows, case.counted)
     return contest.measured(case, rows, seconds, peak(), steps(json.loads(out.read_text())))
+
+
+def verify(place: Place, case: Case, rows: int, contest: Contest) -> Measured:
+    """Compare a case's tables with what a migration has made of them, which is not measured.
+
+    Raises:
+        NoResultError: it failed, or found a difference.
+    """
+    run(place, case, rows, replace(contest, what=INDEXED, engine=CUTOVER))
+    log = place.folder / "verify.log"
+    source, target = (replace(server, password="").url() for server in (place.source, place.target))
+    command = [PROGRAM, "verify", source, target, "--schema", SCHEMA, "--workers", str(WORKERS)]
+    command += [*(f"--table={name}" for name in case.tables), *(["--fast"] if contest.engine == FAST else [])]
+    started = time.monotonic()
+    with running(command, log, environment(place)) as (process, peak):
+        code = process.wait()
+    seconds = time.monotonic() - started
+    if code != EXIT_SAME:
+        raise NoResultError(f"{contest.engine} exited with {code}: {last_lines(log)}")
+    copied = replace(contest, what=COPY).title(case)
+    return replace(contest.measured(case, rows, seconds, peak()), copied=copied)
 
 
 def environment(place: Place) -> dict[str, str]:

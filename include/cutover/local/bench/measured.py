@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-PGLOADER = "pgloader"
+PGLOADER, CUTOVER = "pgloader", "cutover run"
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,7 @@ class Measured:
         row_bytes: bytes of text in a row, where these are what the case is about.
         steps: seconds by step, where the engine tells them.
         lags: seconds from a commit in the source until the row was in the target, of every sample.
+        copied: the case that copies what was compared, where something was compared alone.
         failed: why there is no result; seconds mean nothing then.
     """
 
@@ -34,6 +35,7 @@ class Measured:
     row_bytes: int = 0
     steps: Mapping[str, float] = field(default_factory=dict)
     lags: Sequence[float] = ()
+    copied: str = ""
     failed: str | None = None
 
 
@@ -42,10 +44,14 @@ def summary(measured: Sequence[Measured]) -> list[dict[str, Any]]:
     found: dict[tuple[str, str, int], list[Measured]] = {}
     for one in measured:
         found.setdefault((one.case, one.engine, one.rows), []).append(one)
-    return [_entry(runs, found.get((case, PGLOADER, rows), [])) for (case, _, rows), runs in found.items()]
+    entries = []
+    for (case, _, rows), runs in found.items():
+        copies = found.get((runs[0].copied, CUTOVER, rows), [])
+        entries.append(_entry(runs, found.get((case, PGLOADER, rows), []), copies))
+    return entries
 
 
-def _entry(runs: Sequence[Measured], peers: Sequence[Measured]) -> dict[str, Any]:
+def _entry(runs: Sequence[Measured], peers: Sequence[Measured], copies: Sequence[Measured]) -> dict[str, Any]:
     first = runs[0]
     entry: dict[str, Any] = {"case": first.case, "engine": first.engine, "rows": first.rows}
     whole = [run for run in runs if run.failed is None]
@@ -68,7 +74,7 @@ def _entry(runs: Sequence[Measured], peers: Sequence[Measured]) -> dict[str, Any
         "mb_per_second": round(first.rows * first.row_bytes / 2**20 / median, 1) if first.row_bytes else None,
         "times_pgloader": round(statistics.median(ratios), 2) if ratios else None,
         "peak_mb": round(max(run.peak_mb for run in whole)),
-        "proof_times_copy": _proof(steps),
+        "proof_times_copy": _proof(steps) if not copies else _times(median, copies),
         "lag": _lag([lag for run in whole for lag in run.lags]),
         "steps": steps,
     }
@@ -78,6 +84,12 @@ def _proof(steps: Mapping[str, float]) -> float | None:
     """How much longer comparing every cell takes than the load."""
     load, proof = steps.get("load"), steps.get("validate_rows")
     return round(proof / load, 2) if load and proof else None
+
+
+def _times(seconds: float, copies: Sequence[Measured]) -> float | None:
+    """How much longer a comparison by itself takes than the copy by itself, from start to exit."""
+    whole = [run.seconds for run in copies if run.failed is None]
+    return round(seconds / statistics.median(whole), 2) if whole else None
 
 
 def _lag(lags: Sequence[float]) -> dict[str, float] | None:
