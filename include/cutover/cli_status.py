@@ -13,15 +13,17 @@ import typer
 from rich.console import Console
 from rich.live import Live
 
-from cutover import render, report
+from cutover import render, render_verdict, report, verdict
 from cutover.errors import PreflightError
 from cutover.ledger import Ledger
 from cutover.progress import Progress
+from cutover.verdict import Verdict
 
 app = typer.Typer()
 
 Name = Annotated[str, typer.Argument(help="name of a folder under the migrations folder")]
 RunId = Annotated[str | None, typer.Option("--run", help="id of a run; the latest where it is not given")]
+FORMS = ("table", "json", "markdown")
 # Steps of runs that follow a source, of which there are many, or compare it with the target.
 FOLLOWING = ("stream", "sync", "compare")
 
@@ -74,17 +76,31 @@ def show_report(
     run_id: RunId = None,
     form: Annotated[str, typer.Option("--format", help="table, json or markdown")] = "table",
 ) -> None:
-    """Show what happened in a run."""
+    """Show what happened in a run, or what a comparison came to."""
+    if form not in FORMS:
+        raise PreflightError([f"unknown format {form!r}; known: {', '.join(FORMS)}"])
     ledger = Ledger()
-    folded = report.build(ledger, latest(ledger, name, run_id))
+    chosen = latest(ledger, name, run_id)
+    if ledger.last(chosen, "matched") is not None:
+        show_verdict(verdict.build(ledger, chosen), form)
+        return
+    folded = report.build(ledger, chosen)
     if form == "json":
         sys.stdout.write(folded.to_json() + "\n")
     elif form == "markdown":
         sys.stdout.write(render.markdown(folded))
-    elif form == "table":
-        render.show_report(folded, render.console())
     else:
-        raise PreflightError([f"unknown format {form!r}; known: table, json, markdown"])
+        render.show_report(folded, render.console())
+
+
+def show_verdict(found: Verdict, form: str) -> None:
+    """Print what a comparison came to, in one of FORMS."""
+    if form == "json":
+        sys.stdout.write(found.to_json() + "\n")
+    elif form == "markdown":
+        sys.stdout.write(render_verdict.markdown(found))
+    else:
+        render_verdict.show(found, render.console())
 
 
 @contextmanager

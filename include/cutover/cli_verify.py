@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import uuid
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,9 +9,9 @@ from typing import Annotated
 
 import typer
 
-from cutover import render, render_verdict, verdict
+from cutover import render, verdict
 from cutover.cli_ends import endpoint, spec_for
-from cutover.cli_status import shown
+from cutover.cli_status import FORMS, show_verdict, shown
 from cutover.errors import CutoverError, PreflightError
 from cutover.ledger import Ledger
 from cutover.spec import load_spec
@@ -21,7 +20,6 @@ from cutover.steps.context import Params, Run, endpoints, start
 from cutover.verifying import EXIT_COULD_NOT, exit_code, verify
 
 app = typer.Typer()
-FORMS = ("table", "json", "markdown")
 _Migrations = Annotated[
     Path, typer.Option(envvar="CUTOVER_MIGRATIONS", help="folder that holds a folder for each migration")
 ]
@@ -74,12 +72,8 @@ def compare(
         render.complain(str(error) or "interrupted")
     if report_file is not None:
         report_file.write_text(found.to_json())
-    if form == "json":
-        sys.stdout.write(found.to_json() + "\n")
-    elif form == "markdown":
-        sys.stdout.write(render_verdict.markdown(found))
-    elif found.tables:
-        render_verdict.show(found, screen)
+    if found.tables or form == "json":
+        show_verdict(found, form)
     raise typer.Exit(code)
 
 
