@@ -169,7 +169,8 @@ def test_a_check_that_rows_of_the_source_break_is_not_expected(shop: Server, tar
 
 def test_where_rows_stay_behind_the_ranges_must_lie_within(shop: Server, target_db: Server) -> None:
     cheap = {"numericValidation": True, "numericRange": {"orders.price": {"max": 5}}}
-    left = {"transformation": {"cleaning": {"dataValidation": cheap}}}
+    tolerant = {"options": {"errorHandling": {"maxErrors": 5, "errorThreshold": 1.0}}}
+    left = {"transformation": {"cleaning": {"dataValidation": cheap}}, "loading": tolerant}
     written = spec(data=left, schema={"validation": {"rules": {"dataIntegrity": {"checkRanges": True}}}})
     run = finished(begin(shop, target_db, written))
     prove.validate_expectations(run)

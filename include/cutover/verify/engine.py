@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,8 +24,9 @@ _GENERATED = "generated"
 
 @dataclass(frozen=True)
 class _Suite:
-    """A suite, the batch it is asked of, and whether every row that is found comes back."""
+    """A suite, its table and the batch it is asked of, and whether every row that is found comes back."""
 
+    table: str
     batch: Any
     asked: Any
     complete: bool
@@ -38,6 +39,7 @@ def ask(
     path: str,
     data_docs: Path,
     documented: int,
+    keys: Mapping[str, Sequence[str]],
     lost: list[BaseException],
 ) -> dict[int, Any]:
     """Return Great Expectations' answers by the items' position.
@@ -49,6 +51,7 @@ def ask(
         path: the search path, in which a user's query finds what it names; the schema comes first.
         data_docs: folder for the Data Docs.
         documented: how many suites they are written for at most; with more there are none.
+        keys: the columns of the tables' primary keys, by which a row is named that breaks what the user expects.
         lost: gets the errors that may pass; Great Expectations turns every error into a failed expectation.
     """
     gx = suites.library()
@@ -70,7 +73,9 @@ def ask(
         pages = _Pages(gx, context, schema) if len(made) <= documented else None
         for suite in made:
             result = suite.batch.validate(suite.asked, result_format="COMPLETE" if suite.complete else "SUMMARY")
-            answers |= {each.expectation_config.meta["position"]: each for each in result.results}
+            for each in result.results:
+                position = each.expectation_config.meta["position"]
+                answers[position] = _with_keys(suite, items[position], each, keys.get(suite.table, ()))
             if pages is not None:
                 pages.add(suite.asked, result)
         if pages is not None:
@@ -79,6 +84,16 @@ def ask(
         for engine in engines:
             engine.dispose()
     return answers
+
+
+def _with_keys(suite: _Suite, item: Question | OwnExpectation, answer: Any, key: Sequence[str]) -> Any:
+    """Ask once more, now for keys, where values of columns are not what the user expects."""
+    # Asked for at once, they would take a pass over the table also where there are none.
+    if isinstance(item, Question) or suite.complete or not key or not answer.result.get("unexpected_count"):
+        return answer
+    wanted = {"result_format": "SUMMARY", "unexpected_index_column_names": list(key)}
+    again = suite.batch.validate(item.built(answer.expectation_config.meta), result_format=wanted)
+    return again if again.result.get("partial_unexpected_index_list") else answer
 
 
 def _config(data_docs: Path) -> Any:
@@ -118,7 +133,7 @@ def _suites(gx: Any, source: Any, items: Sequence[Question | OwnExpectation]) ->
             batches[key] = _batch(source, key)
         # Added one by one, an expectation that is written twice would be asked, and answered, only once.
         asked = [_expectation(position, item) for position, item in members]
-        made.append(_Suite(batches[key], gx.ExpectationSuite(name=name, expectations=asked), complete))
+        made.append(_Suite(table, batches[key], gx.ExpectationSuite(name=name, expectations=asked), complete))
     return made
 
 

@@ -132,17 +132,23 @@ def validate(
     items += [each for each in own if each.table in there]
     results = [Result(name, "expect the table", None, False, "it does not exist", kind=TABLES) for name in missing]
     if items:
-        results += _answered(items, target, schema, path, data_docs)
+        keys = {table.name: table.route.key for table in present}
+        results += _answered(items, target, schema, path, data_docs, keys)
     return results
 
 
 def _answered(
-    items: Sequence[Question | OwnExpectation], target: Endpoint, schema: str, path: str, data_docs: Path
+    items: Sequence[Question | OwnExpectation],
+    target: Endpoint,
+    schema: str,
+    path: str,
+    data_docs: Path,
+    keys: Mapping[str, tuple[str, ...]],
 ) -> Iterator[Result]:
     lost: list[BaseException] = []
     found: dict[int, Any] = {}
     try:
-        found = engine.ask(items, target, schema, path, data_docs, DOCUMENTED, lost)
+        found = engine.ask(items, target, schema, path, data_docs, DOCUMENTED, keys, lost)
     except Exception as error:
         lost += [cause for cause in _causes(error) if engine.may_pass(cause)]
         if not lost:
@@ -153,10 +159,13 @@ def _answered(
         raise TransientError(_hidden(text, target))
     for position, item in enumerate(items):
         answer = found[position]
-        said = _about_rule(item, answer) if isinstance(item, Question) else [_about_own(item, answer)]
+        if isinstance(item, Question):
+            said = _about_rule(item, answer)
+        else:
+            said = iter([_about_own(item, answer, keys.get(item.table, ()))])
         for result in said:
-            keys = tuple(_hidden(key, target) for key in result.keys)
-            yield replace(result, detail=_hidden(result.detail, target), keys=keys)
+            named = tuple(_hidden(key, target) for key in result.keys)
+            yield replace(result, detail=_hidden(result.detail, target), keys=named)
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
@@ -183,23 +192,38 @@ def _about_rule(question: Question, answer: Any) -> Iterator[Result]:
         yield Result(rule.table, rule.expectation, column, success, detail, kind=rule.kind, keys=keys)
 
 
-def _about_own(own: OwnExpectation, answer: Any) -> Result:
-    detail = _exception(answer) or ("" if answer.success else _observed(answer.result))
+def _about_own(own: OwnExpectation, answer: Any, key: Sequence[str]) -> Result:
+    detail = _exception(answer) or ""
+    keys: tuple[str, ...] = ()
+    if not answer.success and not detail:
+        detail, keys = _observed(answer.result, key)
     expectation = f"{own.type} ({own.file.name})"
-    return Result(own.table, expectation, own.column, bool(answer.success), detail, own.severity)
+    return Result(own.table, expectation, own.column, bool(answer.success), detail, own.severity, keys=keys)
 
 
-def _observed(result: Mapping[str, Any]) -> str:
-    """Say what a failed expectation of any type saw."""
+def _observed(result: Mapping[str, Any], key: Sequence[str]) -> tuple[str, tuple[str, ...]]:
+    """Say what a failed expectation of any type saw, and the keys of the first rows that break it."""
     details = result.get("details")
     rows = details.get("unexpected_rows") if isinstance(details, Mapping) else None
     if rows:
         shown = [{k: v for k, v in row.items() if k != suites.COUNT} for row in rows[:_SHOWN]]
-        return answers.cut(f"{rows[0][suites.COUNT]} unexpected rows, e.g. {shown}")
+        return answers.cut(f"{rows[0][suites.COUNT]} unexpected rows, e.g. {shown}"), _keys(shown, key)
     if "unexpected_count" in result:
-        examples = result.get("partial_unexpected_list", [])[:_SHOWN]
-        return answers.cut(f"{result['unexpected_count']} unexpected, e.g. {examples}")
-    return answers.cut(f"found {result.get('observed_value', details)}")
+        found = result.get("partial_unexpected_index_list", [])[:_SHOWN]
+        examples = str(result.get("partial_unexpected_list", [])[:_SHOWN])
+        if found:
+            examples = ", ".join(f"[{', '.join(_keys([row], key))}] {_rest(row, key)}".rstrip() for row in found)
+        return answers.cut(f"{result['unexpected_count']} unexpected, e.g. {examples}"), _keys(found, key)
+    return answers.cut(f"found {result.get('observed_value', details)}"), ()
+
+
+def _keys(rows: Sequence[Mapping[str, Any]], key: Sequence[str]) -> tuple[str, ...]:
+    whole = [row for row in rows if key and set(key) <= set(row)]
+    return tuple(dict.fromkeys(", ".join(str(row[column]) for column in key) for row in whole))
+
+
+def _rest(row: Mapping[str, Any], key: Sequence[str]) -> str:
+    return ", ".join(repr(value) for column, value in row.items() if column not in key)
 
 
 def _exception(answer: Any) -> str | None:
