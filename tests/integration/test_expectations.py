@@ -378,7 +378,7 @@ def test_the_users_own_suite(target: Endpoint, tmp_path: Path) -> None:
     assert [result.keys for result in results[:4]] == [("3",), (), (), ("1", "3")]
     shown = failures(results)
     assert shown[:3] == [
-        "cameras.site: expect_column_values_to_be_in_set (cameras.yaml): 1 unexpected, e.g. [2], {'site': 2, 'id': 3}",
+        "cameras.site: expect_column_values_to_be_in_set (cameras.yaml): 1 unexpected, e.g. [3] 2",
         "cameras: expect_table_column_count_to_equal (cameras.yaml): found 4",
         "cameras: unexpected_rows_expectation (cameras.yaml): 3 unexpected rows, "
         "e.g. [{'id': 1}, {'id': 1}, {'id': 3}]",
