@@ -180,6 +180,13 @@ def test_where_rows_stay_behind_the_ranges_must_lie_within(shop: Server, target_
     assert failed(run) == [("ranges", "orders.number", ("2, 5",))]
 
 
+def test_what_the_load_changed_is_not_compared_and_a_note_says_so(shop: Server, target_db: Server) -> None:
+    mysql(shop, "UPDATE orders SET day = '0000-00-00' WHERE shop = 2")
+    told = run_migration(begin(shop, target_db, validation(checkRanges=True)))
+    assert told.status == report.WITH_LOSSES, told.cause
+    assert "ranges of orders.day: not asked, for values of it were changed" in told.notes
+
+
 def test_the_live_schema_is_asked_without_a_word_in_the_ledger(shop: Server, target_db: Server) -> None:
     run = begin(shop, target_db, validation(checkRanges=True))
     assert run_migration(run).status == report.COMPLETED

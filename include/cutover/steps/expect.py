@@ -12,7 +12,7 @@ from cutover.steps import switches, versions
 from cutover.steps.context import Run
 from cutover.verify import expectations, ranges, suites
 from cutover.verify.expectations import Result
-from cutover.verify.ranges import Range
+from cutover.verify.ranges import Range, Wanted
 
 # What versions beyond the source may change on purpose.
 _OF_VERSIONS = frozenset({"types", "tables"})
@@ -103,16 +103,20 @@ def _ranges(run: Run, finished: Mapping[str, Any]) -> tuple[dict[str, tuple[Rang
         return {}, ["ranges: not asked, for the source that is followed goes on changing"]
     kept_back = {count["table"] for count in finished["tables"] if count["errors"] or count["by_rule"]}
     altered = changed_values(run)
-    found, unmeasured = {}, []
-    for table in run.plan.tables:
-        run.check_time()
-        route = table.route
-        columns = ranges.measurable(route, {column for name, column in altered if name == route.source})
-        exact = table.name not in kept_back and route.limit is None
-        found[table.name] = ranges.profile(run.source, route, columns, exact)
+    wanted, unmeasured = [], []
+    for route in (table.route for table in run.plan.tables):
+        columns = ranges.measurable(route)
+        changed = [column.target for column in columns if (route.source, column.target) in altered]
+        unmeasured += [f"ranges of {route.target}.{name}: not asked, for values of it were changed" for name in changed]
         if route.function is not None or route.merge:
             why = "its rows pass a function" if route.function is not None else "its duplicates are merged"
-            unmeasured.append(f"ranges of {table.name}: not asked, for {why}")
+            unmeasured.append(f"ranges of {route.target}: not asked, for {why}")
+        exact = route.target not in kept_back and route.limit is None
+        wanted.append(Wanted(route, tuple(c for c in columns if c.target not in changed), exact))
+    found = {}
+    for table, each in zip(run.plan.tables, ranges.profile(run.source, wanted), strict=True):
+        found[table.name] = each
+        run.check_time()
     return found, unmeasured
 
 

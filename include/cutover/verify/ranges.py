@@ -6,7 +6,7 @@ on both sides: no text of theirs would be sorted alike.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
@@ -75,11 +75,11 @@ class Range:
         return Measure(self.column, broken, f"CAST({column} AS text)", holds=holds, found=found)
 
 
-def measurable(route: TableRoute, altered: Collection[str] = ()) -> list[ColumnRoute]:
-    """Return the columns whose range can be compared; ``altered`` are those of which the load changed values."""
+def measurable(route: TableRoute) -> tuple[ColumnRoute, ...]:
+    """Return the columns whose range can be compared."""
     if route.function is not None or route.merge:
-        return []
-    return [column for column in route.columns if column.target not in altered and _passes(route, column)]
+        return ()
+    return tuple(column for column in route.columns if _passes(route, column))
 
 
 def _passes(route: TableRoute, column: ColumnRoute) -> bool:
@@ -91,28 +91,44 @@ def _passes(route: TableRoute, column: ColumnRoute) -> bool:
     return column.arrow.split("(")[0] in alike
 
 
-def profile(source: Endpoint, route: TableRoute, columns: Sequence[ColumnRoute], exact: bool) -> tuple[Range, ...]:
-    """Ask the source, in one query, for the ranges of some columns over the rows that travel.
+@dataclass(frozen=True)
+class Wanted:
+    """Columns of a table whose ranges are asked for; ``exact`` as of :class:`Range`."""
+
+    route: TableRoute
+    columns: tuple[ColumnRoute, ...]
+    exact: bool
+
+
+def profile(source: Endpoint, tables: Iterable[Wanted]) -> Iterator[tuple[Range, ...]]:
+    """Ask the source for ranges over the rows that travel, in one query for each table.
 
     Raises:
         TransientError: the connection failed or was lost.
-        PreflightError: the server refused the statement.
+        PreflightError: the server refused a statement.
     """
-    if not columns:
-        return ()
-    wanted = [("COUNT(*)", "n")]
-    for number, column in enumerate(columns):
+    with mysql.client(source) as connection, closing(connection.cursor()) as cursor:
+        for each in tables:
+            if not each.columns:
+                yield ()
+                continue
+            cursor.execute(_question(each))
+            rows, *found = cursor.fetchone()
+            parts = zip(each.columns, found[::3], found[1::3], found[2::3], strict=True)
+            yield tuple(
+                Range(c.target, c.target_type, _text(least), _text(greatest), rows - count, each.exact)
+                for c, least, greatest, count in parts
+            )
+
+
+def _question(wanted: Wanted) -> str:
+    asked = [("COUNT(*)", "n")]
+    for number, column in enumerate(wanted.columns):
         # What is read as text, for the fast reader's sake, would be sorted as text.
         read = mysql.quoted(column.source) if column.wire == "string" else column.read
-        wanted += [(f"{word}({read})", f"{word}{number}") for word in ("MIN", "MAX", "COUNT")]
-    statement = mysql.select(route.source, wanted, route.condition, recursive=route.sample is not None)
-    with mysql.client(source) as connection, closing(connection.cursor()) as cursor:
-        cursor.execute(statement)
-        rows, *found = cursor.fetchone()
-    return tuple(
-        Range(column.target, column.target_type, _text(least), _text(greatest), rows - count, exact)
-        for column, least, greatest, count in zip(columns, found[::3], found[1::3], found[2::3], strict=True)
-    )
+        asked += [(f"{word}({read})", f"{word}{number}") for word in ("MIN", "MAX", "COUNT")]
+    route = wanted.route
+    return mysql.select(route.source, asked, route.condition, recursive=route.sample is not None)
 
 
 def _text(value: Any) -> str | None:
