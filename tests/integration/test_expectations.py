@@ -322,6 +322,30 @@ def test_a_row_without_a_key_is_named_by_where_it_lies(target: Endpoint, tmp_pat
     assert [result.keys for result in results if not result.success] == [("ctid (0,4)",)]
 
 
+def test_a_table_of_more_columns_than_one_query_gives(target: Endpoint, tmp_path: Path) -> None:
+    names = [f"c{number}" for number in range(600)]
+    run(target, f"CREATE TABLE wide (id int PRIMARY KEY, {', '.join(f'{name} int' for name in names)})")
+    run(target, f"INSERT INTO wide SELECT 1, {', '.join('1' for _ in names)}; UPDATE wide SET c599 = NULL")
+    columns = tuple(column(name, "integer", "int32", nullable=False) for name in ["id", *names])
+    wide = TargetTable(TableRoute("wide", "wide", columns, ("id",)))
+    held = tuple(Range(name, "integer", "1", "1", 0, exact=True) for name in names)
+    results = expectations.validate(
+        (wide,), target, SCHEMA, {"wide": 1}, frozenset(), [], tmp_path, ALL, {"wide": held}
+    )
+    assert len(results) == 1204
+    assert failures(results) == [
+        "wide.c599: expect no NULL: 1 unexpected, e.g. [1]",
+        "wide.c599: expect 1 to 1 and 0 NULL, as in the source: found no value, 1 NULL; 1 unexpected, e.g. [1]",
+    ]
+
+
+def test_a_type_that_is_gone_is_a_finding(target: Endpoint, tmp_path: Path) -> None:
+    run(target, 'ALTER TABLE "Order: {x}" ALTER mood TYPE text; DROP TYPE mood')
+    assert failures(check(target, tmp_path, frozenset({"types"}))) == [
+        'Order: {x}: expect the planned columns and types: mood text instead of "mood"'
+    ]
+
+
 def test_outcomes_are_sorted_by_what_they_are_about() -> None:
     results = [
         Result("a", "expect the table", None, False, "it does not exist", kind="tables"),

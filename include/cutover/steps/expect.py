@@ -1,4 +1,4 @@
-"""What is expected of a run's tables, and what the run says beside it."""
+"""What is expected of a run's tables."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Let Great Expectations ask on the target, and write its Data Docs."""
+"""Ask on the target through Great Expectations, which writes its Data Docs."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""What became of each expectation: of the generated suites, and of the user's own.
+"""What became of each expectation.
 
-Great Expectations asks on the target (:mod:`cutover.verify.engine`), what follows from the plan
-(:mod:`cutover.verify.generated`) and what is in the files of the migration's ``expectations`` folder.
+Great Expectations asks on the target (:mod:`cutover.verify.engine`) what follows from the plan
+(:mod:`cutover.verify.generated`), and what stands in the files of the migration's ``expectations`` folder.
 """
 
 from __future__ import annotations

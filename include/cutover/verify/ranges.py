@@ -1,4 +1,4 @@
-"""What the source's columns hold: their least and greatest value, and how many NULL.
+"""The ranges of the source's columns: what they hold at least, at most, how often NULL.
 
 One query asks all columns of a table. Only those are asked whose values pass unchanged and are numbers, days or moments
 on both sides: no text of theirs would be sorted alike.
@@ -62,7 +62,7 @@ class Range:
         """What a pass over the target's table measures."""
         column = name(self.column)
         least, greatest, nulls = f"min({column})", f"max({column})", f"count(*) - count({column})"
-        found = f"concat('found ', {least}, ' to ', {greatest}, ', ', {nulls}, ' NULL')"
+        found = f"concat('found ', coalesce({least} || ' to ' || {greatest}, 'no value'), ', ', {nulls}, ' NULL')"
         if self.least is None or self.greatest is None:
             broken, same = f"{column} IS NOT NULL", f"count({column}) = 0"
         else:

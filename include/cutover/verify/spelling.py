@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import psycopg
 from psycopg import sql
@@ -17,17 +17,28 @@ _CHECKS = "SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint WHERE co
 
 
 def types(connection: psycopg.Connection, tables: Iterable[TargetTable]) -> dict[str, str]:
-    """Return how the server spells the planned types, by how the plan does."""
-    found: dict[str, str] = {}
+    """Return how the server spells the planned types, by how the plan does; one that is not there stays as it is."""
     planned = list(dict.fromkeys(column.target_type for table in tables for column in table.route.columns))
-    for some in (planned[start : start + _AT_ONCE] for start in range(0, len(planned), _AT_ONCE)):
-        nothing = ", ".join(f"CAST(NULL AS {type_})" for type_ in some)
-        described = connection.execute(f"SELECT {nothing} LIMIT 0".encode()).pgresult
-        assert described is not None
-        codes = [[of(place) for place in range(len(some))] for of in (described.ftype, described.fmod)]
-        query = "SELECT format_type(o, m) FROM ROWS FROM (unnest(%s::oid[]), unnest(%s::int[])) AS c (o, m)"
-        found |= {type_: row[0] for type_, row in zip(some, connection.execute(query, codes), strict=True)}
+    found: dict[str, str] = {}
+    for start in range(0, len(planned), _AT_ONCE):
+        found |= _spelled(connection, planned[start : start + _AT_ONCE])
     return found
+
+
+def _spelled(connection: psycopg.Connection, some: Sequence[str]) -> dict[str, str]:
+    nothing = ", ".join(f"CAST(NULL AS {type_})" for type_ in some)
+    try:
+        with connection.transaction():
+            described = connection.execute(f"SELECT {nothing} LIMIT 0".encode()).pgresult
+    except psycopg.errors.UndefinedObject:
+        if len(some) == 1:
+            return {some[0]: some[0]}
+        half = len(some) // 2
+        return _spelled(connection, some[:half]) | _spelled(connection, some[half:])
+    assert described is not None
+    codes = [[of(place) for place in range(len(some))] for of in (described.ftype, described.fmod)]
+    query = "SELECT format_type(o, m) FROM ROWS FROM (unnest(%s::oid[]), unnest(%s::int[])) AS c (o, m)"
+    return {type_: row[0] for type_, row in zip(some, connection.execute(query, codes), strict=True)}
 
 
 def checks(
