@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -65,7 +66,14 @@ def _lists(report: Report) -> Iterator[tuple[str, list[str]]]:
     yield "Did not arrive as it was", report.losses
     yield "Taken away or changed because the spec says so", report.rule
     yield "Differences", report.differences
+    yield "Expectations that do not hold", [_broken(each) for each in report.expectations.get("failures", ())]
     yield "Notes", report.notes
+
+
+def _broken(failure: Mapping[str, Any]) -> str:
+    where = ".".join(filter(None, (failure["table"], failure["column"])))
+    severity = "" if failure["severity"] == "critical" else f" ({failure['severity']})"
+    return f"{where}: {failure['expectation']}{severity}: {failure['detail']}"
 
 
 def markdown(report: Report) -> str:

@@ -242,10 +242,7 @@ def _losses(report: Report, by_kind: Mapping[str, list[Event]]) -> None:
         report.rule += [line for table in event.detail["tables"] if (line := _stayed(table))]
     for event in by_kind["expectations"][-1:]:
         _expectations(report, event.detail["results"])
-        report.notes += [
-            f"{name}: no expectations were run, Great Expectations cannot spell its names"
-            for name in event.detail["unnamed"]
-        ]
+        report.notes += event.detail.get("unasked", ())
 
 
 def _stayed(table: Mapping[str, Any]) -> str:

@@ -10,7 +10,7 @@ from cutover.dialects.endpoint import Endpoint
 from cutover.errors import SpecError
 from cutover.route import ColumnRoute, TableRoute
 from cutover.schema.target import TargetTable
-from cutover.verify import expectations, suites
+from cutover.verify import engine, expectations, suites
 
 EXAMPLES = Path(__file__).parents[2] / "include/migrations/camera_counting/expectations"
 
@@ -105,10 +105,10 @@ def test_other_files_are_left_alone(tmp_path: Path) -> None:
 
 def test_tls_is_verified_where_the_endpoint_says_so() -> None:
     endpoint = Endpoint("postgresql", "db", 5432, "d", "u", "p", verify_tls=True, tls_ca="/ca.pem")
-    url = expectations._url(endpoint, "shadow")
+    url = engine._url(endpoint, "shadow")
     assert "sslmode=verify-full" in url
     assert "sslrootcert=%2Fca.pem" in url or "sslrootcert=/ca.pem" in url
-    assert "sslmode" not in expectations._url(Endpoint("postgresql", "db", 5432, "d", "u", "p"), "shadow")
+    assert "sslmode" not in engine._url(Endpoint("postgresql", "db", 5432, "d", "u", "p"), "shadow")
 
 
 def test_a_result_reads_well() -> None:

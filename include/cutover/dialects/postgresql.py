@@ -16,6 +16,7 @@ from typing import Any, cast
 import psycopg
 import pyarrow as pa
 import sqlalchemy as sa
+from psycopg import sql
 from sqlalchemy.dialects import postgresql
 
 from cutover.dialects import pools
@@ -43,6 +44,11 @@ _arrow_lock = threading.Lock()
 def quoted(*names: str) -> str:
     """Return the dotted identifier, each part in double quotes."""
     return ".".join(DIALECT.identifier_preparer.quote_identifier(name) for name in names)
+
+
+def literal(text: str) -> str:
+    """Return the text as a literal."""
+    return sql.Literal(text).as_string().strip()
 
 
 def transient(sqlstate: str | None) -> bool:

@@ -29,13 +29,14 @@ class PostMigration(Part):
 
 
 class DataIntegrity(Part):
-    """Which constraints are compared between source and target."""
+    """Which constraints the target's rows must keep; whether its columns hold what the source's do, at a glance."""
 
     enabled: bool = True
     check_foreign_keys: bool = True
     check_unique_constraints: bool = True
     check_not_null_constraints: bool = True
-    check_check_constraints: UnbuiltSwitch = None
+    check_check_constraints: bool = True
+    check_ranges: bool = False
 
 
 class PerformanceRules(UnbuiltPart):

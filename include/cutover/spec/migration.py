@@ -198,7 +198,8 @@ class MigrationSpec(Part):
     def proves_side_by_side(self) -> bool:
         """Whether there are connections for rows, views and expectations to be proven at once."""
         reading = self.compare_workers + 1
-        sides = ((reading, self.source_pool), (reading + EXPECTATIONS, self.target_pool))
+        ranging = self.schema_.validation.rules.data_integrity.check_ranges
+        sides = ((reading + ranging, self.source_pool), (reading + EXPECTATIONS, self.target_pool))
         return all(_at_most(wanted, pool) == wanted for wanted, pool in sides)
 
 

@@ -5,16 +5,16 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
-from typing import Any
 
 from cutover.data.sync import binlog
 from cutover.dialects import mysql_types
-from cutover.errors import PreflightError, VerificationError
-from cutover.schema.target import Evaluation, TargetSummary, TargetTable
-from cutover.spec.checks import PostMigration
-from cutover.steps import follow
+from cutover.errors import VerificationError
+from cutover.schema.target import Evaluation, TargetSummary
+from cutover.steps import expect, follow, switches
 from cutover.steps.context import Run
-from cutover.verify import expectations, rows, suites, summaries, views
+from cutover.steps.expect import Expected
+from cutover.verify import expectations, rows, summaries, views
+from cutover.verify.outcome import Outcome
 
 _SHOWN = 20
 # How often a batch is compared with a source that goes on changing.
@@ -91,16 +91,7 @@ def _computed(run: Run, found: Sequence[str]) -> str:
 
 def compares_rows(run: Run) -> bool:
     """Whether the spec asks for every cell to be compared."""
-    return _wanted(run) and _switches(run).data_validation
-
-
-def _wanted(run: Run) -> bool:
-    """Whether the spec asks for validation after the load."""
-    return run.spec.strategy.execution.modes.safe.validate_after_migration and _switches(run).enabled
-
-
-def _switches(run: Run) -> PostMigration:
-    return run.spec.schema_.validation.post_migration
+    return switches.wanted(run) and switches.of(run).data_validation
 
 
 def _moved(run: Run) -> str:
@@ -177,10 +168,7 @@ def _changed(run: Run) -> set[tuple[str, str]]:
     finished = run.finished("finish_schema") or {}
     names = {table.name: table.route.source for table in run.plan.tables}
     counts = (count for count in finished.get("tables", ()) if count["errors"] or count["by_rule"])
-    altered = ((event.detail["table"], event.detail["altered"]) for event in run.ledger.events(run.id, "loaded"))
-    return {(names[count["table"]], "") for count in counts} | {
-        (table, entry["column"]) for table, entries in altered for entry in entries
-    }
+    return {(names[count["table"]], "") for count in counts} | expect.changed_values(run)
 
 
 def _why_own(run: Run, evaluation: Evaluation, changed: set[tuple[str, str]]) -> str:
@@ -208,77 +196,30 @@ def _against(summary: TargetSummary, own: Mapping[Evaluation, str]) -> str:
     return f"is {some}what the target makes of its own rows, for {reasons}"
 
 
-def validate_expectations(run: Run) -> None:
-    """Run the generated and the user's own expectation suites on the shadow schema.
+def validate_expectations(run: Run, schema: str | None = None) -> tuple[Outcome, ...]:
+    """Run the generated and the user's own expectation suites on the shadow schema, and sort what failed.
 
-    An expectation of the user's whose severity is below critical is reported when it fails, no more.
+    An expectation of the user's whose severity is below critical is reported when it fails, no more. Where another
+    ``schema`` is named, the live one, the ledger is told nothing, and what failed is returned and not raised.
 
     Raises:
-        VerificationError: with every critical expectation that failed.
+        VerificationError: with every critical expectation that failed; or the suites could not be run.
         SpecError: a suite of the user's cannot be read.
+        TransientError: a server was lost.
     """
     run = run.beside_others()
+    if schema is not None:
+        told = expect.ask(run, schema) or Expected((), ("expectations: not asked, the spec switches them off",))
+        return expectations.outcomes(told.results, told.unasked)
     with run.step("validate_expectations") as detail:
-        chosen = _suites(run)
-        if not chosen:
+        asked = expect.ask(run)
+        if asked is None:
             detail["skipped"] = "switched off"
-            return
-        finished = run.finished("finish_schema")
-        if finished is None:
-            raise PreflightError([f"run {run.id}: its finish_schema step has not ended"])
-        open_ = {what for what, _ in finished["not_validated"]}
-        tables = tuple(_without(open_, table) for table in run.plan.tables if expectations.nameable(table))
-        results = expectations.validate(
-            tables,
-            run.target,
-            run.shadow,
-            _expected_rows(finished),
-            # Columns, as table.column, whose NOT NULL was relaxed because zero dates became NULL.
-            frozenset(finished["not_null_relaxed"]),
-            _own_suites(run),
-            run.folder / "data_docs",
-            chosen,
-        )
+            return expectations.outcomes(())
+        results = asked.results
         detail["expectations"] = len(results)
-        unnamed = [table.name for table in run.plan.tables if not expectations.nameable(table)]
-        run.record("expectations", results=[asdict(result) for result in results], unnamed=unnamed)
-        failed = [str(result) for result in results if not result.success and result.severity == "critical"]
+        run.record("expectations", results=[asdict(result) for result in results], unasked=asked.unasked)
+        failed = [str(r) for r in results if not r.success and r.severity == expectations.CRITICAL]
         if failed:
             raise VerificationError(f"{len(failed)} of {len(results)} expectations failed:", failed[:_SHOWN])
-
-
-def _without(open_: set[str], table: TargetTable) -> TargetTable:
-    """Leave out foreign keys that hold for rows to come alone: those that are there need not."""
-    keys = (key for key in table.foreign_keys if f"foreign key {table.route.source}.{key.name}" not in open_)
-    return replace(table, foreign_keys=tuple(keys))
-
-
-def _own_suites(run: Run) -> list[suites.OwnExpectation]:
-    if run.suites is None:
-        return []
-    return suites.read(run.suites, run.plan.tables, [table.name for table in run.plan.source.tables])
-
-
-def _suites(run: Run) -> frozenset[str]:
-    """Name the kinds of expectation that the spec's switches ask for."""
-    if not _wanted(run):
-        return frozenset()
-    switches, rules = _switches(run), run.spec.schema_.validation.rules.data_integrity
-    kinds = set()
-    if switches.schema_validation:
-        kinds |= {"types"}
-    if switches.data_validation:
-        kinds |= {"rows", "values"}
-    if switches.constraint_validation and rules.enabled:
-        checks = {
-            "foreign_keys": rules.check_foreign_keys and run.plan.validated,
-            "unique": rules.check_unique_constraints,
-            "not_null": rules.check_not_null_constraints,
-        }
-        kinds |= {kind for kind, on in checks.items() if on}
-    return frozenset(kinds)
-
-
-def _expected_rows(finished: Mapping[str, Any]) -> dict[str, int]:
-    """Rows each target table must hold: what was loaded, less what was set aside."""
-    return {str(c["table"]): c["rows_loaded"] - c["set_aside"] for c in finished["tables"]}
+        return expectations.outcomes(results, asked.unasked)

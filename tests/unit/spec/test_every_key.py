@@ -22,7 +22,7 @@ OWN_KEYS = {  # Cutover's, not the requirement's
     "target.schema",
     *("schema.settings.allowLosses", "schema.settings.tables.columns.generatedColumns"),
     *("data.transformation.cleaning.zeroDates", "schema.settings.tables.columns.ignoreCase"),
-    "schema.settings.tables.identifiers",
+    *("schema.settings.tables.identifiers", "schema.validation.rules.dataIntegrity.checkRanges"),
     *("data.transformation.phoneRegion", "data.transformation.functions"),
     *(
         f"data.extraction.strategy.{feed}.{key}"

@@ -315,6 +315,13 @@ def test_workers_hold_no_more_connections_than_the_pools(
     assert spec.proves_side_by_side is together
 
 
+def test_ranges_take_one_connection_to_the_source_more() -> None:
+    switched = "validation: {rules: {dataIntegrity: {checkRanges: %s}}}}\n"
+    both = pools("{max: 6}").rstrip("}\n") + "}}}, " + switched
+    assert load(both % "false").proves_side_by_side
+    assert not load(both % "true").proves_side_by_side
+
+
 LOADING = "data: {loading: {strategy: {%s}}}\n"
 STREAMING = "strategy: {types: {data: {strategy: streaming, streaming: {%s}}}}\n"
 
