@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import getpass
-import os
 import sys
 import uuid
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
-from urllib.parse import urlsplit
+from typing import Annotated
 
 import typer
 
-from cutover import cli_follow, cli_schema, cli_status, render, report
+from cutover import cli_assess, cli_follow, cli_schema, cli_status, render, report
+from cutover.cli_ends import endpoint, spec_for
 from cutover.cli_status import shown
-from cutover.dialects.endpoint import PASSWORDS, Endpoint, from_url
+from cutover.dialects.endpoint import from_url
 from cutover.errors import CutoverError, PreflightError
 from cutover.ledger import Ledger
 from cutover.run import EXIT_NOT_STARTED, EXIT_ROLLED_BACK, NotStartedError, exit_code, run_migration
-from cutover.spec import MigrationSpec, json_schema, load_spec
+from cutover.spec import json_schema, load_spec
 from cutover.steps import check, publish, switch
 from cutover.steps.context import Params, endpoints, resume, start
 
@@ -34,6 +31,7 @@ app = typer.Typer(
 app.add_typer(cli_schema.app, name="schema")
 app.add_typer(cli_follow.app)
 app.add_typer(cli_status.app)
+app.add_typer(cli_assess.app)
 
 Name = Annotated[str, typer.Argument(help="name of a folder under the migrations folder")]
 Migrations = Annotated[
@@ -140,8 +138,8 @@ def run(
     else:
         if not source or not target:
             raise PreflightError(["give a migration's NAME, or both --source and --target"])
-        where = _endpoint("--source", source, "mysql"), _endpoint("--target", target, "postgresql")
-        spec = _spec_for(where[0], schema or where[0].database, verify, indexes, exclude or [], allow_losses)
+        where = endpoint("--source", source, "mysql"), endpoint("--target", target, "postgresql")
+        spec = spec_for(where[0], schema or where[0].database, verify, indexes, exclude or [], allow_losses)
     this = start(resume_id or _new_id("cli"), spec, params, ledger, *where, home)
     console = render.console()
     try:
@@ -172,47 +170,6 @@ def _new_id(kind: str) -> str:
     return f"{kind}__{datetime.now(UTC):%Y-%m-%dT%H:%M:%S}__{uuid.uuid4().hex[:6]}"
 
 
-def _endpoint(option: str, url: str, kind: str) -> Endpoint:
-    endpoint = from_url(url, os.environ.get(PASSWORDS[option]))
-    if endpoint.kind != kind:
-        raise PreflightError([f"{option} must be a {kind} URL, not {urlsplit(url).scheme}"])
-    if not endpoint.password and sys.stdin.isatty():
-        return replace(endpoint, password=getpass.getpass(f"Password of {endpoint}: "))
-    return endpoint
-
-
-def _spec_for(
-    source: Endpoint, schema: str, verify: bool, indexes: bool, exclude: list[str], allow_losses: bool
-) -> MigrationSpec:
-    """Careful defaults for a whole database: every table, every check, no schedule.
-
-    Where losses are allowed, so are orphans of any share of a table's rows: each is set aside and named.
-    """
-    cleaned = "".join(c if c.isascii() and c.isalnum() else "_" for c in source.database.lower())[:26]
-    name = cleaned if cleaned[:1].isalpha() else f"db_{cleaned}"
-    given: dict[str, Any] = {
-        "name": name,
-        "source": {"env": "SOURCE_DB"},
-        "target": {"env": "TARGET_DB", "schema": schema},
-        "strategy": {
-            "planning": {"scheduling": {"enabled": False}},
-            "types": {"data": {"bulk": {"parallelWorkers": os.cpu_count() or 2}}},
-            "execution": {"modes": {"safe": {"validateAfterMigration": verify}}},
-        },
-        "schema": {
-            "settings": {
-                "tables": {
-                    "patterns": {"exclude": exclude},
-                    "options": {"preserveIndexes": indexes, "preserveConstraints": indexes},
-                }
-            }
-        },
-    }
-    if allow_losses:
-        given["data"] = {"loading": {"options": {"errorHandling": {"errorThreshold": 1.0}}}}
-    return MigrationSpec.model_validate(given)
-
-
 @app.command()
 def rollback(
     name: Name,
@@ -226,7 +183,7 @@ def rollback(
     if target is not None:
         # The way back reads nothing of the source: where it is, is known, and its password is not needed.
         source = from_url(ledger.events(chosen, "run_started")[0].detail["source"])
-        ends = source, _endpoint("--target", target, "postgresql")
+        ends = source, endpoint("--target", target, "postgresql")
     this = resume(chosen, ledger, ends=ends)
     try:
         switch.rollback(this)
