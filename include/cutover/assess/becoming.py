@@ -104,6 +104,14 @@ def compared(column: ColumnRoute) -> str | None:
     return letters(f"LOWER({made})" if column.arrow == "citext" else made)
 
 
+def changed(column: ColumnRoute) -> str:
+    """Return the condition of a value that may become another's, where the source's own key tells all apart."""
+    if column.values or column.default is not None or column.collation is not None or not is_text(column):
+        return "TRUE" if merges(column) else "FALSE"
+    made = arriving(column)
+    return "TRUE" if made is None else f"{letters(made)} <> {letters(column.read)}"
+
+
 def merges(column: ColumnRoute) -> bool:
     """Whether two values that the source tells apart may become one."""
     written = column.rewritten or column.values or column.default is not None or column.collation is not None
