@@ -27,13 +27,16 @@ def questions(target: TargetTable, table: Table) -> Iterator[Question]:
     """Yield what is asked of each row by itself: NULL where the target forbids it, and the checks."""
     route = target.route
     for column in route.columns:
-        if column.nullable or column.added is not None or not (column.source_nullable or column.values):
+        if column.nullable or column.added is not None or column.default is not None:
             continue
-        made = becoming.arriving(column)
-        if made is not None and (column.unmapped != "refuse" or not column.values):
+        nulls = [f"{mysql.quoted(column.source)} IS NULL"] if column.source_nullable else []
+        emptied = ", ".join(becoming.code(value) for value, meaning in column.values if meaning is None)
+        looked_up = becoming.coded(column)
+        nulls += [f"{looked_up} IN ({emptied})"] if emptied and looked_up else []
+        if nulls:
             what = f"column {route.source}.{column.source}"
             text = "are NULL, which the target forbids: they are refused"
-            yield Question(CONSTRAINT, what, text, REFUSED, f"{made} IS NULL", keeps_rows(route))
+            yield Question(CONSTRAINT, what, text, REFUSED, " OR ".join(nulls), keeps_rows(route))
     conditions = {check.name: check.expression for check in table.checks}
     for check in target.checks:
         if check.origin in conditions:
@@ -55,17 +58,22 @@ def broken(source: Endpoint, plan: Plan, target: TargetTable) -> tuple[list[Find
     parents = {table.name: table for table in plan.tables}
     with mysql.session(source) as connection:
         for key in target.foreign_keys:
-            found += _orphans(connection, plan, target, parents[key.referred_table], key)
-        for what, columns, vouched in _unique(target, plan.source.table(target.route.source)):
-            routes = [target.route.column(name) for name in columns]
+            parent = parents[key.referred_table]
+            columns = (*map(target.route.column, key.columns), *map(parent.route.column, key.referred_columns))
+            if any(column.added is not None for column in columns):
+                untold.append(f"foreign key {target.route.source}.{key.name}: orphans are seen while it is built")
+                continue
+            found += _orphans(connection, plan, target, parent, key)
+        for what, names, vouched in _unique(target, plan.source.table(target.route.source)):
+            routes = [target.route.column(name) for name in names]
             expressions = [becoming.compared(column) for column in routes]
             if any(expression is None for expression in expressions):
-                untold.append(f"{what}: which rows become alike in {', '.join(columns)} is seen while they are loaded")
+                untold.append(f"{what}: which rows become alike in {', '.join(names)} is seen while they are loaded")
                 continue
             # To look for rows that change is a fraction of sorting them all.
             if vouched and not _any_row(connection, target.route, [becoming.changed(column) for column in routes]):
                 continue
-            found += _alike(connection, target.route, what, columns, [str(e) for e in expressions])
+            found += _alike(connection, target.route, what, names, [str(e) for e in expressions])
     return found, untold
 
 
@@ -85,8 +93,6 @@ def _orphans(
     connection: sa.Connection, plan: Plan, target: TargetTable, parent: TargetTable, key: ForeignKey
 ) -> Iterator[Finding]:
     mine, theirs = [target.route.column(c) for c in key.columns], [parent.route.column(c) for c in key.referred_columns]
-    if any(column.added is not None for column in (*mine, *theirs)):
-        return
     own = target.route.identifying if target.route.key else ()
     # A date that is none becomes NULL, and is no orphan.
     present = [(f"({column.read}) IS NOT NULL", f"w{n}") for n, column in enumerate(mine)]
@@ -181,7 +187,7 @@ def _alike(
         same = _all([value == groups.c[alias] for value, (_, alias) in zip(values, named, strict=True)])
         query = sa.select(*ids).select_from(rows.join(groups, same)).order_by(*values, *ids).limit(KEYS)
         keys = [key_text([column.source for column in own], row) for row in connection.execute(query)]
-    exact = all(route.column(name).collation is None for name in columns)
+    exact = not any(column.collation or column.rewritten for column in map(route.column, columns))
     text = f"are alike to another in {', '.join(columns)} as the target compares: they are set aside"
     certain = exact and keeps_rows(route) and not route.duplicates
     yield Finding(CONSTRAINT, route.source, what, text, int(str(extra)), REFUSED, tuple(keys), certain)

@@ -175,6 +175,12 @@ class Facts:
             yield from (f for f in table.findings if f.fate in fates and kind in (None, f.kind))
 
     @property
+    def whole(self) -> set[str]:
+        """The tables of which all rows travel that the filter lets through, by their names in the source."""
+        routes = (table.route for table in self.plan.tables)
+        return {route.source for route in routes if route.limit is None and route.sample is None}
+
+    @property
     def unkeyed(self) -> list[str]:
         """The tables that travel without a primary key, by their names in the source."""
         return [table.route.source for table in self.plan.tables if not table.route.key]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
-from cutover.assess.facts import ALTERED, CONSTRAINT, DATA, FAILS, REFUSED, STAYS, Facts
+from cutover.assess.facts import ALTERED, CONSTRAINT, DATA, FAILS, FATES, REFUSED, STAYS, Facts
 from cutover.verify.outcome import PERFORMANCE, SCHEMA, Outcome
 
 # PostgreSQL's longest field, and the longest that pg_dump writes as text (PostgreSQL manual, Limits; bytea Hex Format).
@@ -34,18 +34,18 @@ def _schema(facts: Facts) -> Outcome:
 
 
 def _data(facts: Facts) -> Outcome:
-    errors = [str(finding) for finding in facts.findings(FAILS, kind=DATA)]
-    errors += failing(facts, (DATA,))
-    warnings = [str(finding) for finding in facts.findings(REFUSED, ALTERED, STAYS, kind=DATA)]
-    warnings += [line for seen in facts.seen for line in seen.unasked]
-    too_large = [
-        f"column {seen.table}.{column}: a value has {size:,} bytes, and a field of PostgreSQL holds {FIELD_BYTES:,}; "
-        "divide it, or leave its row out"
-        for seen in facts.seen
-        for column, size in seen.largest
-        if size > FIELD_BYTES
-    ]
-    return Outcome(DATA, (*errors, *too_large), tuple(warnings))
+    errors = failing(facts, (DATA,))
+    warnings: list[str] = []
+    for finding in facts.findings(*FATES, kind=DATA):
+        (errors if finding.fate == FAILS and finding.certain else warnings).append(str(finding))
+    for seen in facts.seen:
+        for column, size in seen.largest:
+            if size > FIELD_BYTES:
+                text = f"a value has {size:,} bytes, and a field of PostgreSQL holds {FIELD_BYTES:,}"
+                line = f"column {seen.table}.{column}: {text}; divide it, or leave its row out"
+                (errors if seen.table in facts.whole else warnings).append(line)
+        warnings += seen.unasked
+    return Outcome(DATA, tuple(errors), tuple(warnings))
 
 
 def _constraint(facts: Facts) -> Outcome:

@@ -134,10 +134,10 @@ def _fitting(column: ColumnRoute, mariadb: bool) -> Iterator[_Asked]:
         return
     refused = f"hold a value that does not fit {column.target_type}: they are refused"
     read = f"({column.read})"
-    text, rewritten = is_text(column), not column.rewritten
+    text, as_read = is_text(column), not column.rewritten
     sized = _SIZED.fullmatch(column.target_type)
     if sized and text and _longest(column) > int(sized[1]):
-        yield f"hold more than {sized[1]} characters: they are refused", REFUSED, _longer(column, sized[1]), rewritten
+        yield f"hold more than {sized[1]} characters: they are refused", REFUSED, _longer(column, sized[1]), as_read
     elif column.arrow == "json" and (base(column) != "json" or mariadb):
         yield "hold what is no JSON: they are refused", REFUSED, f"NOT JSON_VALID({read})", False
     elif column.arrow == "uuid" and text:
@@ -145,7 +145,7 @@ def _fitting(column: ColumnRoute, mariadb: bool) -> Iterator[_Asked]:
         yield refused, REFUSED, f"NOT {digits} REGEXP {mysql.literal(_UUID)}", False
     elif column.arrow == "bool" and text:
         known = ", ".join(code(word) for word in _TRUTHS)
-        yield refused, REFUSED, f"{letters(f'LOWER({cleaned(column)})')} NOT IN ({known})", rewritten
+        yield refused, REFUSED, f"{letters(f'LOWER({cleaned(column)})')} NOT IN ({known})", as_read
     elif column.arrow == "bool" and base(column) in (*_WIDTHS, "bit"):
         yield refused, REFUSED, f"{read} NOT IN (0, 1)", True
     elif (bounds := _beyond(column)) is not None:
