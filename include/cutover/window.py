@@ -41,6 +41,13 @@ def opened_at(spec: MigrationSpec, moment: datetime) -> datetime | None:
     return datetime.combine(day, start, tzinfo=local.tzinfo).astimezone(UTC)
 
 
+def length(spec: MigrationSpec) -> timedelta:
+    """Return how long the maintenance window is open each time."""
+    window = spec.strategy.planning.scheduling.maintenance_window
+    start, end = (datetime.combine(datetime.min, time.fromisoformat(at)) for at in (window.start_time, window.end_time))
+    return (end - start) % timedelta(days=1)
+
+
 def check(spec: MigrationSpec, started: datetime, ignore_window: bool, now: datetime | None = None) -> None:
     """Refuse to go on outside the window, or beyond the longest duration.
 

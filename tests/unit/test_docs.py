@@ -89,7 +89,7 @@ def test_the_example_spec_loads(tmp_path: Path) -> None:
 def test_the_example_mistakes_are_shown_as_the_readme_says(tmp_path: Path) -> None:
     (example,) = _fenced(README, "yaml")
     wrong = example.replace("      bulk: {batchSize", "      bulk: {batchsize", 1)
-    wrong = wrong.replace("    scheduling:\n", "    analysis: {dataAnalysis: true}\n    scheduling:\n", 1)
+    wrong = wrong.replace("  execution:\n", "  execution:\n    monitoring: {performanceMonitoring: true}\n", 1)
     path = tmp_path / "migration.yaml"
     path.write_text(wrong)
     with pytest.raises(SpecError) as refused:

@@ -68,6 +68,13 @@ def test_the_window_is_in_its_own_time_zone() -> None:
     assert not window.is_open(tokyo, at("2024-06-01 03:00:00"))
 
 
+@pytest.mark.parametrize(
+    ("start", "end", "hours"), [("02:00", "06:00", 4), ("22:00", "02:00", 4), ("00:01", "00:00", 24)]
+)
+def test_a_window_has_its_length_past_midnight_too(start: str, end: str, hours: int) -> None:
+    assert round(window.length(spec(start, end)).total_seconds() / 3600) == hours
+
+
 @given(some.datetimes(datetime(2020, 1, 1), datetime(2030, 1, 1)))
 def test_a_spec_without_a_window_is_always_open(moment: datetime) -> None:
     assert window.is_open(spec(enabled=False), moment.replace(tzinfo=UTC))

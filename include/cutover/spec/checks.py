@@ -4,17 +4,36 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from cutover.spec.base import AlwaysTrue, Part, UnbuiltPart, UnbuiltSwitch
+from cutover.spec.base import Part, UnbuiltPart, UnbuiltSwitch
 
 
 class PreMigration(Part):
-    """Checks before anything is written."""
+    """What a run's plan step looks at before anything is written; what surely fails the run refuses it there.
 
-    enabled: AlwaysTrue = True
-    schema_validation: AlwaysTrue = True
-    data_validation: UnbuiltSwitch = None
-    constraint_validation: UnbuiltSwitch = None
-    performance_validation: UnbuiltSwitch = None
+    Without these a plan still refuses what it cannot do.
+
+    schemaValidation: what stays behind, the servers' versions and settings.
+    dataValidation: values that do not fit, in one pass over each table.
+    constraintValidation: rows that break a constraint, by one query for each.
+    performanceValidation: connections, memory, staging, tables without a key.
+    """
+
+    enabled: bool = True
+    schema_validation: bool = True
+    data_validation: bool = False
+    constraint_validation: bool = False
+    performance_validation: bool = False
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The kinds of validation that are asked for, in the words of :data:`cutover.verify.outcome.KINDS`."""
+        asked = {
+            "schema": self.schema_validation,
+            "data": self.data_validation,
+            "constraint": self.constraint_validation,
+            "performance": self.performance_validation,
+        }
+        return tuple(kind for kind, on in asked.items() if on and self.enabled)
 
 
 class PostMigration(Part):

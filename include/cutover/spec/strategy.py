@@ -222,13 +222,19 @@ class Types(Part):
 
 
 class Analysis(Part):
-    """What is looked at before the run."""
+    """What an assessment holds: that of ``cutover assess``, and that of a run whose risk is bounded.
 
-    enabled: AlwaysTrue = True
-    schema_analysis: AlwaysTrue = True
-    data_analysis: UnbuiltSwitch = None
-    impact_analysis: UnbuiltSwitch = None
-    performance_analysis: UnbuiltSwitch = None
+    schemaAnalysis: what becomes of every object, and the servers' versions and settings.
+    dataAnalysis: values that do not fit and rows that break constraints; it reads every table.
+    impactAnalysis: what the cutover replaces, and who uses both databases.
+    performanceAnalysis: duration, connections, memory and disk.
+    """
+
+    enabled: bool = True
+    schema_analysis: bool = True
+    data_analysis: bool = True
+    impact_analysis: bool = True
+    performance_analysis: bool = True
 
 
 class MaintenanceWindow(Part):
@@ -264,14 +270,30 @@ class Scheduling(Part):
     automated: Automated = Field(default_factory=Automated)
 
 
-class RiskAssessment(UnbuiltPart):
-    """How risky the run is held to be."""
+class RiskAssessment(Part):
+    """The highest level of each risk that a run goes on with; one above it is refused before anything changes."""
 
     enabled: bool = False
-    data_loss_risk: Risk | None = None
-    downtime_risk: Risk | None = None
-    performance_risk: Risk | None = None
-    rollback_risk: Risk | None = None
+    data_loss_risk: Risk = "high"
+    downtime_risk: Risk = "high"
+    performance_risk: Risk = "high"
+    rollback_risk: Risk = "high"
+
+    @model_validator(mode="after")
+    def _says_whether(self) -> RiskAssessment:
+        if self.model_fields_set and "enabled" not in self.model_fields_set:
+            raise refusal(("enabled", "is needed: true refuses a run above these levels, false does not"))
+        return self
+
+    @property
+    def allowed(self) -> dict[str, Risk]:
+        """The highest level of each risk, by the risk's name."""
+        return {
+            "data loss": self.data_loss_risk,
+            "downtime": self.downtime_risk,
+            "performance": self.performance_risk,
+            "rollback": self.rollback_risk,
+        }
 
 
 class Planning(Part):
@@ -279,7 +301,13 @@ class Planning(Part):
 
     analysis: Analysis = Field(default_factory=Analysis)
     scheduling: Scheduling = Field(default_factory=Scheduling)
-    risk_assessment: RiskAssessment | None = None
+    risk_assessment: RiskAssessment = Field(default_factory=RiskAssessment)
+
+    @model_validator(mode="after")
+    def _judges_what_is_looked_at(self) -> Planning:
+        if self.risk_assessment.enabled and not self.analysis.enabled:
+            raise refusal(("riskAssessment.enabled", "is true, and analysis.enabled false: risk is judged by it"))
+        return self
 
 
 class DryRun(Part):

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,22 +11,17 @@ from cutover.data.sync import binlog
 from cutover.dialects import mysql, postgresql
 from cutover.errors import CutoverError, PreflightError, SpecError, TransientError
 from cutover.plan import Plan, build_plan
-from cutover.rollback import swap
-from cutover.rollback.bound import bound_objects, taken_names
 from cutover.schema import inspect_mysql, inspect_postgresql
 from cutover.schema.added import questions
 from cutover.schema.choose import choose
 from cutover.schema.model import Schema
 from cutover.schema.profile import profile
 from cutover.schema.rehearse import rehearse
-from cutover.schema.target import Movable
-from cutover.steps import carry, feeds, history, versions
+from cutover.steps import examine, feeds, obstacles, versions
 from cutover.steps.context import Run
 from cutover.verify import suites, summaries
 
 MIN_POSTGRESQL = 13
-# Two copies of the data wait on disk between extract, transform and load, compressed to about half.
-STAGING_FACTOR = 1.2
 
 
 def check_window(run: Run) -> None:
@@ -142,7 +136,7 @@ def make_plan(run: Run) -> Plan:
 
     Raises:
         PreflightError: the target holds tables that are not this migration's, something is bound to
-            them, or the staging disk is too small.
+            them, the staging disk is too small, the rows would surely fail the run, or its risk is not allowed.
         SpecError: the spec does not fit the source.
         UnsupportedTypeError: a column's type has no translation.
     """
@@ -155,9 +149,10 @@ def make_plan(run: Run) -> Plan:
                 suites.read(run.suites, made.tables, [table.name for table in made.source.tables])
             if run.params.mode != "dry_run" and not run.losses_allowed:
                 _refuse_losses(made)
-            findings = [*_target_not_ours(run, made), *_drift(run), *carry.findings(run, made), *_no_room(run, made)]
+            findings = obstacles.found(run, made)
             if findings:
                 raise PreflightError(findings)
+            examine.hold(run, made, obstacles.displaced(run, made))
             run.record("planned", digest=made.digest, plan=made.to_json())
         detail["digest"] = run.plan.digest
         detail["tables"] = len(run.plan.tables)
@@ -234,71 +229,6 @@ def _refuse_unanswered(run: Run, made: Plan) -> None:
             problems.append(f"{key}: the source refuses it: {'; '.join(error.findings)}")
     if problems:
         raise SpecError(problems)
-
-
-def _target_not_ours(run: Run, made: Plan) -> Iterator[str]:
-    ours = brought_before(run)
-    displaced = swap.displaced(run.target, run.live, made.movables, leaving_with(run, ours))
-    staying = {Movable("TABLE", name) for name in carry.carries(run, made)}
-    foreign = [] if run.params.replace_target else sorted(map(_words, displaced - ours - staying))
-    if foreign:
-        yield (
-            f"target schema {run.live} of {run.target} is not empty: {_listed(foreign)} were not made by this "
-            "migration. Choose another target schema, move them away, or run with replace_target"
-        )
-    replaced = [] if staying else made.replaced
-    if made.limited and replaced and not run.params.replace_target:
-        why = "row_limit" if made.cut_short else "sampling"
-        yield (
-            f"with {why} the run would put a part of the rows in place of {_listed(replaced)} in schema "
-            f"{run.live}. Choose another target schema, or run with replace_target"
-        )
-    for bound in bound_objects(run.target, run.live, displaced):
-        yield f"{bound}: it would stay with the old one after the cutover. Drop it, and make it anew afterwards"
-    for taken in taken_names(run.target, run.live, made.relation_names, made.movables, displaced):
-        yield f"{taken} of {run.live} has the name of one to be made; rename it"
-
-
-def _drift(run: Run) -> Iterator[str]:
-    """Name what another hand changed in the live schema: the new tables would not have it."""
-    if run.params.replace_target:
-        return
-    for difference in history.drifted(run):
-        yield (
-            f"schema {run.live} is not as the last run left it: {difference}. Keep it as a version (cutover schema "
-            f"revision {run.spec.name}), take it back, or run with replace_target"
-        )
-
-
-def _words(movable: Movable) -> str:
-    return movable.name if movable.kind == "TABLE" else f"{movable.kind.lower()} {movable.name}"
-
-
-def brought_before(run: Run) -> set[Movable]:
-    """What earlier runs put there, by the target itself and by the ledger.
-
-    A later run's way back leaves no other sign of it than the ledger's.
-    """
-    return swap.made_here(run.target, run.spec.name, run.live) | history.brought(run)
-
-
-def leaving_with(run: Run, ours: set[Movable]) -> set[Movable]:
-    """What of ``ours`` leaves although nothing comes in its place: all of it, unless only some tables travel."""
-    return ours if not run.params.tables else set()
-
-
-def _listed(names: Sequence[str]) -> str:
-    return ", ".join(names[:10]) + (f" and {len(names) - 10} more" if len(names) > 10 else "")
-
-
-def _no_room(run: Run, made: Plan) -> Iterator[str]:
-    run.staging.mkdir(parents=True, exist_ok=True)
-    free, needed = shutil.disk_usage(run.staging).free, int(made.bytes * STAGING_FACTOR)
-    if free < needed:
-        yield (
-            f"staging in {run.staging} has {free // 2**20} MB free, the run may need {needed // 2**20} MB; "
-            "free some, or set CUTOVER_STAGING to a folder on a larger disk"
-        )
 
 
 def write_scripts(run: Run) -> list[str]:

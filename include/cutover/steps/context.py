@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import os
 import re
+import shutil
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -104,6 +105,11 @@ class Run:
         """Where batches wait between extract, transform and load; CUTOVER_STAGING moves it elsewhere."""
         elsewhere = os.environ.get("CUTOVER_STAGING")
         return Path(elsewhere, self.spec.name, self.folder.name) if elsewhere else self.folder / "staging"
+
+    @property
+    def staging_room(self) -> int:
+        """Bytes that are free where the staging folder is, or will be."""
+        return shutil.disk_usage(next(path for path in (self.staging, *self.staging.parents) if path.exists())).free
 
     @property
     def shadow(self) -> str:

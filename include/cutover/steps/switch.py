@@ -11,9 +11,9 @@ from cutover.errors import CutoverError, DriftError, PreflightError, RollbackErr
 from cutover.rollback import swap
 from cutover.schema import definitions, inspect_postgresql
 from cutover.steps import carry, history, stillness
-from cutover.steps.check import brought_before, leaving_with
 from cutover.steps.context import Run
 from cutover.steps.move import record_rejects
+from cutover.steps.obstacles import brought_before, leaving_with
 
 
 def in_place(run: Run) -> bool:

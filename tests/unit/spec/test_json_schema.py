@@ -41,7 +41,7 @@ def test_schema_says_what_is_not_built() -> None:
         "title": "Strategy",
         "type": "string",
     }
-    assert definitions["Analysis"]["properties"]["dataAnalysis"]["description"] == "not built yet"
+    assert definitions["ExecutionMonitoring"]["properties"]["performanceMonitoring"]["description"] == "not built yet"
     assert definitions["Production"]["description"].endswith("(not built yet)")
 
 

@@ -370,3 +370,27 @@ def test_the_smaller_setting_of_a_stream_holds(streaming: str, loading: str, set
 def test_what_is_switched_off_may_keep_its_keys() -> None:
     spec = load(LOADING % "upsert: {enabled: false, conflictColumns: [id]}, stream: {enabled: false, bufferSize: 2}")
     assert not spec.data.loading.strategy.upsert.enabled
+
+
+def test_a_level_of_risk_says_whether_it_is_judged() -> None:
+    planning = "strategy:\n  planning:\n"
+    (problem,) = problems(HEAD + planning + "    riskAssessment: {dataLossRisk: low}\n")
+    assert problem.endswith("riskAssessment.enabled: is needed: true refuses a run above these levels, false does not")
+    (problem,) = problems(HEAD + planning + "    analysis: {enabled: false}\n    riskAssessment: {enabled: true}\n")
+    assert "riskAssessment.enabled: is true, and analysis.enabled false: risk is judged by it" in problem
+    spec = load(planning + "    riskAssessment: {enabled: true, dataLossRisk: low}\n")
+    assert spec.strategy.planning.risk_assessment.allowed == {
+        "data loss": "low",
+        "downtime": "high",
+        "performance": "high",
+        "rollback": "high",
+    }
+
+
+def test_what_is_validated_before_a_run_is_what_is_switched_on() -> None:
+    switches = (
+        "schema:\n  validation:\n    preMigration: {{enabled: {}, dataValidation: true, schemaValidation: false}}\n"
+    )
+    assert load("").schema_.validation.pre_migration.kinds == ("schema",)
+    assert load(switches.format("true")).schema_.validation.pre_migration.kinds == ("data",)
+    assert load(switches.format("false")).schema_.validation.pre_migration.kinds == ()

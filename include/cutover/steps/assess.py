@@ -1,0 +1,50 @@
+"""What a person asks of a migration before it begins: is it fit, and how risky is it."""
+
+from __future__ import annotations
+
+from cutover.assess import outcomes
+from cutover.assess.assessment import Assessment, assessment
+from cutover.errors import PreflightError
+from cutover.plan import Plan
+from cutover.steps import check, examine, obstacles
+from cutover.steps.context import Run
+from cutover.verify.outcome import Outcome
+
+
+def pre_migration(run: Run) -> tuple[Outcome, ...]:
+    """Validate a migration as ``schema.validation.preMigration`` of its spec asks for; changes and records nothing.
+
+    Returns an outcome for each kind that is switched on. What a run would be refused for is an error of the first.
+
+    Raises:
+        PreflightError: a server is not fit for any run.
+        SpecError: the spec does not fit the source.
+        TransientError: a server could not be reached, or was lost.
+    """
+    kinds = run.spec.schema_.validation.pre_migration.kinds
+    check.preflight_servers(run)
+    made = _plan(run)
+    looked = examine.facts(run, made, kinds, obstacles.displaced(run, made), obstacles.found(run, made))
+    return outcomes.outcomes(looked, kinds)
+
+
+def assess(run: Run) -> Assessment:
+    """Assess a migration, in the parts that ``strategy.planning.analysis`` of its spec names; changes nothing.
+
+    Raises:
+        PreflightError: a server is not fit for any run, or the spec switches the analysis off.
+        SpecError: the spec does not fit the source.
+        UnsupportedTypeError: a column's type has no translation.
+        TransientError: a server could not be reached, or was lost.
+    """
+    if not run.spec.strategy.planning.analysis.enabled:
+        raise PreflightError(["strategy.planning.analysis.enabled is false: there is nothing to assess; say true"])
+    check.preflight_servers(run)
+    made, parts = _plan(run), examine.analysed(run)
+    looked = examine.facts(run, made, parts, obstacles.displaced(run, made), obstacles.found(run, made))
+    return assessment(looked, str(run.source), f"{run.target}, schema {run.live}", parts)
+
+
+def _plan(run: Run) -> Plan:
+    """The plan of a run that has one, else the one that it would have."""
+    return run.plan if run.ledger.last(run.id, "planned") is not None else check.worked_out(run)
