@@ -1,0 +1,53 @@
+"""What the steps that try the application's queries have in common."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from cutover.errors import VerificationError
+from cutover.schema import scopes
+from cutover.schema.code import with_code
+from cutover.schema.rewrite import Scope
+from cutover.schema.target import TargetTable
+from cutover.steps.context import Run
+from cutover.verify.outcome import Outcome
+
+
+def scope(run: Run) -> Scope:
+    """Return what the names of the source mean in the run's tables, views and functions."""
+    plan = run.plan
+    made = scopes.of_tables(plan.source, [_brought(table) for table in plan.tables], plan.sequences)
+    return with_code(made, plan.source, plan.views, plan.programs, run.spec)
+
+
+def _brought(table: TargetTable) -> TargetTable:
+    """The table with the columns that the source has."""
+    columns = tuple(column for column in table.route.columns if column.added is None)
+    return replace(table, route=replace(table.route, columns=columns))
+
+
+def never_null(run: Run) -> frozenset[str]:
+    """Return the lower-case names of columns that hold NULL in no table of the source."""
+    columns = [column for table in run.plan.source.tables for column in table.columns]
+    return frozenset(c.name.lower() for c in columns) - {c.name.lower() for c in columns if c.nullable}
+
+
+def told(run: Run, outcome: Outcome, part: str, schema: str, details: dict[str, object]) -> Outcome:
+    """Record what a validation came to; ``part`` tells several of one kind apart."""
+    run.record(
+        "validated",
+        kind=outcome.kind,
+        part=part,
+        schema=schema,
+        status=outcome.status,
+        errors=list(outcome.errors),
+        warnings=list(outcome.warnings),
+        details=details,
+    )
+    return outcome
+
+
+def refuse(outcome: Outcome, what: str) -> None:
+    """Raise VerificationError where there are errors, with all of them."""
+    if outcome.errors:
+        raise VerificationError(f"{what}:", outcome.errors)

@@ -1,0 +1,99 @@
+"""Where a query that both servers take does not mean the same to both."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import sqlglot
+from sqlglot import exp
+from sqlglot.dialects.mysql import MySQL
+from sqlglot.errors import SqlglotError
+from sqlglot.tokenizer_core import TokenType
+
+from cutover.verify.application.known import DIFFER, called
+from cutover.verify.queries import Query
+
+_NODES: tuple[tuple[type[exp.Expr], str], ...] = (
+    (exp.Div, "/ of whole numbers drops the fraction, and that of others has other digits"),
+    (exp.BitwiseXor, "^ is a power"),
+    (exp.GroupConcat, "GROUP_CONCAT is unknown"),
+    (exp.Hint, "optimizer hints are comments"),
+)
+_PIPES = "|| joins texts, and is no OR"
+_BACKSLASH = "a backslash within a text is a letter like any other"
+_NULLS = "NULL sorts after every value, and with DESC before every one"
+_OTHER = "its translation is another query"
+
+
+def changes(query: Query, never_null: frozenset[str]) -> list[str]:
+    """Return what means something else in PostgreSQL where a query is left as it is written, in words.
+
+    Args:
+        query: one that has a translation.
+        never_null: lower-case names of columns that hold NULL in no table.
+    """
+    assert query.tree is not None
+    assert query.target is not None
+    found = [*_constructs(query.text, query.tree), *_functions(query.tree)]
+    if _sorts_null(query.tree, never_null):
+        found.append(_NULLS)
+    if not found and not query.notes and _canonical(query.text) != _canonical(query.target):
+        found.append(_OTHER)
+    return list(dict.fromkeys([*found, *query.notes]))
+
+
+def _constructs(text: str, tree: exp.Expr) -> Iterator[str]:
+    yield from (words for node, words in _NODES if tree.find(node) is not None)
+    if any(token.token_type is TokenType.DPIPE for token in MySQL().tokenize(text)):
+        yield _PIPES
+    if "\\" in text and any(literal.is_string for literal in tree.find_all(exp.Literal)):
+        yield _BACKSLASH
+
+
+def _functions(tree: exp.Expr) -> Iterator[str]:
+    for name in called(tree):
+        if name in DIFFER:
+            yield f"{name}() {DIFFER[name]}"
+
+
+def _sorts_null(tree: exp.Expr, never_null: frozenset[str]) -> bool:
+    """Whether NULL may be among what is ordered by; an outer join makes one of any column."""
+    outer = any(join.args.get("side") for join in tree.find_all(exp.Join))
+    for entry in tree.find_all(exp.Ordered):
+        by = entry.this
+        if isinstance(by, exp.Anonymous) and by.name.upper() == "COUNT":
+            continue
+        counts = isinstance(by, exp.Column) and _counted(tree, by.name)
+        if not counts and (outer or not isinstance(by, exp.Column) or by.name.lower() not in never_null):
+            return True
+    return False
+
+
+def _counted(tree: exp.Expr, name: str) -> bool:
+    aliases = (alias for alias in tree.find_all(exp.Alias) if alias.alias.lower() == name.lower())
+    return any(isinstance(a.this, exp.Anonymous) and a.this.name.upper() == "COUNT" for a in aliases)
+
+
+def _canonical(text: str) -> str | None:
+    """Return a query without what does not matter: how names are quoted or qualified, where NULL stands."""
+    try:
+        tree = sqlglot.parse_one(text, read="postgres")
+    except SqlglotError:
+        return None
+    return tree.transform(_simple).sql(dialect="postgres", comments=False)
+
+
+def _simple(node: exp.Expr) -> exp.Expr:
+    if isinstance(node, exp.Identifier):
+        return exp.to_identifier(node.name.lower(), quoted=True)
+    if isinstance(node, exp.Column):
+        return exp.Column(this=node.this)
+    if isinstance(node, exp.Ordered):
+        return exp.Ordered(this=node.this, desc=bool(node.args.get("desc")), nulls_first=True)
+    if isinstance(node, exp.Join) and node.args.get("kind") == "INNER":
+        node.set("kind", None)
+    if isinstance(node, exp.Paren):
+        return _simple(node.this)
+    if isinstance(node, exp.Cast) and isinstance(node.this, exp.Literal) and node.this.is_string:
+        return exp.Literal.string(node.this.name.removesuffix(" 00:00:00"))
+    return node
