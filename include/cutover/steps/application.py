@@ -10,7 +10,7 @@ from cutover.errors import PreflightError
 from cutover.spec.application import HttpCheck
 from cutover.steps import trial
 from cutover.steps.context import Run, substituted
-from cutover.verify import preparing, queries
+from cutover.verify import preparing
 from cutover.verify.application import endpoints
 from cutover.verify.application.finding import Finding, sorted_out
 from cutover.verify.application.functions import check_functions
@@ -34,6 +34,8 @@ def validate_application(run: Run, schema: str | None = None) -> Outcome:
         return Outcome(APPLICATION)
     if schema is not None:
         return _validated(run, schema)
+    if not trial.wanted(run):
+        return Outcome(APPLICATION)
     run = run.beside_others()
     with run.step("validate_application"):
         outcome = _validated(run, run.shadow)
@@ -44,16 +46,17 @@ def validate_application(run: Run, schema: str | None = None) -> Outcome:
 def _validated(run: Run, schema: str) -> Outcome:
     validation = run.spec.schema_.validation
     rules = validation.rules.application_compatibility
-    scope = trial.scope(run)
-    asked = queries.read(validation.queries, scope)
+    asked = trial.asked(run, validation.queries)
     found: list[Finding] = []
     told: list[str] = []
     with preparing.looking(run.target, schema) as connection, mysql.client(run.source) as source:
         if rules.query_compatibility:
             found += check_queries(connection, asked, trial.never_null(run))
+        else:
+            found += [Finding(q.name, f"was not looked at: {q.construct}") for q in asked if q.tree is None]
         if rules.function_compatibility:
             own = [routine.name for routine in run.plan.source.routines if routine.returns is not None]
-            found += check_functions(connection, asked, scope, own)
+            found += check_functions(connection, asked, trial.scope(run), own)
         if rules.data_type_compatibility and asked:
             found += check_types(source, connection, asked)
         elif rules.data_type_compatibility:
@@ -70,7 +73,7 @@ def validate_endpoints(run: Run) -> Outcome:
         VerificationError: with every one that does not answer as it must.
         PreflightError: a variable of the environment that one names is not set.
     """
-    if not run.spec.schema_.validation.calls:
+    if not (run.spec.schema_.validation.calls and trial.wanted(run)):
         return Outcome(APPLICATION)
     with run.step("validate_endpoints", guarded=False):
         outcome = ask_endpoints(run)
@@ -92,7 +95,7 @@ def refuse_unset(run: Run) -> None:
     Raises:
         PreflightError: with every such endpoint.
     """
-    if run.spec.schema_.validation.calls:
+    if run.spec.schema_.validation.calls and trial.wanted(run):
         list(_requests(run))
 
 

@@ -11,7 +11,7 @@ import psycopg
 from cutover.spec.application import PerformanceRules
 from cutover.steps import trial
 from cutover.steps.context import Run
-from cutover.verify import preparing, queries
+from cutover.verify import preparing
 from cutover.verify.application.queries import working
 from cutover.verify.outcome import PERFORMANCE, Outcome
 from cutover.verify.performance import asking, indexes, storage
@@ -51,6 +51,8 @@ def validate_performance(run: Run, schema: str | None = None) -> Outcome:
         return Outcome(PERFORMANCE)
     if schema is not None:
         return _validated(run, schema)
+    if not trial.wanted(run):
+        return Outcome(PERFORMANCE)
     run = run.beside_others()
     with run.step("validate_performance"):
         outcome = _validated(run, run.shadow)
@@ -60,7 +62,8 @@ def validate_performance(run: Run, schema: str | None = None) -> Outcome:
 
 def _validated(run: Run, schema: str) -> Outcome:
     rules = run.spec.schema_.validation.rules.performance
-    limits = Limits(rules.threshold, rules.runs, rules.timeout)
+    # Where only plans are compared, once is enough.
+    limits = Limits(rules.threshold, rules.runs if rules.query_performance else 1, rules.timeout)
     found = _Found(rules)
     if run.plan.limited:
         found.warnings.append("the times are of fewer rows than the source has: only a part of them travels")
@@ -75,6 +78,7 @@ def _validated(run: Run, schema: str) -> Outcome:
         built, rows = indexes.built(target, schema), indexes.sizes(target, schema)
         known = Indexes(run.plan.source, run.plan.tables, tuple(built), rows)
         timed = _measured(run, schema, target, asked, limits, known, found)
+    _unknown(timed, found)
     if rules.query_performance:
         _times(timed, limits, found)
     if rules.index_performance:
@@ -98,7 +102,7 @@ def _asked(run: Run, found: _Found) -> tuple[Query, ...]:
         digests = slowest(run.source, wanted, begun.astimezone(UTC))
         found.warnings += digests.warnings
         given |= digests.queries
-    return queries.read(given, trial.scope(run))
+    return trial.asked(run, given)
 
 
 def _measured(
@@ -129,20 +133,24 @@ def _measured(
     return timed
 
 
+def _unknown(timed: Sequence[Timed], found: _Found) -> None:
+    for query in timed:
+        if query.unknown:
+            found.warnings.append(f"query {query.query}: was not compared: {query.unknown}")
+        found.warnings += [f"query {query.query}: {note}" for note in query.notes]
+
+
 def _times(timed: Sequence[Timed], limits: Limits, found: _Found) -> None:
     """Say which queries became slower, or give another number of rows."""
     found.details["queries"] = [asdict(query) for query in timed]
     for query in timed:
         what = f"query {query.query}"
-        if query.unknown:
-            found.warnings.append(f"{what}: was not compared: {query.unknown}")
         if query.slower:
             found.degraded([f"{what}: {query.slower}"])
         if query.times is not None and query.times.degraded(limits):
             found.degraded([f"{what}: takes {query.times}; its plan: {query.plan}"])
         if query.target_rows is not None and query.target_rows != query.source_rows:
             found.warnings.append(f"{what}: gives {query.target_rows:,} rows, in the source {query.source_rows:,}")
-        found.warnings += [f"{what}: {note}" for note in query.notes]
 
 
 def _indexes(run: Run, known: Indexes, timed: Sequence[Timed], found: _Found) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from cutover.errors import VerificationError
@@ -10,7 +11,14 @@ from cutover.schema.code import with_code
 from cutover.schema.rewrite import Scope
 from cutover.schema.target import TargetTable
 from cutover.steps.context import Run
+from cutover.verify import queries
 from cutover.verify.outcome import Outcome
+from cutover.verify.queries import Query
+
+
+def wanted(run: Run) -> bool:
+    """Whether the run validates what it has brought."""
+    return run.spec.strategy.execution.modes.safe.validate_after_migration
 
 
 def scope(run: Run) -> Scope:
@@ -24,6 +32,18 @@ def _brought(table: TargetTable) -> TargetTable:
     """The table with the columns that the source has."""
     columns = tuple(column for column in table.route.columns if column.added is None)
     return replace(table, route=replace(table.route, columns=columns))
+
+
+def asked(run: Run, given: Mapping[str, str]) -> tuple[Query, ...]:
+    """Return queries of the source, by name, in the words of both sides."""
+    keys = {
+        table.name: [
+            *([table.primary_key] if table.primary_key else []),
+            *(i.columns for i in table.indexes if i.unique),
+        ]
+        for table in run.plan.source.tables
+    }
+    return queries.read(given, scope(run), keys)
 
 
 def never_null(run: Run) -> frozenset[str]:

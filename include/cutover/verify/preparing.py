@@ -73,15 +73,14 @@ def problem(connection: psycopg.Connection, statement: str) -> str | None:
 
 
 def said(error: psycopg.Error) -> str:
-    """Return a server's error as it says it, with its hint, on one line.
+    """Return a server's error as it says it, on one line.
 
     Raises:
         psycopg.Error: the same one, where it may pass: it is none about the statement.
     """
     if postgresql.transient(error.sqlstate):
         raise error
-    words = [error.diag.message_primary or str(error), error.diag.message_hint or ""]
-    return " ".join(" ".join(filter(None, words)).split())
+    return " ".join((error.diag.message_primary or str(error)).split())
 
 
 def _checked(connection: psycopg.Connection, result: psycopg.pq.abc.PGresult) -> None:

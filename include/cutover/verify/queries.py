@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -11,7 +12,10 @@ from sqlglot.errors import ErrorLevel, SqlglotError
 
 from cutover.schema.rewrite import Scope, UntranslatableError, rewrite_statement
 from cutover.schema.rewrite.source import parse_statement
+from cutover.verify.upserts import Keys, as_insert, upsert
 
+# How the parser's errors show a token.
+_TOKEN = re.compile(r"<Token .*?text: (.*?), line.*?>")
 PLACEHOLDER = "a placeholder; write a value in its place"
 
 
@@ -56,26 +60,31 @@ class Query:
         return tuple((text, sure) for text, sure in found if text is not None)
 
 
-def read(queries: Mapping[str, str], scope: Scope) -> tuple[Query, ...]:
+def read(queries: Mapping[str, str], scope: Scope, keys: Keys) -> tuple[Query, ...]:
     """Parse and translate queries by name; what has no translation says why.
 
     Args:
         queries: SQL of the source by name.
         scope: what the names in it mean on the target.
+        keys: the unique keys of the source's tables.
     """
-    return tuple(_read(name, text.strip().rstrip(";").rstrip(), scope) for name, text in queries.items())
+    return tuple(_read(name, text.strip().rstrip(";").rstrip(), scope, keys) for name, text in queries.items())
 
 
-def _read(name: str, text: str, scope: Scope) -> Query:
+def _read(name: str, text: str, scope: Scope, keys: Keys) -> Query:
+    insert = as_insert(text)
     try:
-        tree = parse_statement(text)
+        tree = parse_statement(insert or text)
     except UntranslatableError as error:
-        return Query(name, text, construct=error.construct)
+        return Query(name, text, construct=_TOKEN.sub(r"\1", error.construct))
     if tree.find(exp.Placeholder) is not None:
         return Query(name, text, construct=PLACEHOLDER)
-    plain = _plain(text)
+    plain = _plain(text) if insert is None else None
     try:
-        made = rewrite_statement(text, scope)
+        if insert is not None or tree.args.get("conflict"):
+            made = upsert(tree, scope, keys, replaces=insert is not None)
+        else:
+            made = rewrite_statement(text, scope)
     except UntranslatableError as error:
         return Query(name, text, tree, construct=error.construct, plain=plain)
     return Query(name, text, tree, made.sql, plain=plain, notes=made.notes)

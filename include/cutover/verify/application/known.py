@@ -51,7 +51,10 @@ _NODES: tuple[tuple[type[exp.Expr], str], ...] = (
 
 
 def called(tree: exp.Expr) -> Iterator[str]:
-    """Yield the upper-case names of the functions that a statement of the source calls, each once."""
+    """Yield the upper-case names of the functions that a statement of the source calls, each once.
+
+    VALUES() is the name of a row that was to be inserted.
+    """
     names = [call.name.upper() for call in tree.find_all(exp.Anonymous)]
     names += [name for node, name in _NODES if tree.find(node) is not None]
-    yield from dict.fromkeys(names)
+    yield from dict.fromkeys(name for name in names if name != "VALUES")

@@ -37,7 +37,7 @@ def changes(query: Query, never_null: frozenset[str]) -> list[str]:
     found = [*_constructs(query.text, query.tree), *_functions(query.tree)]
     if _sorts_null(query.tree, never_null):
         found.append(_NULLS)
-    if not found and not query.notes and _canonical(query.text) != _canonical(query.target):
+    if not found and not query.notes and not _same(query.text, query.target):
         found.append(_OTHER)
     return list(dict.fromkeys([*found, *query.notes]))
 
@@ -74,26 +74,33 @@ def _counted(tree: exp.Expr, name: str) -> bool:
     return any(isinstance(a.this, exp.Anonymous) and a.this.name.upper() == "COUNT" for a in aliases)
 
 
-def _canonical(text: str) -> str | None:
-    """Return a query without what does not matter: how names are quoted or qualified, where NULL stands."""
+def _same(one: str, other: str) -> bool:
+    """Whether two queries of PostgreSQL's differ in nothing but how names are written, and where NULL is sorted."""
     try:
-        tree = sqlglot.parse_one(text, read="postgres")
+        trees = [sqlglot.parse_one(text, read="postgres") for text in (one, other)]
     except SqlglotError:
-        return None
-    return tree.transform(_simple).sql(dialect="postgres", comments=False)
+        return False
+    if any(isinstance(item, exp.Star) for item in trees[0].args.get("expressions") or ()):
+        for tree in trees:
+            tree.set("expressions", [exp.Star()])
+    return len({_canonical(tree) for tree in trees}) == 1
 
 
-def _simple(node: exp.Expr) -> exp.Expr:
-    if isinstance(node, exp.Identifier):
-        return exp.to_identifier(node.name.lower(), quoted=True)
-    if isinstance(node, exp.Column):
-        return exp.Column(this=node.this)
-    if isinstance(node, exp.Ordered):
-        return exp.Ordered(this=node.this, desc=bool(node.args.get("desc")), nulls_first=True)
-    if isinstance(node, exp.Join) and node.args.get("kind") == "INNER":
-        node.set("kind", None)
-    if isinstance(node, exp.Paren):
-        return _simple(node.this)
-    if isinstance(node, exp.Cast) and isinstance(node.this, exp.Literal) and node.this.is_string:
-        return exp.Literal.string(node.this.name.removesuffix(" 00:00:00"))
-    return node
+def _canonical(tree: exp.Expr) -> str:
+    for node in list(tree.walk()):
+        if isinstance(node, exp.Identifier):
+            node.set("this", node.name.lower())
+            node.set("quoted", True)
+        elif isinstance(node, exp.Column):
+            node.set("table", None)
+        elif isinstance(node, exp.Ordered):
+            node.set("nulls_first", True)
+        elif isinstance(node, exp.Anonymous):
+            node.set("this", node.name.lower())
+        elif isinstance(node, exp.Join) and node.args.get("kind") == "INNER":
+            node.set("kind", None)
+        elif isinstance(node, exp.Paren):
+            node.replace(node.this)
+        elif isinstance(node, exp.Cast) and isinstance(node.this, exp.Literal) and node.this.is_string:
+            node.replace(exp.Literal.string(node.this.name.removesuffix(" 00:00:00")))
+    return tree.sql(dialect="postgres", comments=False)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -112,19 +111,25 @@ class Indexes:
                 yield f"{what}: the target has none like it{over}; {why}"
 
     def unused(self, used: set[str], queries: int) -> Iterator[str]:
-        """Yield the indexes that no query uses, by table; unique ones do more than find rows.
+        """Yield the indexes of large tables that no query uses; unique ones do more, and so do those of foreign keys.
 
         Args:
             used: the names of those that a plan reads.
             queries: how many queries there were.
         """
-        idle = defaultdict(list)
-        own = {table.name for table in self.tables}
-        for one in self.there:
-            if not one.unique and one.name not in used and one.table in own:
-                idle[one.table].append(one.name)
-        for table, names in idle.items():
-            yield f"table {table}: none of the {queries} queries uses {', '.join(names)}"
+        for table in self.tables:
+            if self.rows.get(table.name, 0) < LARGE:
+                continue
+            names = {column.source: column.target for column in table.route.columns}
+            idle = [
+                one.name
+                for one in self.there
+                if one.table == table.name
+                and not (one.unique or one.name in used)
+                and not any(_begins(one, [names.get(c, c) for c in key.columns]) for key in table.foreign_keys)
+            ]
+            if idle:
+                yield f"table {table.name}: none of the {queries} queries uses {', '.join(idle)}"
 
     def _columns(self, table: TargetTable, index: str) -> list[str]:
         """Return the target's names of the columns that an index of the source begins with."""
