@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -14,6 +15,9 @@ from cutover.steps.context import Run
 from cutover.verify import queries
 from cutover.verify.outcome import Outcome
 from cutover.verify.queries import Query
+
+# How the rewriter says that a name means nothing to it.
+_UNKNOWN = re.compile(r"column (?:[^ ]+\.)?([^ .]+), which is not known")
 
 
 def wanted(run: Run) -> bool:
@@ -43,7 +47,18 @@ def asked(run: Run, given: Mapping[str, str]) -> tuple[Query, ...]:
         ]
         for table in run.plan.source.tables
     }
-    return queries.read(given, scope(run), keys)
+    return tuple(_explained(run, query) for query in queries.read(given, scope(run), keys))
+
+
+def _explained(run: Run, query: Query) -> Query:
+    """Say of a column that has no place in the scope why it has none."""
+    found = _UNKNOWN.fullmatch(query.construct)
+    for table in run.plan.tables:
+        for column in table.route.columns:
+            if found is not None and column.values and column.source.lower() == found[1].lower():
+                text = f"column {table.route.source}.{column.source} holds other values here (valueMapping)"
+                return replace(query, construct=text)
+    return query
 
 
 def never_null(run: Run) -> frozenset[str]:

@@ -34,7 +34,7 @@ def check_functions(
     names = {query.name: list(called(query.tree)) for query in queries if query.tree is not None}
     wanted = sorted({name for found in names.values() for name in found})
     there = {name for (name,) in connection.execute(_IN_VIEW, (wanted,))} | GRAMMAR
-    stored = {name.upper() for name in own}
+    stored = {name.upper(): name for name in own}
     carried = {name.upper() for name in scope.functions}
     for query in queries:
         if query.name not in names:
@@ -43,7 +43,7 @@ def check_functions(
         rewrite = made[0] if made is not None else None
         for name in names[query.name]:
             if name in stored and name not in carried:
-                reason = f"{name}() is a function of the source's that is not carried"
+                reason = f"{stored[name]}() is a function of the source's that is not carried"
                 yield Finding(query.name, reason, rewrite, fatal=rewrite is None)
             elif name in stored:
                 continue

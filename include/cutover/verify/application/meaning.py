@@ -61,7 +61,7 @@ def _sorts_null(tree: exp.Expr, never_null: frozenset[str]) -> bool:
     outer = any(join.args.get("side") for join in tree.find_all(exp.Join))
     for entry in tree.find_all(exp.Ordered):
         by = entry.this
-        if isinstance(by, exp.Anonymous) and by.name.upper() == "COUNT":
+        if isinstance(by, exp.Is) or (isinstance(by, exp.Anonymous) and by.name.upper() == "COUNT"):
             continue
         counts = isinstance(by, exp.Column) and _counted(tree, by.name)
         if not counts and (outer or not isinstance(by, exp.Column) or by.name.lower() not in never_null):

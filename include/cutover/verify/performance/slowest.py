@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -20,8 +22,9 @@ _DIGESTS = """
     SELECT {text}, digest_text, avg_timer_wait / 1000000000
     FROM performance_schema.events_statements_summary_by_digest
     WHERE schema_name = DATABASE() AND digest_text LIKE 'SELECT%' AND first_seen < :before
-    ORDER BY avg_timer_wait DESC LIMIT :wanted"""
+    AND digest_text NOT LIKE '%information_schema%' ORDER BY avg_timer_wait DESC"""
 _CUT = "..."
+_WORD = re.compile(r"[\w$]+")
 
 
 @dataclass(frozen=True)
@@ -32,11 +35,12 @@ class Digests:
     warnings: tuple[str, ...] = ()
 
 
-def slowest(source: Endpoint, wanted: int, before: datetime) -> Digests:
-    """Return the source's slowest SELECTs with the values that they once had.
+def slowest(source: Endpoint, tables: Iterable[str], wanted: int, before: datetime) -> Digests:
+    """Return the slowest SELECTs of tables with the values that they once had.
 
     Args:
         source: the source database.
+        tables: names of tables; what reads none of them is left out.
         wanted: how many.
         before: those first seen later are left out.
 
@@ -54,14 +58,15 @@ def slowest(source: Endpoint, wanted: int, before: datetime) -> Digests:
         text = "query_sample_text" if "query_sample_text" in columns else "NULL"
         asked = sa.text(_DIGESTS.format(text=text))
         try:
-            values = {"wanted": wanted, "before": before.replace(tzinfo=None)}
-            rows = connection.execute(asked, values).all()
+            rows = connection.execute(asked, {"before": before.replace(tzinfo=None)}).all()
         except sa.exc.OperationalError as error:
             if mysql.passes(error):
                 raise
             said = error.orig.args[-1] if error.orig is not None else error
             return Digests({}, (f"the source's slowest queries are not known: {said}",))
-    return _told([(row[0], str(row[1]), float(row[2] or 0)) for row in rows], wanted)
+    names = {table.lower() for table in tables}
+    found = [(row[0], str(row[1]).strip(), float(row[2] or 0)) for row in rows]
+    return _told([row for row in found if names & set(_WORD.findall(row[1].lower()))][:wanted], wanted)
 
 
 def _told(rows: list[tuple[str | None, str, float]], wanted: int) -> Digests:
@@ -76,5 +81,7 @@ def _told(rows: list[tuple[str | None, str, float]], wanted: int) -> Digests:
         else:
             queries[name] = sample or digest
     if len(rows) < wanted:
-        warnings.append(f"the source's digest holds {len(rows)} SELECTs from before the run; {wanted} were asked for")
+        warnings.append(
+            f"the source's digest holds {len(rows)} SELECTs of these tables from before the run, and not {wanted}"
+        )
     return Digests(queries, tuple(warnings))
