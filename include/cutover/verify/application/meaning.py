@@ -101,6 +101,8 @@ def _canonical(tree: exp.Expr) -> str:
             node.set("kind", None)
         elif isinstance(node, exp.Paren):
             node.replace(node.this)
+        elif isinstance(node, exp.Cast) and isinstance(node.this.unnest(), exp.Predicate):
+            node.replace(node.this.unnest())
         elif isinstance(node, exp.Cast) and isinstance(node.this, exp.Literal) and node.this.is_string:
             node.replace(exp.Literal.string(node.this.name.removesuffix(" 00:00:00")))
     return tree.sql(dialect="postgres", comments=False)
