@@ -152,13 +152,13 @@ def test_what_the_application_asks_is_tried_where_the_spec_says_so(tmp_path: Pat
     shapes = {name: {task.task_id: task.downstream_task_ids for task in dag.tasks} for name, dag in bag.dags.items()}
     proofs = ("validate.rows", "validate.views", "validate.expectations")
     last = {"upgrade_schema", "rollback_gate"}
-    assert shapes["both"] == SHAPE | dict.fromkeys(proofs, {"validate.application"}) | {
+    assert shapes["both"] == SHAPE | {key: {"validate.application"} for key in proofs} | {
         "validate.application": {"validate.performance"},
         "validate.performance": last,
         "validate_cutover": {"validate_endpoints", "rollback_gate"},
         "validate_endpoints": {"complete", "rollback_gate"},
     }
-    assert shapes["fast"] == SHAPE | dict.fromkeys(proofs, {"validate.performance"}) | {"validate.performance": last}
+    assert shapes["fast"] == SHAPE | {key: {"validate.performance"} for key in proofs} | {"validate.performance": last}
     assert shapes["unproved"] == SHAPE
 
 

@@ -77,6 +77,8 @@ Ready = tuple[Run, Server, Server]
         "SELECT * FROM named WHERE id = 1;",
         "SELECT shout(name) FROM customers",
         "SELECT id FROM orders ORDER BY note IS NULL, id",
+        "SELECT customer, MAX(id) FROM orders GROUP BY customer ORDER BY 1 DESC",
+        "SELECT NULL, id FROM orders",
         "SELECT id FROM kinds WHERE made >= '2024-01-01'",
         "INSERT INTO customers (name) VALUES ('x')",
         "UPDATE orders SET note = 'b' WHERE id = 1",

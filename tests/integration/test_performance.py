@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
-from helpers import begin, finished, mysql, postgres, source_database, spec, target_database
+from helpers import SECRET, account, begin, endpoint, finished, mysql, postgres, source_database, spec, target_database
 
 from cutover import render, report
 from cutover.errors import VerificationError
@@ -17,6 +18,7 @@ from cutover.local.servers import Server, mariadb
 from cutover.run import run_migration
 from cutover.steps.context import Run
 from cutover.steps.performance import validate_performance
+from cutover.verify.performance.slowest import slowest
 
 ROWS = 50_000
 SOURCE = (
@@ -269,6 +271,10 @@ def test_a_degradation_that_fails_leaves_the_target_as_it_was(source_db: Server,
     assert told.status == report.ROLLED_BACK
     assert told.failed_step == "validate_performance"
     assert "query of one person: reads all 50,000 rows of visits" in (told.cause or "")
+    assert told.validation["performance"]["warnings"] == [
+        f"index visits.visits_{column}: the target has none like it ({column}); stays behind: the spec says so"
+        for column in ("day", "person", "place")
+    ]
 
 
 def test_the_slowest_of_a_source_without_digest_are_refused_by_name(big: Big) -> None:
@@ -277,30 +283,37 @@ def test_the_slowest_of_a_source_without_digest_are_refused_by_name(big: Big) ->
     assert outcome.warnings == ("the source's slowest queries are not known: its performance_schema is off",)
 
 
-def test_the_slowest_of_the_source_are_named_where_their_values_are_not_kept(
-    server_folder: Path, target_db: Server
-) -> None:
+def test_the_slowest_of_the_source_are_named_where_their_values_are_not_kept(server_folder: Path) -> None:
     folder = server_folder / "digests"
     folder.mkdir(exist_ok=True)
     folder.chmod(0o755)
-    with mariadb(folder, options=["--performance-schema=ON"]) as source:
+    with mariadb(folder, options=["--performance-schema=ON"]) as server:
         mysql(
-            source,
+            server,
             "CREATE TABLE things (id INT PRIMARY KEY, name VARCHAR(20))",
-            "INSERT INTO things VALUES (1, 'a'), (2, 'b')",
             "SELECT name FROM things WHERE id = 2",
             "SELECT COUNT(*) FROM things",
+            "SELECT COUNT(*) FROM information_schema.tables WHERE table_name = 'things'",
+            "SELECT 1 FROM DUAL",
         )
-        run = finished(begin(source, target_db))
-        run = asking(run, {}, **QUERY_ONLY, slowest=100)
-        outcome = validate_performance(run)
-        (counted,) = details(run)["queries"]
-    assert counted["query"] in ("slowest 1", "slowest 2")
-    assert (counted["source_rows"], counted["target_rows"]) == (1, 1)
-    kept, few = outcome.warnings
+        source = endpoint(server)
+        found = slowest(source, ["Things"], 100, datetime(2100, 1, 1, tzinfo=UTC))
+        first = slowest(source, ["things"], 1, datetime(2100, 1, 1, tzinfo=UTC))
+        earlier = slowest(source, ["things"], 1, datetime(2000, 1, 1, tzinfo=UTC))
+        with account(server, "GRANT SELECT ON camera_counting.* TO {account}") as name:
+            unseen = slowest(replace(source, user=name, password=SECRET), ["things"], 1, datetime.now(UTC))
+    (text,) = found.queries.values()
+    assert text == "SELECT COUNT ( * ) FROM `things`"
+    kept, few = found.warnings
     assert re.fullmatch(
         r"query slowest [12] \([\d.]+ ms on average\) cannot be run: the source keeps none of its values: "
         r"SELECT NAME FROM `things` WHERE ID = \?",
         kept,
     )
     assert few == "the source's digest holds 2 SELECTs of these tables from before the run, and not 100"
+    assert len(first.queries) + len(first.warnings) == 1
+    assert earlier.queries == {}
+    assert earlier.warnings == ("the source's digest holds 0 SELECTs of these tables from before the run, and not 1",)
+    assert unseen.queries == {}
+    assert len(unseen.warnings) == 1
+    assert unseen.warnings[0].startswith("the source's slowest queries are not known: ")

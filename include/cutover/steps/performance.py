@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
-from datetime import UTC
 
 import psycopg
 
@@ -99,7 +98,7 @@ def _asked(run: Run, found: _Found) -> tuple[Query, ...]:
     wanted = found.rules.slowest
     if wanted:
         begun = run.ledger.events(run.id, "run_started")[0].at
-        digests = slowest(run.source, [table.route.source for table in run.plan.tables], wanted, begun.astimezone(UTC))
+        digests = slowest(run.source, [table.route.source for table in run.plan.tables], wanted, begun)
         found.warnings += digests.warnings
         given |= digests.queries
     return trial.asked(run, given)

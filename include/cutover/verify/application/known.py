@@ -55,6 +55,7 @@ def called(tree: exp.Expr) -> Iterator[str]:
 
     VALUES() is the name of a row that was to be inserted.
     """
-    names = [call.name.upper() for call in tree.find_all(exp.Anonymous)]
+    calls = (call for call in tree.find_all(exp.Anonymous) if call.find_ancestor(exp.Hint) is None)
+    names = [call.name.upper() for call in calls]
     names += [name for node, name in _NODES if tree.find(node) is not None]
     yield from dict.fromkeys(name for name in names if name != "VALUES")

@@ -16,8 +16,6 @@ from cutover.verify.queries import Query
 _NODES: tuple[tuple[type[exp.Expr], str], ...] = (
     (exp.Div, "/ of whole numbers drops the fraction, and that of others has other digits"),
     (exp.BitwiseXor, "^ is a power"),
-    (exp.GroupConcat, "GROUP_CONCAT is unknown"),
-    (exp.Hint, "optimizer hints are comments"),
 )
 _PIPES = "|| joins texts, and is no OR"
 _BACKSLASH = "a backslash within a text is a letter like any other"
@@ -60,13 +58,21 @@ def _sorts_null(tree: exp.Expr, never_null: frozenset[str]) -> bool:
     """Whether NULL may be among what is ordered by; an outer join makes one of any column."""
     outer = any(join.args.get("side") for join in tree.find_all(exp.Join))
     for entry in tree.find_all(exp.Ordered):
-        by = entry.this
+        by = _selected(tree, entry.this)
         if isinstance(by, exp.Is) or (isinstance(by, exp.Anonymous) and by.name.upper() == "COUNT"):
             continue
         counts = isinstance(by, exp.Column) and _counted(tree, by.name)
         if not counts and (outer or not isinstance(by, exp.Column) or by.name.lower() not in never_null):
             return True
     return False
+
+
+def _selected(tree: exp.Expr, by: exp.Expr) -> exp.Expr:
+    """Return what a number in ORDER BY stands for; anything else stands for itself."""
+    if isinstance(tree, exp.Select) and isinstance(by, exp.Literal) and by.name.isdigit():
+        items = tree.expressions[int(by.name) - 1 : int(by.name)]
+        return items[0].unalias() if items else by
+    return by
 
 
 def _counted(tree: exp.Expr, name: str) -> bool:

@@ -96,7 +96,7 @@ def _differences(
     seen = _on_target(connection, there)
     for (name, code, flags, width), column, after in zip(here, there, seen, strict=True):
         before = of_source(code, flags, width, after.python == "bytes")
-        if before.python == after.python and before.java == after.java:
+        if before.type == "null" or (before.python, before.java) == (after.python, after.java):
             continue
         told = []
         if before.python != after.python:

@@ -7,7 +7,7 @@ from statistics import median
 
 # Milliseconds below which a difference is the machine's and not the database's. A login takes several round trips,
 # and PostgreSQL's is meant to cost time (RFC 5802, SCRAM).
-NOISE_MS, CONNECT_NOISE_MS = 5.0, 25.0
+NOISE_MS, CONNECT_NOISE_MS = 5.0, 50.0
 
 
 @dataclass(frozen=True)

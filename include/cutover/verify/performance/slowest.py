@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 import sqlalchemy as sa
 
@@ -58,7 +58,9 @@ def slowest(source: Endpoint, tables: Iterable[str], wanted: int, before: dateti
         text = "query_sample_text" if "query_sample_text" in columns else "NULL"
         asked = sa.text(_DIGESTS.format(text=text))
         try:
-            rows = connection.execute(asked, {"before": before.replace(tzinfo=None)}).all()
+            # Some servers tell when only to the second.
+            begun = before.astimezone(UTC).replace(tzinfo=None, microsecond=0)
+            rows = connection.execute(asked, {"before": begun}).all()
         except sa.exc.OperationalError as error:
             if mysql.passes(error):
                 raise
