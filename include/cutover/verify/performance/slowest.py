@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -68,10 +68,17 @@ def slowest(source: Endpoint, tables: Iterable[str], wanted: int, before: dateti
             return Digests({}, (f"the source's slowest queries are not known: {said}",))
     names = {table.lower() for table in tables}
     found = [(row[0], str(row[1]).strip(), float(row[2] or 0)) for row in rows]
-    return _told([row for row in found if names & set(_WORD.findall(row[1].lower()))][:wanted], wanted)
+    return named([row for row in found if names & set(_WORD.findall(row[1].lower()))][:wanted], wanted)
 
 
-def _told(rows: list[tuple[str | None, str, float]], wanted: int) -> Digests:
+def named(rows: Sequence[tuple[str | None, str, float]], wanted: int) -> Digests:
+    """Return digests as queries that can be run, and name those that cannot.
+
+    Args:
+        rows: a sample with its values where the server keeps one, the digest, and milliseconds on average; the slowest
+            first.
+        wanted: how many were asked for.
+    """
     queries, warnings = {}, []
     for number, (sample, digest, milliseconds) in enumerate(rows, 1):
         name = f"slowest {number}"
