@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from cutover.route import ColumnRoute, TableRoute
 from cutover.schema.model import Column, ForeignKey, Index, Schema, Table
 from cutover.schema.target import TargetPartition, TargetPartitioning, TargetTable
@@ -44,7 +46,7 @@ BY_PLACE = Found("visits", "by_place")
 
 
 def test_a_scan_of_a_large_table_that_has_no_such_index_is_told() -> None:
-    (told,) = indexes(over("id", unique=True)).scanned("q", [BY_PLACE, BY_PLACE], [SCAN, SCAN])
+    (told,) = indexes(over("id", unique=True)).scanned("q", [BY_PLACE, BY_PLACE], [SCAN, replace(SCAN, rows=11)])
     assert told == (
         "query q: reads all 10,000 rows of visits, and by index by_place in the source, which has none like it here; "
         'its condition is on place. CREATE INDEX ON "visits" ("place", "day")'
@@ -82,6 +84,8 @@ def test_indexes_that_no_query_uses_are_told_by_table() -> None:
     built = (over("id", unique=True), over("person", name="fk"), over("day", name="a"), over("place", name="b"))
     assert list(indexes(*built).unused({"b"}, 2)) == ["table visits: of the queries that were run (2) none uses a"]
     assert list(indexes(*built).unused({"a", "b"}, 2)) == []
+    cut = Built("visits", "day", False, ("day",), ("old_day", "new_day"))
+    assert list(indexes(cut).unused({"old_day"}, 1)) == []
     assert list(indexes(*built, rows=LARGE - 1).unused(set(), 2)) == []
 
 

@@ -124,11 +124,11 @@ def _measured(
             if schema == run.shadow:
                 run.check_time()
             made = working(target, query) if query.reads else None
-            if made is not None and not made[1]:
-                text = f"query {query.name}: timed as sqlglot translates it, which need not be the same"
-                found.warnings.append(f"{text} ({query.construct})")
             statement = made[0] if made is not None else None
             timed.append(measure(source, target, query, statement, limits, known.parents()))
+            if timed[-1].times is not None and made is not None and not made[1]:
+                text = f"query {query.name}: timed as sqlglot translates it, which need not be the same"
+                found.warnings.append(f"{text} ({query.construct})")
     return timed
 
 

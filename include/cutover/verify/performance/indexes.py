@@ -18,7 +18,8 @@ LARGE = 10_000
 _FEW = 0.05
 _INDEXES = """
     SELECT t.relname, i.relname, x.indisunique, x.indisvalid,
-           ARRAY(SELECT pg_get_indexdef(x.indexrelid, k, true) FROM generate_series(1, x.indnkeyatts) k)
+           ARRAY(SELECT pg_get_indexdef(x.indexrelid, k, true) FROM generate_series(1, x.indnkeyatts) k),
+           ARRAY(SELECT p.relname FROM pg_inherits h JOIN pg_class p ON p.oid = h.inhrelid WHERE h.inhparent = i.oid)
     FROM pg_index x JOIN pg_class t ON t.oid = x.indrelid JOIN pg_class i ON i.oid = x.indexrelid
     WHERE t.relnamespace = to_regnamespace(quote_ident(%s)) ORDER BY 1, 2"""
 _ROWS = """
@@ -28,18 +29,31 @@ _ROWS = """
 
 @dataclass(frozen=True)
 class Built:
-    """An index of the target: its table, its name, and what it is over, as the server writes it."""
+    """An index of the target.
+
+    Attributes:
+        table: its table.
+        name: its name.
+        unique: whether it is.
+        parts: what it is over, as the server writes it.
+        partitions: the names of its parts, where its table is cut.
+    """
 
     table: str
     name: str
     unique: bool
     parts: tuple[str, ...]
+    partitions: tuple[str, ...] = ()
 
 
 def built(connection: psycopg.Connection, schema: str) -> list[Built]:
     """Return the indexes of a schema that queries may use."""
     rows = connection.execute(_INDEXES, (schema,))
-    return [Built(table, name, unique, tuple(parts)) for table, name, unique, valid, parts in rows if valid]
+    return [
+        Built(table, name, unique, tuple(parts), tuple(partitions))
+        for table, name, unique, valid, parts, partitions in rows
+        if valid
+    ]
 
 
 def sizes(connection: psycopg.Connection, schema: str) -> dict[str, int]:
@@ -68,8 +82,11 @@ class Indexes:
         return {part.name: table.name for table in self.tables for part in table.partitions}
 
     def scanned(self, query: str, finds: Sequence[Found], scans: Sequence[Scan]) -> Iterator[str]:
-        """Yield the large tables that a query reads whole here, and by an index in the source."""
-        for scan in dict.fromkeys(scans):
+        """Yield the large tables that a query reads whole here, and by an index in the source, each once."""
+        yield from dict.fromkeys(self._scanned(query, finds, scans))
+
+    def _scanned(self, query: str, finds: Sequence[Found], scans: Sequence[Scan]) -> Iterator[str]:
+        for scan in scans:
             table = next((table for table in self.tables if table.name == scan.table), None)
             if table is None or self.rows.get(table.name, 0) < LARGE:
                 continue
@@ -125,7 +142,7 @@ class Indexes:
                 one.name
                 for one in self.there
                 if one.table == table.name
-                and not (one.unique or one.name in used)
+                and not (one.unique or used & {one.name, *one.partitions})
                 and not any(_begins(one, [names.get(c, c) for c in key.columns]) for key in table.foreign_keys)
             ]
             if idle:
