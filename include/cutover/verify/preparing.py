@@ -1,4 +1,4 @@
-"""What PostgreSQL makes of a statement that it is shown and never runs."""
+"""What PostgreSQL makes of a statement that it is shown but never runs."""
 
 from __future__ import annotations
 

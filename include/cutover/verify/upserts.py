@@ -1,4 +1,4 @@
-"""REPLACE, and INSERT with ON DUPLICATE KEY UPDATE, as ON CONFLICT has them."""
+"""MySQL's upserts as ON CONFLICT has them."""
 
 from __future__ import annotations
 

@@ -24,8 +24,6 @@ DIFFER: Mapping[str, str] = {
     "LEFT": "of a negative number leaves out letters at the end",
     "LENGTH": "counts letters, where the source counts bytes",
     "LOG": "of one number is to the base of ten",
-    "RANDOM_BYTES": "is another's",
-    "REPEAT": "of NULL times differs",
     "RIGHT": "of a negative number leaves out letters at the beginning",
     "ROUND": "of a double rounds halves to even",
     "STDDEV": "is that of a sample",

@@ -1,4 +1,4 @@
-"""How long each side takes to let a program in, and to answer it for the first time."""
+"""How long a login takes on both sides."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Indexes that the target lacks, or has and does not use."""
+"""Indexes that the target lacks or leaves idle."""
 
 from __future__ import annotations
 
