@@ -17,6 +17,8 @@ from cutover.route import ColumnRoute
 
 _COLUMNS = ("table", "read", "loaded", "refused", "set aside", "verified", "differ", "rows/s")
 _OBJECTS = ("object", AS_IS, TRANSLATED, LEFT_OUT)
+_VALIDATION = ("validation", "status", "errors", "warnings")
+_QUERIES = ("query", "source ms", "target ms", "source rows", "target rows", "plan")
 # A screen at 02:30 is no place for a thousand lines; the JSON has them all.
 _SHOWN = 40
 _WIDTH = 120
@@ -62,7 +64,22 @@ def _counted(report: Report) -> Iterator[tuple[str, ...]]:
         yield (kind.removesuffix(" of"), *(f"{found[outcome]:,}" for outcome in (AS_IS, TRANSLATED, LEFT_OUT)))
 
 
+def _validated(report: Report) -> Iterator[tuple[str, ...]]:
+    for kind, found in report.validation.items():
+        yield kind, found["status"], f"{len(found['errors']):,}", f"{len(found['warnings']):,}"
+
+
+def _timed(report: Report) -> Iterator[tuple[str, ...]]:
+    for query in report.validation.get("performance", {}).get("details", {}).get("queries", ()):
+        times = query["times"] or {}
+        figures = [times.get("source"), times.get("target"), query["source_rows"], query["target_rows"]]
+        yield (query["query"], *("" if figure is None else f"{figure:,}" for figure in figures), query["plan"])
+
+
 def _lists(report: Report) -> Iterator[tuple[str, list[str]]]:
+    for kind, found in report.validation.items():
+        yield f"Errors: {kind}", found["errors"]
+        yield f"Warnings: {kind}", found["warnings"]
     yield "Did not arrive as it was", report.losses
     yield "Taken away or changed because the spec says so", report.rule
     yield "Differences", report.differences
@@ -83,6 +100,9 @@ def markdown(report: Report) -> str:
     lines += ["", line(_COLUMNS), line(["---"] * len(_COLUMNS)), *(line(row) for row in _rows(report))]
     lines += ["", "## What became of the source's objects", ""]
     lines += [line(_OBJECTS), line(["---"] * len(_OBJECTS)), *(line(row) for row in _counted(report))]
+    for titles, rows in ((_VALIDATION, list(_validated(report))), (_QUERIES, list(_timed(report)))):
+        if rows:
+            lines += ["", line(titles), line(["---"] * len(titles)), *map(line, rows)]
     lines += ["", "| step | state | seconds |", "|---|---|---|"]
     lines += [line((step["step"], step["state"], f"{step['seconds']:.2f}")) for step in report.steps]
     for title, entries in _lists(report):
@@ -115,6 +135,9 @@ def show_report(report: Report, screen: Console) -> None:
     if report.objects:
         screen.print()
         print_table(_OBJECTS, list(_counted(report)), screen)
+    if report.validation:
+        screen.print()
+        print_table(_VALIDATION, list(_validated(report)), screen)
     for title, entries in _lists(report):
         if entries:
             screen.print(Text(title, style="bold"))

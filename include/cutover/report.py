@@ -12,6 +12,7 @@ from typing import Any
 from cutover.inventory import Item, counts, inventory
 from cutover.ledger import Event, Ledger
 from cutover.plan import Plan
+from cutover.verify.outcome import together
 
 COMPLETED, WITH_LOSSES, FAILED = "completed", "completed with losses", "failed"
 ROLLED_BACK, RUNNING, PLANNED = "failed and rolled back", "running", "planned"
@@ -47,6 +48,7 @@ class Report:
         losses: what did not arrive or did not arrive as it was, with the reason.
         rule: what the spec took away or changed on purpose.
         differences: cells and rows in which source and target differ.
+        validation: what each kind of validation came to: status, errors, warnings, and its figures as details.
         chain: number of the first event that was tampered with, or None.
     """
 
@@ -71,6 +73,7 @@ class Report:
     notes: list[str] = field(default_factory=list)
     differences: list[str] = field(default_factory=list)
     expectations: dict[str, Any] = field(default_factory=dict)
+    validation: dict[str, dict[str, Any]] = field(default_factory=dict)
     backup: str | None = None
     events: int = 0
     chain: int | None = None
@@ -107,6 +110,7 @@ def build(ledger: Ledger, run_id: str) -> Report:
     _steps(report, events)
     _tables(report, by_kind)
     _losses(report, by_kind)
+    report.validation = together(event.detail for event in by_kind["validated"])
     _outcome(report, by_kind)
     # What was done to the run later, such as taking it back, is no part of its duration.
     last = (by_kind["completed"] or [events[-1]])[0]

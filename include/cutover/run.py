@@ -11,7 +11,7 @@ from cutover import report as reporting
 from cutover.dialects import pools
 from cutover.errors import CutoverError, TransientError
 from cutover.report import Report
-from cutover.steps import carry, check, follow, move, prove, switch, versions
+from cutover.steps import application, carry, check, follow, move, performance, prove, switch, versions
 from cutover.steps.context import Run
 from cutover.workers import RETRY_SECONDS, on_workers, warm_up
 
@@ -90,6 +90,7 @@ def _change(run: Run) -> None:
         _prepare(run)
     _patiently(run, switch.cutover)
     _patiently(run, switch.validate_cutover)
+    _patiently(run, application.validate_endpoints)
 
 
 def _prepare(run: Run) -> None:
@@ -104,6 +105,8 @@ def _prepare(run: Run) -> None:
         side_by_side(run, partial(prove.validate_rows, run), range(len(run.plan.batches)))
     _patiently(run, prove.validate_views)
     _patiently(run, prove.validate_expectations)
+    _patiently(run, application.validate_application)
+    _patiently(run, performance.validate_performance)
     _patiently(run, versions.upgrade_schema)
     if run.spec.data.loading.strategy.upsert.enabled:
         _patiently(run, carry.carry_over)

@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 import station as stations
@@ -41,6 +42,7 @@ def station(mysql_server: Server, pg_server: Server, slack: Slack) -> Iterator[S
         spec("cell_changed", slack="slack_dead"),
         spec("no_way_back"),
         spec("killed", retries=1, slack="slack_dead", on_success=True),
+        unanswered(),
         spec("flowing", strategy="streaming"),
         spec("passing", strategy="incremental"),
     ]
@@ -62,6 +64,19 @@ def station(mysql_server: Server, pg_server: Server, slack: Slack) -> Iterator[S
             environment[f"AIRFLOW_CONN_{each['name'].upper()}"] = connection(target)
         with airflow(folder / "airflow", ROOT / "dags", ROOT / "plugins", environment, 5, 0.2) as running:
             yield Station(running, source, pg_server, slack, folder, environment)
+
+
+def unanswered() -> dict[str, Any]:
+    """A migration whose application does not answer."""
+    made = spec("unanswered")
+    made["schema"] = {
+        "validation": {
+            "postMigration": {"performanceValidation": True, "applicationValidation": True},
+            "queries": {"of one": "SELECT id, score FROM visits WHERE person_id = 7 ORDER BY id"},
+            "endpoints": {"home": {"url": f"http://{HOST}:{free_port()}/", "attempts": 1}},
+        }
+    }
+    return made
 
 
 def _webhook(port: int) -> str:

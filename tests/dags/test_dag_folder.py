@@ -8,12 +8,15 @@ import subprocess
 import sys
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from airflow.dag_processing.dagbag import DagBag
 from airflow.sdk import DAG
 from airflow.sdk.exceptions import AirflowFailException
 from station import ROOT, closed_window, open_window, spec, utc_now, write
+
+from cutover.airflow.factory import GUARDED
 
 SHAPE = {
     "check_window": {"preflight"},
@@ -129,6 +132,51 @@ def test_rows_that_stay_are_carried_over_before_the_cutover(tmp_path: Path) -> N
         "carry_over": {"cutover", "rollback_gate"},
     }
     assert "the rows that the live tables hold stay" in str(dag.doc_md)
+
+
+def validating(name: str, **post: bool) -> dict[str, Any]:
+    asked = spec(name)
+    validation: dict[str, Any] = {"postMigration": post, "queries": {"all": "SELECT 1"}}
+    if post.get("applicationValidation"):
+        validation["endpoints"] = {"home": {"url": "http://app.example/"}}
+    asked["schema"] = {"validation": validation}
+    return asked
+
+
+def test_what_the_application_asks_is_tried_where_the_spec_says_so(tmp_path: Path) -> None:
+    both = validating("both", performanceValidation=True, applicationValidation=True)
+    unproved = validating("unproved", performanceValidation=True, applicationValidation=True)
+    unproved["strategy"]["execution"] = {"modes": {"safe": {"validateAfterMigration": False}}}
+    write(tmp_path, [both, validating("fast", performanceValidation=True), unproved])
+    bag = parse(tmp_path)
+    assert bag.import_errors == {}
+    shapes = {name: {task.task_id: task.downstream_task_ids for task in dag.tasks} for name, dag in bag.dags.items()}
+    proofs = ("validate.rows", "validate.views", "validate.expectations")
+    last = {"upgrade_schema", "rollback_gate"}
+    assert shapes["both"] == SHAPE | {key: {"validate.application"} for key in proofs} | {
+        "validate.application": {"validate.performance"},
+        "validate.performance": last,
+        "validate_cutover": {"validate_endpoints", "rollback_gate"},
+        "validate_endpoints": {"complete", "rollback_gate"},
+    }
+    assert shapes["fast"] == SHAPE | {key: {"validate.performance"} for key in proofs} | {"validate.performance": last}
+    assert shapes["unproved"] == SHAPE
+
+
+def test_a_small_pool_tries_after_everything_else(tmp_path: Path) -> None:
+    narrow = validating("narrow", performanceValidation=True, applicationValidation=True)
+    narrow["schema"]["database"] = {"source": {"pool": {"max": 3}}, "target": {"pool": {"max": 2}}}
+    write(tmp_path, [narrow])
+    shape = {task.task_id: task.downstream_task_ids for task in parse(tmp_path).dags["narrow"].tasks}
+    assert [shape[f"validate.{name}"] for name in ("rows", "views", "expectations", "application")] == [
+        {f"validate.{name}"} for name in ("views", "expectations", "application", "performance")
+    ]
+
+
+def test_every_task_that_proves_leads_to_the_way_back_where_it_fails(tmp_path: Path) -> None:
+    write(tmp_path, [validating("both", performanceValidation=True, applicationValidation=True)])
+    tasks = {task.task_id for task in parse(tmp_path).dags["both"].tasks}
+    assert {"validate.application", "validate.performance", "validate_endpoints"} <= tasks & set(GUARDED)
 
 
 def test_end_is_the_only_leaf_so_that_a_rollback_never_turns_a_run_green(bag: DagBag) -> None:

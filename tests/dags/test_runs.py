@@ -156,6 +156,31 @@ def test_a_cell_changed_after_the_load_is_found_and_rolled_back_though_slack_is_
 
 
 @pytest.mark.slow
+def test_an_application_that_does_not_answer_after_the_cutover_takes_the_run_back(station: Station) -> None:
+    target = station.target("unanswered")
+    before = dump(target)
+
+    run_id = station.start("unanswered")
+
+    assert station.finish("unanswered", run_id) == "failed"
+    states = station.airflow.tasks("unanswered", run_id)
+    assert {name: states[name] for name in ("validate.application", "validate.performance", "validate_cutover")} == {
+        "validate.application": "success",
+        "validate.performance": "success",
+        "validate_cutover": "success",
+    }
+    assert (states["validate_endpoints"], states["validate_rollback"]) == ("failed", "success")
+    assert dump(target) == before
+    report = station.report("unanswered", run_id)
+    assert report.status == "failed and rolled back"
+    assert report.failed_step == "validate_endpoints"
+    assert "endpoint home: GET http://" in (report.cause or "")
+    assert report.validation["application"]["status"] == "failed"
+    (query,) = report.validation["performance"]["details"]["queries"]
+    assert (query["source_rows"], query["target_rows"]) == (6, 6)
+
+
+@pytest.mark.slow
 def test_a_way_back_that_fails_says_what_is_left_and_how_to_finish(station: Station) -> None:
     target = station.target("no_way_back")
     change(target, "CREATE SCHEMA audit")

@@ -32,10 +32,13 @@ GUARDED = (
     "validate.rows",
     "validate.views",
     "validate.expectations",
+    "validate.application",
+    "validate.performance",
     "upgrade_schema",
     "carry_over",
     "cutover",
     "validate_cutover",
+    "validate_endpoints",
 )
 
 
@@ -234,8 +237,9 @@ def _wire(spec: MigrationSpec, folder: Path) -> None:
             step("prove.validate_views", "views")(),
             step("prove.validate_expectations", "expectations")(),
         )
-        if not spec.proves_side_by_side:
-            chain(*proofs)
+        # What is timed must not stand beside what loads both servers.
+        later = [step(f"{name}.validate_{name}", name)() for name in _trials(spec)]
+        chain(*([proofs] if spec.proves_side_by_side else proofs), *later)
 
     @task(trigger_rule=TriggerRule.ALL_DONE, retries=0)
     def rollback_gate() -> list[str]:
@@ -283,6 +287,8 @@ def _wire(spec: MigrationSpec, folder: Path) -> None:
     if spec.data.loading.strategy.upsert.enabled:
         last.append(step("carry.carry_over")())
     last += [step("switch.cutover")(), step("switch.validate_cutover")()]
+    if spec.strategy.execution.modes.safe.validate_after_migration and spec.schema_.validation.calls:
+        last.append(step("application.validate_endpoints")())
     checked = last[-1]
     before = (step("check.check_window")(), step("check.preflight")(), planned)
     chain(*before, saved, made, moved, *finished, proved, *last)
@@ -295,6 +301,14 @@ def _wire(spec: MigrationSpec, folder: Path) -> None:
     [completed, undone] >> told
     # The only leaf: it succeeds when the run did, and is upstream_failed after every rollback.
     [completed, told] >> EmptyOperator(task_id="end")
+
+
+def _trials(spec: MigrationSpec) -> list[str]:
+    """Name what the spec wants to have tried on the new tables."""
+    if not spec.strategy.execution.modes.safe.validate_after_migration:
+        return []
+    validation = spec.schema_.validation
+    return [name for name, on in (("application", validation.tries), ("performance", validation.measures)) if on]
 
 
 def _step(folder: Path, where: str, task_id: str | None = None, **options: Any) -> Any:

@@ -78,7 +78,7 @@ def _problem(source: Endpoint, error: BaseException) -> Exception:
             return PreflightError([f"source {source}: the server's certificate could not be verified: {words}"])
         return TransientError(f"source {source}: cannot be reached: {words}; is it up, and host and port right?")
     text = f"source {source}: {words}"
-    return TransientError(text) if _passes(error) else PreflightError([text])
+    return TransientError(text) if passes(error) else PreflightError([text])
 
 
 def _engine(endpoint: Endpoint) -> sa.Engine:
@@ -266,12 +266,13 @@ def _array(values: Sequence[object]) -> pa.Array:
 
 def _explained(endpoint: Endpoint, error: BaseException) -> Exception:
     text = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-    if _passes(error) or (not _number(error) and _lost(text)):
+    if passes(error) or (not _number(error) and _lost(text)):
         return TransientError(f"reading from {endpoint}: {text}")
     return PreflightError([f"reading from {endpoint}: {text}"])
 
 
-def _passes(error: BaseException) -> bool:
+def passes(error: BaseException) -> bool:
+    """Whether an error may pass when the same call is made again."""
     number = _number(error)
     return full(error) or number in _TRANSIENT_CODES or 2000 <= number < 2100
 

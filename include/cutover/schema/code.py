@@ -72,6 +72,27 @@ def _with_routines(scope: Scope, carried: Sequence[Routine], type_of: _TypeOf, f
     return replace(scope, functions=functions)
 
 
+def with_code(
+    scope: Scope, source: Schema, views: Sequence[TargetView], programs: Sequence[Program], spec: MigrationSpec
+) -> Scope:
+    """Return the scope with the views and functions in it that are carried, for queries that name them.
+
+    Args:
+        scope: what the names of tables mean.
+        source: the source database.
+        views: the views that are carried.
+        programs: the programs that are.
+        spec: what the types of functions become.
+    """
+    made = {program.origin for program in programs}
+    routines = [routine for routine in source.routines if f"{routine.kind} {routine.name}" in made]
+    fold = spec.schema_.settings.tables.fold
+    scope = _with_routines(scope, routines, partial(scopes.of_type, spec=spec), fold)
+    carried = {view.source for view in views}
+    shown = replace(source, views=tuple(view for view in source.views if view.name in carried))
+    return translate_views(shown, scope, spec, Findings())[1]
+
+
 @dataclass
 class _Translator:
     """Translates one program after the other, and notes what becomes of it."""

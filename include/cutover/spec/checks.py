@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from collections.abc import Iterator
 
-from cutover.spec.base import Part, UnbuiltPart, UnbuiltSwitch
+from pydantic import Field, model_validator
+
+from cutover.spec.application import ApplicationCompatibility, HttpCheck, PerformanceRules
+from cutover.spec.base import Name, Part, refusal
 
 
 class PreMigration(Part):
@@ -43,8 +46,8 @@ class PostMigration(Part):
     schema_validation: bool = True
     data_validation: bool = True
     constraint_validation: bool = True
-    performance_validation: UnbuiltSwitch = None
-    application_validation: UnbuiltSwitch = None
+    performance_validation: bool = False
+    application_validation: bool = False
 
 
 class DataIntegrity(Part):
@@ -58,37 +61,91 @@ class DataIntegrity(Part):
     check_ranges: bool = False
 
 
-class PerformanceRules(UnbuiltPart):
-    """Speed of the target against the source."""
-
-    enabled: bool = False
-    query_performance: bool | None = None
-    index_performance: bool | None = None
-    storage_performance: bool | None = None
-    connection_performance: bool | None = None
-
-
-class ApplicationCompatibility(UnbuiltPart):
-    """Whether the application's queries and calls still work."""
-
-    enabled: bool = False
-    api_compatibility: bool | None = None
-    query_compatibility: bool | None = None
-    data_type_compatibility: bool | None = None
-    function_compatibility: bool | None = None
-
-
 class Rules(Part):
     """What the checks look at."""
 
     data_integrity: DataIntegrity = Field(default_factory=DataIntegrity)
-    performance: PerformanceRules | None = None
-    application_compatibility: ApplicationCompatibility | None = None
+    performance: PerformanceRules = Field(default_factory=PerformanceRules)
+    application_compatibility: ApplicationCompatibility = Field(default_factory=ApplicationCompatibility)
 
 
 class Validation(Part):
-    """When the schema is checked, and for what."""
+    """When the schema is checked, and for what.
+
+    queries are the application's own, in the source's words: {NAME: SQL}. Its endpoints are asked after the cutover.
+    """
 
     pre_migration: PreMigration = Field(default_factory=PreMigration)
     post_migration: PostMigration = Field(default_factory=PostMigration)
     rules: Rules = Field(default_factory=Rules)
+    queries: dict[Name, Name] = Field(default_factory=dict)
+    endpoints: dict[Name, HttpCheck] = Field(default_factory=dict)
+
+    @property
+    def measures(self) -> bool:
+        """Whether the target's speed is compared with the source's."""
+        return self.post_migration.enabled and self.post_migration.performance_validation and self.rules.performance.any
+
+    @property
+    def tries(self) -> bool:
+        """Whether the application's queries, types and functions are tried on the target."""
+        return self._applies and self.rules.application_compatibility.reads
+
+    @property
+    def calls(self) -> bool:
+        """Whether the application's endpoints are asked after the cutover."""
+        return self._applies and self.rules.application_compatibility.calls and bool(self.endpoints)
+
+    @property
+    def _applies(self) -> bool:
+        return self.post_migration.enabled and self.post_migration.application_validation
+
+    @model_validator(mode="after")
+    def _has_what_it_asks(self) -> Validation:
+        problems = [*self._missing(), *self._idle()]
+        if problems:
+            raise refusal(*problems)
+        return self
+
+    def _missing(self) -> Iterator[tuple[str, str]]:
+        performance, application = self.rules.performance, self.rules.application_compatibility
+        if self.measures and performance.asks_queries and not self.queries and not performance.slowest:
+            yield (
+                "postMigration.performanceValidation",
+                "is true, and schema.validation.queries is needed: {NAME: SQL}; or let "
+                "rules.performance.slowest: 10 take the source's slowest, or say queryPerformance: false",
+            )
+        if not self._applies or not application.enabled:
+            return
+        if not self.queries and not self.endpoints:
+            yield (
+                "postMigration.applicationValidation",
+                "is true, and schema.validation.queries is needed: {NAME: SQL}, or endpoints: {NAME: {url: URL}}",
+            )
+            return
+        said = application.model_fields_set
+        if "api_compatibility" in said and application.api_compatibility and not self.endpoints:
+            yield (
+                "rules.applicationCompatibility.apiCompatibility",
+                "is true, and schema.validation.endpoints is needed: {NAME: {url: URL}}",
+            )
+        for key, name in (
+            ("queryCompatibility", "query_compatibility"),
+            ("functionCompatibility", "function_compatibility"),
+        ):
+            if name in said and getattr(application, name) and not self.queries:
+                yield (
+                    f"rules.applicationCompatibility.{key}",
+                    "is true, and schema.validation.queries is needed: {NAME: SQL}",
+                )
+
+    def _idle(self) -> Iterator[tuple[str, str]]:
+        """Name what is given and nothing asks for; a switch that says false in so many words may keep it."""
+        if not self.post_migration.enabled:
+            return
+        said = self.post_migration.model_fields_set
+        if self.queries and not said & {"performance_validation", "application_validation"}:
+            text = "are asked by nothing; say postMigration.performanceValidation: true, or applicationValidation: true"
+            yield "queries", text
+        if self.endpoints and "application_validation" not in said:
+            yield "endpoints", "are asked by nothing; say postMigration.applicationValidation: true"

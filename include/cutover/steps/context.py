@@ -290,14 +290,14 @@ def endpoints(spec: MigrationSpec, resolver: Resolver = from_connection_variable
 
 def _endpoint(access: Access | SourceLogin | TargetLogin, kind: str, resolver: Resolver) -> Endpoint:
     if isinstance(access, SourceLogin | TargetLogin):
-        port = _substituted(access.port)
+        port = substituted(access.port)
         return Endpoint(
             kind,
-            _substituted(access.host),
+            substituted(access.host),
             int(port) if port else {"mysql": 3306, "postgresql": 5432}[kind],
-            _substituted(access.database),
-            _substituted(access.username),
-            _substituted(access.password),
+            substituted(access.database),
+            substituted(access.username),
+            substituted(access.password),
         )
     if access.env is not None:
         found = from_environment(access.env, kind)
@@ -313,7 +313,7 @@ def _pool(given: PoolSpec | None) -> Pool | None:
     return None if given is None else Pool(given.kept, given.max, given.acquire, given.idle)
 
 
-def _substituted(value: object) -> str:
+def substituted(value: object) -> str:
     """Put environment variables in place of ``${NAME}``.
 
     Raises:

@@ -30,6 +30,15 @@ OWN_KEYS = {  # Cutover's, not the requirement's
         for key in ("overlap", "compareKeys")
     ),
     "data.extraction.filtering.dataFilters",
+    "schema.validation.queries",
+    *(
+        f"schema.validation.endpoints.{key}"
+        for key in ("url", "method", "status", "contains", "timeout", "attempts", "headers")
+    ),
+    *(
+        f"schema.validation.rules.performance.{key}"
+        for key in ("threshold", "onDegradation", "slowest", "runs", "timeout")
+    ),
     *(f"data.extraction.sampling.{key}" for key in ("stratifyBy", "tables", "seed")),
     *(f"data.transformation.mapping.{key}" for key in ("unmappedValues", "unmappedDefaults")),
     "data.transformation.cleaning.nullHandling.columns",

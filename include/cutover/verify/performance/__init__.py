@@ -1,0 +1,1 @@
+"""How fast the target answers, beside the source: queries, plans, indexes, storage, connections."""

@@ -1,0 +1,393 @@
+"""What the application asks is tried on the new tables before they go live."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from dataclasses import replace
+from typing import Any
+
+import MySQLdb
+import psycopg
+import pytest
+from helpers import SHOP, begin, finished, mysql, mysql_rows, postgres, rows, source_database, spec, target_database
+
+from cutover import report
+from cutover.errors import VerificationError
+from cutover.local.servers import Server
+from cutover.run import run_migration
+from cutover.steps import trial
+from cutover.steps.application import validate_application
+from cutover.steps.context import Run
+from cutover.verify.application.drivers import of_target
+
+KINDS = (
+    "CREATE TABLE kinds (id INT PRIMARY KEY, active TINYINT(1), tags SET('a','b'), big BIGINT UNSIGNED, doc JSON, "
+    "seen TIMESTAMP NULL, made DATETIME, label ENUM('x','y'), bits BIT(3), flag BIT(1), raw VARBINARY(5), year YEAR, "
+    "price DECIMAL(10,2), ratio DOUBLE, slight FLOAT, spent TIME, born DATE, word VARCHAR(5) COLLATE utf8mb4_bin, "
+    "note TEXT, who UUID, small SMALLINT UNSIGNED, plain INT UNSIGNED)",
+    "INSERT INTO kinds VALUES (1, 1, 'a', 5, '{}', '2024-01-01', '2024-01-01', 'x', b'101', b'1', 'ab', 2024, 1.5, "
+    "2.5, 0.5, '10:00:00', '2024-01-01', 'w', 'n', '123e4567-e89b-12d3-a456-426614174000', 3, 4)",
+)
+CODE = (
+    "CREATE VIEW named AS SELECT id, name FROM customers",
+    "CREATE FUNCTION shout(word VARCHAR(20)) RETURNS VARCHAR(20) DETERMINISTIC RETURN UPPER(word)",
+    "CREATE FUNCTION lost() RETURNS INT DETERMINISTIC RETURN UUID_SHORT()",
+)
+ONLY = dict.fromkeys(("queryCompatibility", "dataTypeCompatibility", "functionCompatibility"), False)
+
+
+def trying(queries: Mapping[str, str], **rules: Any) -> dict[str, Any]:
+    """The part of a spec that has queries tried."""
+    validation = {"postMigration": {"applicationValidation": True}, "queries": dict(queries)}
+    return {"validation": validation | {"rules": {"applicationCompatibility": rules}}}
+
+
+def asking(run: Run, queries: Mapping[str, str], *on: str) -> Run:
+    """The run, whose spec has these queries tried in these ways."""
+    return replace(run, spec=spec(schema=trying(queries, **(ONLY | dict.fromkeys(on, True)))))
+
+
+@pytest.fixture(scope="module")
+def ready(
+    mysql_server: Server, pg_server: Server, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Run, Server, Server]]:
+    """A run whose shadow schema is whole, and its databases."""
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        source_database(mysql_server) as source,
+        target_database(pg_server) as target,
+    ):
+        patch.setenv("CUTOVER_HOME", str(tmp_path_factory.mktemp("home")))
+        mysql(source, *SHOP, *KINDS, *CODE)
+        yield finished(begin(source, target)), source, target
+
+
+Ready = tuple[Run, Server, Server]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "SELECT id, name FROM customers WHERE id = 2",
+        "select c.ID, o.note from customers c inner join orders o on (o.customer = c.id) order by o.id desc",
+        "SELECT customer, COUNT(*) AS n FROM orders GROUP BY customer ORDER BY n DESC, customer LIMIT 5",
+        "SELECT COALESCE(note, '-') FROM orders",
+        "SELECT * FROM named WHERE id = 1;",
+        "SELECT shout(name) FROM customers",
+        "SELECT id FROM orders ORDER BY note IS NULL, id",
+        "SELECT customer, MAX(id) FROM orders GROUP BY customer ORDER BY 1 DESC",
+        "SELECT NULL, id FROM orders",
+        "SELECT id FROM kinds WHERE made >= '2024-01-01'",
+        "INSERT INTO customers (name) VALUES ('x')",
+        "UPDATE orders SET note = 'b' WHERE id = 1",
+        "DELETE FROM orders WHERE id = 1",
+        "SELECT id FROM orders WHERE id = 1 FOR UPDATE",
+    ],
+)
+def test_what_both_sides_take_alike_is_no_finding(ready: Ready, query: str) -> None:
+    run, _, _ = ready
+    outcome = validate_application(asking(run, {"q": query}, "queryCompatibility", "functionCompatibility"))
+    assert (outcome.errors, outcome.warnings) == ((), ())
+
+
+@pytest.mark.parametrize(
+    ("query", "reason", "rewrite"),
+    [
+        (
+            "SELECT IFNULL(note, '-') FROM orders",
+            "PostgreSQL does not take it as it is written (function ifnull(text, unknown) does not exist)",
+            """SELECT COALESCE("note", '-') FROM "orders\"""",
+        ),
+        (
+            "SELECT `name` FROM `customers` ORDER BY id LIMIT 1, 2",
+            'PostgreSQL does not take it as it is written (syntax error at or near "FROM")',
+            'SELECT "name" FROM "customers" ORDER BY "customers"."id" NULLS FIRST LIMIT 2 OFFSET 1',
+        ),
+        (
+            "SELECT GROUP_CONCAT(id) FROM orders",
+            "PostgreSQL does not take it as it is written (function group_concat(integer) does not exist); translated, "
+            "it joins a group's texts whole, where the source cuts them at group_concat_max_len, it joins a group's "
+            "texts in no fixed order, as the source does",
+            """SELECT string_agg("id"::text, ',') FROM "orders\"""",
+        ),
+        (
+            "SELECT STRAIGHT_JOIN c.name FROM customers c JOIN orders o ON o.customer = c.id",
+            'PostgreSQL does not take it as it is written (syntax error at or near "."); translated, an optimizer hint '
+            "is left out",
+            'SELECT "c"."name" FROM "customers" AS "c" JOIN "orders" AS "o" ON "o"."customer" = "c"."id"',
+        ),
+        (
+            "INSERT IGNORE INTO customers (name) VALUES ('x')",
+            'PostgreSQL does not take it as it is written (syntax error at or near "IGNORE"); translated, IGNORE '
+            "leaves out rows whose key is there; other errors that it hides in the source remain errors",
+            """INSERT INTO "customers" ("name") VALUES ('x') ON CONFLICT DO NOTHING""",
+        ),
+        (
+            "SELECT id FROM customers WHERE name = 'ana'",
+            "PostgreSQL takes it as it is written, but it means something else there: it compares text letter by "
+            "letter, where the source may ignore case",
+            """SELECT "id" FROM "customers" WHERE "name" = 'ana'""",
+        ),
+        (
+            "SELECT customer / 2 FROM orders",
+            "PostgreSQL takes it as it is written, but it means something else there: / of whole numbers drops the "
+            "fraction, and that of others has other digits",
+            'SELECT round("customer"::numeric / 2, 4) FROM "orders"',
+        ),
+        (
+            "SELECT MIN(id) FROM orders GROUP BY note ORDER BY note",
+            "PostgreSQL takes it as it is written, but it means something else there: NULL sorts after every value, "
+            "and with DESC before every one; it compares text letter by letter, where the source may ignore case; it "
+            "orders text by the target's collation",
+            'SELECT min("id") FROM "orders" GROUP BY "note" ORDER BY "orders"."note" NULLS FIRST',
+        ),
+        (
+            "SELECT id FROM orders WHERE note = 'a' || id = 3",
+            None,
+            """SELECT "id" FROM "orders" WHERE "note" = 'a' OR "id" = 3""",
+        ),
+        (
+            "SELECT CONCAT(note, 'x') FROM orders",
+            "PostgreSQL takes it as it is written, but it means something else there: CONCAT() passes over NULL, where "
+            "the source gives NULL",
+            """SELECT "note" || 'x' FROM "orders\"""",
+        ),
+        (
+            "SELECT id FROM orders WHERE customer ^ 1 = 0",
+            "PostgreSQL takes it as it is written, but it means something else there: ^ is a power; bits of a negative "
+            "number make a negative number, in the source a large positive one",
+            'SELECT "id" FROM "orders" WHERE "customer"::bigint # 1::bigint = 0',
+        ),
+        (
+            r"SELECT 'a\'; DROP TABLE customers; --'",
+            "PostgreSQL does not take it as it is written (cannot insert multiple commands into a prepared statement)",
+            "SELECT 'a''; DROP TABLE customers; --'",
+        ),
+        (
+            "INSERT INTO customers (name) VALUES ('x') ON DUPLICATE KEY UPDATE name = VALUES(name)",
+            'PostgreSQL does not take it as it is written (syntax error at or near "DUPLICATE")',
+            """INSERT INTO "customers" ("name") VALUES ('x') ON CONFLICT ("name") DO UPDATE SET "name" = """
+            'EXCLUDED."name"',
+        ),
+    ],
+)
+def test_a_query_is_told_with_its_reason_and_its_rewrite(
+    ready: Ready, query: str, reason: str | None, rewrite: str | None
+) -> None:
+    run, _, target = ready
+    outcome = validate_application(asking(run, {"q": query}, "queryCompatibility"))
+    assert outcome.errors == ()
+    (event,) = run.ledger.events(run.id, "validated")[-1:]
+    (finding,) = event.detail["details"]["findings"]
+    assert finding["query"] == "q"
+    assert reason is None or finding["reason"] == reason
+    assert rewrite is None or finding["rewrite"] == rewrite
+    assert outcome.warnings == (
+        f"query q: {finding['reason']}" + (f"; write: {finding['rewrite']}" if finding["rewrite"] else ""),
+    )
+    assert rows(target, f'SELECT count(*) FROM "{run.shadow}".customers') == [(3,)]
+
+
+@pytest.mark.parametrize(
+    ("query", "reason"),
+    [
+        (
+            "SELECT UUID_SHORT()",
+            "(function uuid_short() does not exist), and no translation of it is known: UUID_SHORT()",
+        ),
+        ("SELECT nothing FROM orders", '(column "nothing" does not exist), and no translation of it is known: column'),
+        ("SELECT id FROM elsewhere", '(relation "elsewhere" does not exist), and no translation of it is known: table'),
+        (
+            "SELECT FROM WHERE",
+            "no translation of it is known: syntax that the parser does not know (Expected table name",
+        ),
+        (
+            "SELECT name FROM customers WHERE id = ?",
+            "no translation of it is known: a placeholder; write a value in its",
+        ),
+        ("SELECT 1; SELECT 2", "no translation of it is known: several statements in one"),
+        ("REPLACE INTO customers VALUES (1, 'x')", "is known: a row that may be there by 2 unique keys"),
+        ("LOAD DATA INFILE 'x' INTO TABLE customers", 'syntax error at or near "DATA"'),
+    ],
+)
+def test_a_query_that_nothing_is_known_for_is_an_error(ready: Ready, query: str, reason: str) -> None:
+    run, _, _ = ready
+    with pytest.raises(VerificationError) as refused:
+        validate_application(asking(run, {"broken": query}, "queryCompatibility"))
+    (error,) = refused.value.differences
+    assert error.startswith("query broken: PostgreSQL does not take it as it is written (")
+    assert reason in error
+
+
+UPSERTS = (
+    "INSERT INTO stock (id, item, qty) VALUES (1, 'a', 5), (9, 'z', 1) ON DUPLICATE KEY UPDATE qty = qty + VALUES(qty)",
+    "INSERT INTO stock (id, qty) VALUES (2, 7) ON DUPLICATE KEY UPDATE qty = VALUES(qty), item = CONCAT(item, '!')",
+    "INSERT INTO stock SELECT id, item, qty * 2 FROM stock ON DUPLICATE KEY UPDATE qty = VALUES(qty), item = 'twice'",
+    "REPLACE INTO stock (id, qty) VALUES (1, 100), (3, 3)",
+    "REPLACE stock VALUES (2, 'two', 2)",
+    "INSERT IGNORE INTO stock VALUES (1, 'no', 0), (4, 'yes', 4)",
+)
+
+
+def test_rewritten_upserts_leave_the_same_rows(source_db: Server, target_db: Server) -> None:
+    mysql(
+        source_db,
+        "CREATE TABLE stock (id INT PRIMARY KEY, item VARCHAR(10) NOT NULL DEFAULT 'none', qty INT NOT NULL DEFAULT 0)",
+        "INSERT INTO stock VALUES (1, 'one', 1), (2, 'two', 2)",
+    )
+    run = finished(begin(source_db, target_db))
+    found = trial.asked(run, {str(number): text for number, text in enumerate(UPSERTS)})
+    for query in found:
+        assert query.target is not None, query.construct
+        mysql(source_db, query.text)
+        postgres(target_db, f'SET search_path TO "{run.shadow}"; {query.target}')
+        order = "SELECT id, item, qty FROM {} ORDER BY id"
+        here = rows(target_db, order.format(f'"{run.shadow}".stock'))
+        assert here == mysql_rows(source_db, order.format("stock")), query.text
+
+
+def test_functions_that_are_lacking_or_differ_are_named(ready: Ready) -> None:
+    run, _, _ = ready
+    queries = {
+        "lacks": "SELECT DATE_FORMAT(made, '%Y'), IFNULL(note, '-') FROM kinds",
+        "differs": "SELECT LENGTH(note), UPPER(note) FROM kinds",
+        "own": "SELECT shout(note) FROM kinds",
+    }
+    outcome = validate_application(asking(run, queries, "functionCompatibility"))
+    lacks = """SELECT to_char("made", 'YYYY'), COALESCE("note", '-') FROM "kinds\""""
+    assert outcome.errors == ()
+    assert outcome.warnings == (
+        f"query lacks: DATE_FORMAT() is no function of PostgreSQL's; write: {lacks}",
+        f"query lacks: IFNULL() is no function of PostgreSQL's; write: {lacks}",
+        "query differs: LENGTH() counts letters, where the source counts bytes; write: "
+        'SELECT octet_length("note"), upper("note") FROM "kinds"',
+    )
+    with pytest.raises(VerificationError) as refused:
+        validate_application(
+            asking(run, {"gone": "SELECT lost()", "none": "SELECT UUID_SHORT()"}, "functionCompatibility")
+        )
+    assert refused.value.differences == (
+        "query gone: lost() is a function of the source's that is not carried",
+        "query none: UUID_SHORT() is no function of PostgreSQL's",
+    )
+
+
+TYPES = {
+    "active": "tinyint(1) is boolean; Python gets bool in place of int",
+    "tags": "set is text[]; Python gets list in place of str, Java gets Array in place of String",
+    "big": "bigint unsigned is numeric(20,0); Python gets Decimal in place of int, Java gets BigDecimal in place of "
+    "BigInteger",
+    "doc": "text is json; Python gets dict, list or what else the document is in place of str, Java gets PGobject in "
+    "place of String",
+    "seen": "timestamp is timestamp(0) with time zone; Python gets datetime with its zone in place of datetime",
+    "made": "datetime is timestamp(0) without time zone; Java gets Timestamp in place of LocalDateTime",
+    "bits": "bit is bigint; Python gets int in place of bytes, Java gets Long in place of byte[]",
+    "flag": "bit(1) is boolean; Python gets bool in place of bytes",
+    "year": "year is smallint; Java gets Integer in place of Date",
+    "spent": "time is interval; Java gets PGInterval in place of Time",
+    "who": "text is uuid; Python gets UUID in place of str, Java gets UUID in place of String",
+    "plain": None,
+}
+COLUMNS = (
+    "id active tags big doc seen made label bits flag raw year price ratio slight spent born word note who small plain"
+)
+
+
+def test_types_that_a_program_sees_change_are_named(ready: Ready) -> None:
+    run, _, _ = ready
+    columns = ", ".join(COLUMNS.split())
+    outcome = validate_application(asking(run, {"q": f"SELECT {columns} FROM kinds"}, "dataTypeCompatibility"))
+    told = {line.split("column ")[1].split(":")[0]: line.split(": ", 2)[2] for line in outcome.warnings}
+    assert told == {name: line for name, line in TYPES.items() if line is not None}
+
+
+def test_the_drivers_give_what_is_said_of_them(ready: Ready) -> None:
+    run, source, target = ready
+    query = f"SELECT {', '.join(COLUMNS.split())} FROM {{}}kinds"
+    login = {"host": source.host, "port": source.port, "user": source.user, "password": source.password}
+    with closing(MySQLdb.connect(**login, db=source.name, charset="utf8mb4")) as connection:
+        cursor = connection.cursor()
+        cursor.execute(query.format(""))
+        (here,) = cursor.fetchall()
+    with psycopg.connect(target.url()) as connection:
+        (there,) = connection.execute(query.format(f'"{run.shadow}".').encode()).fetchall()
+    before = {name: type(value).__name__ for name, value in zip(COLUMNS.split(), here, strict=True)}
+    after = {name: type(value).__name__ for name, value in zip(COLUMNS.split(), there, strict=True)}
+    changed = {name for name in before if before[name] != after[name]}
+    says = {name: line for name, line in TYPES.items() if line and "Python gets" in line}
+    assert changed | {"seen"} == set(says)
+    for name in changed:
+        assert f" in place of {before[name]}" in says[name]
+        assert after[name] in says[name]
+    assert isinstance(there[COLUMNS.split().index("who")], uuid.UUID)
+
+
+def test_an_unknown_type_is_text_to_a_program() -> None:
+    assert (of_target("box", "box", "b", element=False).python, of_target("t", "", "e", element=False).java) == (
+        "str",
+        "String",
+    )
+
+
+def test_without_queries_every_column_of_the_tables_is_looked_at(ready: Ready) -> None:
+    run, _, _ = ready
+    validation = {
+        "postMigration": {"applicationValidation": True},
+        "endpoints": {"home": {"url": "http://127.0.0.1:9/"}},
+    }
+    outcome = validate_application(replace(run, spec=spec(schema={"validation": validation})))
+    assert outcome.errors == ()
+    named = [line.split(":")[0] + ":" + line.split(":")[1] for line in outcome.warnings]
+    assert named == [f"table kinds: column {name}" for name in COLUMNS.split() if TYPES.get(name)]
+
+
+def test_renamed_columns_and_changed_values_are_told(source_db: Server, target_db: Server) -> None:
+    mysql(
+        source_db,
+        "CREATE TABLE people (person_id INT PRIMARY KEY, state CHAR(1))",
+        "INSERT INTO people VALUES (1, 'A')",
+    )
+    mapping = {"fieldMapping": {"people": {"person_id": "id"}}, "valueMapping": {"people.state": {"A": "active"}}}
+    queries = {"renamed": "SELECT person_id FROM people", "mapped": "SELECT person_id FROM people WHERE state = 'A'"}
+    schema = trying(queries)
+    run = finished(begin(source_db, target_db, spec(schema=schema, data={"transformation": {"mapping": mapping}})))
+    with pytest.raises(VerificationError) as refused:
+        validate_application(run)
+    (error,) = refused.value.differences
+    assert error.startswith("query mapped: ")
+    assert "column people.state holds other values here (valueMapping)" in error
+    event = run.ledger.last(run.id, "validated")
+    assert event is not None
+    assert (
+        'query renamed: PostgreSQL does not take it as it is written (column "person_id" does not exist); write: '
+        'SELECT "id" AS "person_id" FROM "people"'
+    ) in event.detail["warnings"]
+
+
+def test_a_whole_run_tells_what_it_found(shop: Server, target_db: Server) -> None:
+    run = begin(shop, target_db, spec(schema=trying({"names": "SELECT `name` FROM customers"})))
+    told = run_migration(run)
+    assert told.status == report.COMPLETED
+    found = told.validation["application"]
+    assert (found["status"], found["errors"]) == ("passed", [])
+    assert found["warnings"] == [
+        'query names: PostgreSQL does not take it as it is written (syntax error at or near "FROM"); write: '
+        'SELECT "name" FROM "customers"'
+    ]
+    again = validate_application(run, schema=run.live)
+    assert list(again.warnings) == found["warnings"]
+    postgres(target_db, "ALTER TABLE customers RENAME COLUMN name TO called")
+    later = validate_application(run, schema=run.live)
+    assert later.status == "failed"
+    assert "its translation is refused too" in later.errors[0]
+
+
+def test_a_query_that_cannot_be_asked_takes_the_run_back(shop: Server, target_db: Server) -> None:
+    run = begin(shop, target_db, spec(schema=trying({"broken": "SELECT nothing FROM customers"})))
+    told = run_migration(run)
+    assert told.status == report.ROLLED_BACK
+    assert told.failed_step == "validate_application"
+    assert "query broken: " in (told.cause or "")
+    assert rows(target_db, "SELECT to_regclass('public.customers')") == [(None,)]

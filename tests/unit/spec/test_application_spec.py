@@ -1,0 +1,171 @@
+"""What a spec may ask of the application, and what it must give for that."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from cutover.errors import SpecError
+from cutover.spec import MigrationSpec
+from cutover.spec.checks import Validation
+from cutover.spec.load import parse_spec
+
+HEAD = "name: x\nsource: {connection: s}\ntarget: {connection: t}\nschema:\n  validation:\n    "
+QUERY = "queries: {all: SELECT 1}"
+ENDPOINT = "endpoints: {home: {url: 'https://app.example/'}}"
+
+
+def load(*lines: str) -> MigrationSpec:
+    return parse_spec(HEAD + "\n    ".join(lines) + "\n", "x.yaml")
+
+
+def validation(*lines: str) -> Validation:
+    return load(*lines).schema_.validation
+
+
+def asked(found: Validation) -> tuple[bool, bool, bool]:
+    return found.measures, found.tries, found.calls
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        ((), (False, False, False)),
+        (("postMigration: {performanceValidation: true}", QUERY), (True, False, False)),
+        (("postMigration: {performanceValidation: true}", "rules: {performance: {slowest: 3}}"), (True, False, False)),
+        (
+            ("postMigration: {performanceValidation: true}", "rules: {performance: {queryPerformance: false}}"),
+            (True, False, False),
+        ),
+        (("postMigration: {applicationValidation: true}", QUERY), (False, True, False)),
+        (("postMigration: {applicationValidation: true}", ENDPOINT), (False, True, True)),
+        (
+            (
+                "postMigration: {applicationValidation: true}",
+                ENDPOINT,
+                QUERY,
+                "rules: {applicationCompatibility: {apiCompatibility: false}}",
+            ),
+            (False, True, False),
+        ),
+        (
+            (
+                "postMigration: {applicationValidation: true}",
+                "rules: {applicationCompatibility: {enabled: false}}",
+                QUERY,
+            ),
+            (False, False, False),
+        ),
+        (
+            ("postMigration: {performanceValidation: true}", "rules: {performance: {enabled: false}}", QUERY),
+            (False, False, False),
+        ),
+        (
+            ("postMigration: {enabled: false, performanceValidation: true, applicationValidation: true}",),
+            (False, False, False),
+        ),
+        (
+            ("postMigration: {performanceValidation: false, applicationValidation: false}", QUERY, ENDPOINT),
+            (False, False, False),
+        ),
+    ],
+)
+def test_switches_say_what_is_tried(lines: tuple[str, ...], expected: tuple[bool, bool, bool]) -> None:
+    assert asked(validation(*lines) if lines else Validation()) == expected
+
+
+@pytest.mark.parametrize(
+    ("lines", "problem"),
+    [
+        (
+            ("postMigration: {performanceValidation: true}",),
+            "schema.validation.postMigration.performanceValidation: is true, and schema.validation.queries is needed: "
+            "{NAME: SQL}; or let rules.performance.slowest: 10 take the source's slowest, or say queryPerformance: "
+            "false",
+        ),
+        (
+            ("postMigration: {applicationValidation: true}",),
+            "schema.validation.postMigration.applicationValidation: is true, and schema.validation.queries is needed: "
+            "{NAME: SQL}, or endpoints: {NAME: {url: URL}}",
+        ),
+        (
+            (
+                "postMigration: {applicationValidation: true}",
+                QUERY,
+                "rules: {applicationCompatibility: {apiCompatibility: true}}",
+            ),
+            "schema.validation.rules.applicationCompatibility.apiCompatibility: is true, and "
+            "schema.validation.endpoints is needed",
+        ),
+        (
+            (
+                "postMigration: {applicationValidation: true}",
+                ENDPOINT,
+                "rules: {applicationCompatibility: {functionCompatibility: true}}",
+            ),
+            "schema.validation.rules.applicationCompatibility.functionCompatibility: is true, and "
+            "schema.validation.queries is needed",
+        ),
+        ((QUERY,), "schema.validation.queries: are asked by nothing; say postMigration.performanceValidation: true"),
+        ((ENDPOINT,), "schema.validation.endpoints: are asked by nothing; say postMigration.applicationValidation"),
+        (
+            ("postMigration: {performanceValidation: true}", QUERY, "rules: {performance: {threshold: -0.1}}"),
+            "schema.validation.rules.performance.threshold: should be greater than or equal to 0",
+        ),
+        (
+            ("postMigration: {performanceValidation: true}", QUERY, "rules: {performance: {onDegradation: stop}}"),
+            "schema.validation.rules.performance.onDegradation: should be 'warn' or 'fail'",
+        ),
+        (
+            ("postMigration: {performanceValidation: true}", QUERY, "rules: {performance: {runs: 0}}"),
+            "schema.validation.rules.performance.runs: should be greater than 0",
+        ),
+        (
+            ("postMigration: {performanceValidation: true}", "queries: {all: ''}"),
+            "schema.validation.queries.all: string should have at least 1 character",
+        ),
+    ],
+)
+def test_what_is_missing_or_idle_is_named(lines: tuple[str, ...], problem: str) -> None:
+    with pytest.raises(SpecError) as refused:
+        load(*lines)
+    (told,) = refused.value.problems
+    assert problem in told
+
+
+def endpoint(**given: Any) -> str:
+    written = ", ".join(f"{key}: {value}" for key, value in ({"url": "'http://app/'"} | given).items())
+    return f"endpoints: {{home: {{{written}}}}}"
+
+
+@pytest.mark.parametrize(
+    ("given", "problem"),
+    [
+        ({"url": "ftp://app/"}, ".url: must begin with http:// or https:// and a host, or with ${NAME}"),
+        ({"url": "'http:///path'"}, ".url: must begin with http:// or https:// and a host"),
+        ({"url": "'http://me:word@app/'"}, ".url: holds a login; give it in headers"),
+        ({"method": "POST"}, ".method: should be 'GET', 'HEAD' or 'OPTIONS'"),
+        ({"method": "HEAD", "contains": "ok"}, ".contains: asks for text, and an answer to HEAD has none"),
+        ({"status": 99}, ".status: should be greater than or equal to 100"),
+        ({"headers": "{Authorization: Bearer abc}"}, ".headers.Authorization: is a secret; write ${NAME}"),
+        ({"headers": "{X-Api-Key: abc}"}, ".headers.X-Api-Key: is a secret; write ${NAME}"),
+        ({"headers": '{X-Trace: "a\\nb"}'}, ".headers.X-Trace: holds the end of a line"),
+        ({"timeout": "soon"}, ".timeout: 'soon' is not a duration"),
+        ({"tiemout": 5}, ".tiemout: unknown key 'tiemout'"),
+    ],
+)
+def test_an_endpoint_that_cannot_be_asked_is_refused(given: dict[str, Any], problem: str) -> None:
+    with pytest.raises(SpecError) as refused:
+        load("postMigration: {applicationValidation: true}", endpoint(**given))
+    (told,) = refused.value.problems
+    assert f"schema.validation.endpoints.home{problem}" in told
+    assert "abc" not in told
+    assert "word" not in told
+
+
+def test_an_endpoint_may_name_variables() -> None:
+    headers = "{Authorization: 'Bearer ${TOKEN}', Accept: text/html}"
+    given = {"url": "'${APP}/health'", "headers": headers, "timeout": "5s"}
+    (check,) = validation("postMigration: {applicationValidation: true}", endpoint(**given)).endpoints.values()
+    assert (check.url, check.timeout, check.attempts) == ("${APP}/health", 5_000, 3)
