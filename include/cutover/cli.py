@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from cutover import cli_assess, cli_follow, cli_schema, cli_status, cli_verify, render, report
+from cutover import cli_assess, cli_follow, cli_schema, cli_status, cli_validate, cli_verify, render, report
 from cutover.cli_ends import endpoint, spec_for
 from cutover.cli_status import shown
 from cutover.dialects.endpoint import from_url
@@ -32,6 +32,7 @@ app.add_typer(cli_schema.app, name="schema")
 app.add_typer(cli_follow.app)
 app.add_typer(cli_status.app)
 app.add_typer(cli_assess.app)
+app.add_typer(cli_validate.app)
 app.add_typer(cli_verify.app)
 
 Name = Annotated[str, typer.Argument(help="name of a folder under the migrations folder")]

@@ -24,8 +24,8 @@ app = typer.Typer()
 Name = Annotated[str, typer.Argument(help="name of a folder under the migrations folder")]
 RunId = Annotated[str | None, typer.Option("--run", help="id of a run; the latest where it is not given")]
 FORMS = ("table", "json", "markdown")
-# Steps of runs that follow a source, of which there are many, or compare it with the target.
-FOLLOWING = ("stream", "sync", "compare")
+# Steps of what is no migration: it follows a source, compares it with the target, or validates.
+FOLLOWING = ("stream", "sync", "compare", "validate")
 
 
 @app.command()

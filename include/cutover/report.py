@@ -241,7 +241,7 @@ def _losses(report: Report, by_kind: Mapping[str, list[Event]]) -> None:
             report.notes.append(f"summary {summary['summary']}: {summary['rows']} rows; it {summary['against']}")
         if detail.get("step") == "backup":
             report.backup = detail.get("path")
-    before = [event.detail for event in by_kind["validated"] if event.detail["type"] == "pre_migration"]
+    before = [event.detail for event in by_kind["examined"]]
     report.notes += [note for detail in before[-1:] for note in detail["notes"]]
     for event in by_kind["carried"][-1:]:
         report.rule += [line for table in event.detail["tables"] if (line := _stayed(table))]

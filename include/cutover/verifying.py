@@ -51,6 +51,22 @@ def verify(run: Run, options: Options) -> Verdict:
         raise
 
 
+def verify_here(run: Run, options: Options) -> Verdict:
+    """Do what :func:`verify` does piece by piece in this process.
+
+    Raises:
+        As :func:`verify` does.
+    """
+
+    def look(number: int, pieces: Sequence[Chunk]) -> None:
+        for piece in pieces:
+            compare.compare_piece(run, options, number, compare.differing(run), piece)
+
+    compare.prepare(run, options)
+    look(0, compare.pieces(run))
+    return conclude(run, options, look)
+
+
 def conclude(run: Run, options: Options, look: Look) -> Verdict:
     """Do what comes after the first look at every piece, and return the verdict.
 

@@ -70,7 +70,9 @@ def bag(migrations: Path) -> DagBag:
 
 def test_one_dag_for_each_folder_and_a_broken_one_leaves_the_others_alone(bag: DagBag) -> None:
     assert bag.import_errors == {}
-    migrations = [name for dag in ("library", "museum", "narrow") for name in (dag, f"{dag}__verify")]
+    migrations = [
+        name for dag in ("library", "museum", "narrow") for name in (dag, f"{dag}__verify", f"{dag}__validate")
+    ]
     assert sorted(bag.dags) == sorted(["crooked__broken", *migrations, "never__broken"])
 
 
@@ -112,7 +114,7 @@ def test_a_migration_that_follows_its_source_catches_up_and_has_a_dag_that_goes_
 ) -> None:
     write(tmp_path, [spec("moving", strategy=strategy)])
     bag = parse(tmp_path)
-    assert sorted(bag.dags) == sorted(["moving", "moving__verify", other])
+    assert sorted(bag.dags) == sorted(["moving", "moving__verify", "moving__validate", other])
     shape = {task.task_id: task.downstream_task_ids for task in bag.dags["moving"].tasks}
     assert shape == SHAPE | {
         "chunks.load": {"catch_up", "rollback_gate"},

@@ -225,6 +225,5 @@ def test_the_report_of_a_run_has_what_was_found(source: Server, target_db: Serve
     for finding in PLANTED_FINDINGS:
         kind = "data" if finding.startswith("column") else "constraint"
         assert f"before the run, {kind}: {finding}" in notes
-    (event,) = run.ledger.events(run.id, "validated")
-    assert event.detail["type"] == "pre_migration"
+    (event,) = run.ledger.events(run.id, "examined")
     assert [outcome["kind"] for outcome in event.detail["outcomes"]] == ["schema", "data", "constraint", "performance"]

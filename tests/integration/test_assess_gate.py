@@ -72,11 +72,11 @@ def test_within_the_limits_it_is_a_warning_and_the_run_completes(shop: Server, t
 def test_nothing_of_the_rows_is_looked_at_unless_asked(shop: Server, target_db: Server) -> None:
     mysql(shop, ORPHANS)
     run = planned(begin(shop, target_db, bounded()))
-    (event,) = run.ledger.events(run.id, "validated")
+    (event,) = run.ledger.events(run.id, "examined")
     assert [outcome["kind"] for outcome in event.detail["outcomes"]] == ["schema"]
     assert build(run.ledger, run.id).notes == [str(note) for note in run.plan.notes]
     off = planned(begin(shop, target_db, bounded({"preMigration": {"enabled": False, "dataValidation": True}})))
-    assert off.ledger.events(off.id, "validated") == []
+    assert off.ledger.events(off.id, "examined") == []
 
 
 def test_a_mended_source_is_looked_at_anew_and_a_plan_that_is_there_is_not(shop: Server, target_db: Server) -> None:
@@ -88,7 +88,7 @@ def test_a_mended_source_is_looked_at_anew_and_a_plan_that_is_there_is_not(shop:
     planned(run)
     mysql(shop, ORPHANS)
     planned(run)
-    assert len(run.ledger.events(run.id, "validated")) == 2
+    assert len(run.ledger.events(run.id, "examined")) == 2
     assert [note for note in build(run.ledger, run.id).notes if note.startswith("before the run")] == []
 
 
@@ -98,7 +98,7 @@ def test_a_crash_between_the_validation_and_the_plan_does_not_look_twice(shop: S
     from cutover.steps import examine, obstacles
 
     examine.hold(run, made, obstacles.displaced(run, made))
-    assert len(run.ledger.events(run.id, "validated")) == 1
+    assert len(run.ledger.events(run.id, "examined")) == 1
 
 
 def test_a_dry_run_is_told_and_not_refused(shop: Server, target_db: Server) -> None:

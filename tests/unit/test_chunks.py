@@ -21,6 +21,7 @@ from cutover.route import ColumnRoute, CutColumn, TableRoute
 from cutover.schema.cutting import cut_by
 from cutover.schema.model import Column, Index, IndexPart, Schema, Statistics, Table
 from cutover.spec import MigrationSpec
+from cutover.verify.comparison import Comparison
 from cutover.verify.walk import walk
 
 COLUMNS = (
@@ -202,8 +203,14 @@ def _batches(rows: dict[tuple[int, int], int], size: int) -> Iterator[pa.RecordB
 def test_a_walk_finds_what_comparing_all_at_once_would(
     source: dict[tuple[int, int], int], target: dict[tuple[int, int], int], left: int, right: int
 ) -> None:
-    found = walk(WALKED, _batches(source, left), _batches(target, right))
+    found = Comparison()
+    pairs = list(walk(WALKED, _batches(source, left), _batches(target, right), found))
     changed = {key for key in source.keys() & target.keys() if source[key] != target[key]}
     lost, extra = source.keys() - target.keys(), target.keys() - source.keys()
     assert (found.rows, found.lost, found.extra, found.changed) == (len(target), len(lost), len(extra), len(changed))
     assert {d.key for d in found.shown} <= {f"{a}, {b}" for a, b in lost | extra | changed}
+    # What a repair would put in, and take out.
+    wanted = [tuple(row.values()) for mine, _ in pairs for row in mine.to_pylist()]
+    gone = [tuple(row.values()) for _, theirs in pairs for row in theirs.to_pylist()]
+    assert sorted(wanted) == sorted((*key, source[key]) for key in lost | changed)
+    assert set(gone) == lost | extra | changed

@@ -1,4 +1,4 @@
-"""The DAG that compares a migration's source and target, whenever somebody asks for it."""
+"""The DAGs that compare a migration's source and target, or validate it, whenever somebody asks for it."""
 
 from __future__ import annotations
 
@@ -19,26 +19,56 @@ if TYPE_CHECKING:
 _SHOWN = 10
 
 
+def validate_dag(spec: MigrationSpec, folder: Path) -> DAG:
+    """Build the DAG that validates the migration by itself; it connects to nothing."""
+
+    @dag(
+        dag_id=f"{spec.name}__validate",
+        description=f"Validate {spec.name} before it, after it, or after it was taken back",
+        doc_md=f"# {spec.name}\n\nValidates schema, data, constraints, performance and the application by themselves, "
+        "and fails where one does. Nothing is changed.",
+        params={
+            "type": Param("post_migration", type="string", enum=["pre_migration", "post_migration", "rollback"]),
+            "kinds": Param(
+                [],
+                type="array",
+                items={"type": "string", "enum": ["schema", "data", "constraint", "performance", "application"]},
+                description="kinds of validation; all if empty",
+            ),
+        },
+        **_shared(spec, "validate"),
+    )
+    def validating() -> None:
+        @task
+        def validate() -> dict[str, Any]:
+            from cutover import validating, verifying
+
+            context = get_current_context()
+            with in_run(folder, context) as run:
+                params = context["params"]
+                found = validating.validate(run, params["type"], params["kinds"], verifying.verify_here)
+                run.folder.mkdir(parents=True, exist_ok=True)
+                (run.folder / "validation.json").write_text(found.to_json())
+            if found.failed:
+                shown = [f"{o.kind}: {line}" for o in found.outcomes for line in o.errors]
+                raise AirflowFailException("\n".join([f"{found.type} failed", *shown[:_SHOWN]]))
+            return found.results
+
+        validate()
+
+    return validating()
+
+
 def verify_dag(spec: MigrationSpec, folder: Path) -> DAG:
     """Build the DAG that compares every row of the live tables with the source; it connects to nothing."""
-    bulk = spec.strategy.types.data.bulk
 
     @dag(
         dag_id=f"{spec.name}__verify",
         description=f"Compare the live tables of {spec.name} with their source",
         doc_md=f"# {spec.name}\n\nCompares every cell of schema `{spec.target_schema}` of the target with the source, "
         "and fails where they differ. With `repair` it makes the target's rows those of the source.",
-        schedule=None,
-        start_date=datetime(2026, 1, 1, tzinfo=UTC),
-        catchup=False,
-        max_active_runs=1,
         params=_params(),
-        tags=["cutover", "verify"],
-        default_args={
-            "retries": bulk.max_retries if bulk.retry_on_failure else 0,
-            "retry_delay": RETRY_DELAY,
-            "on_failure_callback": _on_failure,
-        },
+        **_shared(spec, "verify"),
     )
     def comparing() -> None:
         @task
@@ -85,6 +115,22 @@ def verify_dag(spec: MigrationSpec, folder: Path) -> DAG:
         compare.expand(batch=prepare()) >> conclude()
 
     return comparing()
+
+
+def _shared(spec: MigrationSpec, tag: str) -> dict[str, Any]:
+    bulk = spec.strategy.types.data.bulk
+    return {
+        "schedule": None,
+        "start_date": datetime(2026, 1, 1, tzinfo=UTC),
+        "catchup": False,
+        "max_active_runs": 1,
+        "tags": ["cutover", tag],
+        "default_args": {
+            "retries": bulk.max_retries if bulk.retry_on_failure else 0,
+            "retry_delay": RETRY_DELAY,
+            "on_failure_callback": _on_failure,
+        },
+    }
 
 
 def _params() -> dict[str, Param]:

@@ -12,7 +12,7 @@ from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import DAG, Param, TriggerRule, chain, dag, get_current_context, task, task_group
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
-from cutover.airflow.comparing import verify_dag
+from cutover.airflow.comparing import validate_dag, verify_dag
 from cutover.airflow.connections import in_run
 from cutover.airflow.following import pass_dag, stream_dag
 from cutover.airflow.timetable import MaintenanceWindowTimetable
@@ -43,7 +43,7 @@ GUARDED = (
 
 
 def build_dags(folder: Path) -> list[DAG]:
-    """Build the DAGs of one migration: it runs, it is compared, and follows its source where its spec says so.
+    """Build the DAGs of one migration: it runs, is compared, is validated, and follows its source.
 
     Connects to nothing.
 
@@ -52,7 +52,8 @@ def build_dags(folder: Path) -> list[DAG]:
     """
     spec = load_spec(folder / "migration.yaml")
     following = {"streaming": stream_dag, "incremental": pass_dag}.get(spec.strategy.types.data.strategy)
-    return [_migration_dag(spec, folder), verify_dag(spec, folder), *([following(spec, folder)] if following else [])]
+    alone = verify_dag(spec, folder), validate_dag(spec, folder)
+    return [_migration_dag(spec, folder), *alone, *([following(spec, folder)] if following else [])]
 
 
 def _migration_dag(spec: MigrationSpec, folder: Path) -> DAG:

@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from cutover.assess import outcomes
 from cutover.assess.assessment import Assessment, assessment
 from cutover.errors import PreflightError
 from cutover.plan import Plan
 from cutover.steps import check, examine, obstacles
 from cutover.steps.context import Run
-from cutover.verify.outcome import Outcome
+from cutover.verify.outcome import APPLICATION, KINDS, Outcome
 
 
-def pre_migration(run: Run) -> tuple[Outcome, ...]:
-    """Validate a migration as ``schema.validation.preMigration`` of its spec asks for; changes and records nothing.
+def pre_migration(run: Run, wanted: Collection[str] | None = None) -> tuple[Outcome, ...]:
+    """Validate a migration before it begins; changes and records nothing.
 
-    Returns an outcome for each kind that is switched on. What a run would be refused for is an error of the first.
+    Returns an outcome for each kind that is wanted, or that ``schema.validation.preMigration`` of the spec asks for
+    where none is named. What a run would be refused for is an error of the first.
 
     Raises:
         PreflightError: a server is not fit for any run.
         SpecError: the spec does not fit the source.
         TransientError: a server could not be reached, or was lost.
     """
-    kinds = run.spec.schema_.validation.pre_migration.kinds
+    asked = run.spec.schema_.validation.pre_migration.kinds
+    kinds = asked if wanted is None else tuple(kind for kind in KINDS if kind in wanted and kind != APPLICATION)
     check.preflight_servers(run)
     made = _plan(run)
     looked = examine.facts(run, made, kinds, obstacles.displaced(run, made), obstacles.found(run, made))

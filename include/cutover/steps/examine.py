@@ -17,8 +17,6 @@ from cutover.schema.target import Movable
 from cutover.steps.context import Run
 from cutover.verify.outcome import PERFORMANCE, SCHEMA, Outcome
 
-PRE_MIGRATION = "pre_migration"
-
 
 def hold(run: Run, made: Plan, displaced: Collection[Movable]) -> None:
     """Validate a plan as the spec asks for, and refuse it where it would surely fail, or is riskier than allowed.
@@ -32,8 +30,8 @@ def hold(run: Run, made: Plan, displaced: Collection[Movable]) -> None:
         PreflightError: with every reason. A dry run is not refused: its report has them.
         TransientError: a server could not be reached, or was lost.
     """
-    before = run.ledger.last(run.id, "validated")
-    if before is not None and before.detail["type"] == PRE_MIGRATION and before.detail["digest"] == made.digest:
+    before = run.ledger.last(run.id, "examined")
+    if before is not None and before.detail["digest"] == made.digest:
         return
     validation, bounded = run.spec.schema_.validation.pre_migration.kinds, run.spec.strategy.planning.risk_assessment
     looked = facts(run, made, {*validation, *(analysed(run) if bounded.enabled else ())}, displaced)
@@ -47,8 +45,7 @@ def hold(run: Run, made: Plan, displaced: Collection[Movable]) -> None:
     dry = run.params.mode == "dry_run"
     if found or judged:
         run.record(
-            "validated",
-            type=PRE_MIGRATION,
+            "examined",
             # What is refused is looked at anew when it is tried again.
             digest=None if refused and not dry else made.digest,
             outcomes=[asdict(outcome) for outcome in found],

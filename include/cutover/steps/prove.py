@@ -10,7 +10,7 @@ from cutover.data.sync import binlog
 from cutover.dialects import mysql_types
 from cutover.errors import VerificationError
 from cutover.schema.target import Evaluation, TargetSummary
-from cutover.steps import expect, follow, switches
+from cutover.steps import expect, follow, switches, trial
 from cutover.steps.context import Run
 from cutover.steps.expect import Expected
 from cutover.verify import expectations, rows, summaries, views
@@ -219,7 +219,10 @@ def validate_expectations(run: Run, schema: str | None = None) -> tuple[Outcome,
         results = asked.results
         detail["expectations"] = len(results)
         run.record("expectations", results=[asdict(result) for result in results], unasked=asked.unasked)
+        sorted_out = expectations.outcomes(results, asked.unasked)
+        for outcome in sorted_out:
+            trial.told(run, outcome, "expectations", run.shadow, {})
         failed = [str(r) for r in results if not r.success and r.severity == expectations.CRITICAL]
         if failed:
             raise VerificationError(f"{len(failed)} of {len(results)} expectations failed:", failed[:_SHOWN])
-        return expectations.outcomes(results, asked.unasked)
+        return sorted_out

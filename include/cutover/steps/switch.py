@@ -155,9 +155,46 @@ def validate_rollback(run: Run) -> None:
     with run.step("validate_rollback", guarded=False):
         if run.ledger.last(run.id, "planned") is None:
             return
-        left = inspect_postgresql.inspect(run.target, run.live).changes_since(run.plan.target)
-        with postgresql.session(run.target) as connection:
-            if shadow.exists(connection, run.shadow):
-                left.append(f"schema {run.shadow} is still there")
+        left = left_over(run)
         if left:
             raise RollbackError(f"after the rollback the target is not as before the run: {'; '.join(left)}")
+
+
+def left_over(run: Run) -> list[str]:
+    """Return in what the live schema is not as it was before a run that was taken back.
+
+    Raises:
+        TransientError: the target could not be reached.
+    """
+    left = inspect_postgresql.inspect(run.target, run.live).changes_since(run.plan.target)
+    with postgresql.session(run.target) as connection:
+        if shadow.exists(connection, run.shadow):
+            left.append(f"schema {run.shadow} is still there")
+    return left
+
+
+def unfit(run: Run) -> dict[str, tuple[str, ...]]:
+    """Return what of the live schema the server itself does not vouch for: constraints, and indexes, which are slow.
+
+    Raises:
+        TransientError: the target could not be reached.
+    """
+    with postgresql.session(run.target) as connection:
+        constraints = connection.execute(
+            "SELECT c.relname, k.conname FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid "
+            "WHERE k.connamespace = to_regnamespace(quote_ident(%s)) AND NOT k.convalidated ORDER BY 1, 2",
+            (run.live,),
+        ).fetchall()
+        indexes = connection.execute(
+            "SELECT i.relname FROM pg_index x JOIN pg_class i ON i.oid = x.indexrelid "
+            "WHERE i.relnamespace = to_regnamespace(quote_ident(%s)) AND NOT x.indisvalid ORDER BY 1",
+            (run.live,),
+        ).fetchall()
+    rebuild = "it is not valid; REINDEX INDEX"
+    before = {table.name for table in run.plan.target.tables} if run.ledger.last(run.id, "planned") else set()
+    return {
+        "constraint": tuple(f"{t}: constraint {name} is not validated" for t, name in constraints if t in before),
+        "performance": tuple(
+            f"index {name} is not valid; REINDEX INDEX {postgresql.quoted(name)}" for (name,) in indexes
+        ),
+    }
