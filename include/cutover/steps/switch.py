@@ -190,7 +190,6 @@ def unfit(run: Run) -> dict[str, tuple[str, ...]]:
             "WHERE i.relnamespace = to_regnamespace(quote_ident(%s)) AND NOT x.indisvalid ORDER BY 1",
             (run.live,),
         ).fetchall()
-    rebuild = "it is not valid; REINDEX INDEX"
     before = {table.name for table in run.plan.target.tables} if run.ledger.last(run.id, "planned") else set()
     return {
         "constraint": tuple(f"{t}: constraint {name} is not validated" for t, name in constraints if t in before),
