@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import math
+import subprocess
+import time
 from dataclasses import replace
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
 from comparing import CELLS, cells, compared, comparison
-from helpers import SECRET, begin, cutover, endpoint, mysql, one, postgres, role, rows, spec
+from helpers import SECRET, begin, cutover, endpoint, mysql, one, postgres, role, rows, spec, started
 
 from cutover import report, verdict
 from cutover.errors import PreflightError, SpecError
@@ -326,7 +328,18 @@ def test_the_command_line_tells_by_its_exit_code(copied: tuple[Server, Server], 
     secrets = {"CUTOVER_SOURCE_PASSWORD": source.password, "CUTOVER_TARGET_PASSWORD": target.password}
     urls = [url.replace(f":{server.password}@", "@") for server in copied for url in [server.url()]]
     call = ["verify", *urls, "--schema", "public"]
-    same = cutover(call, secrets)
+    # With the passwords in the URLs, as people write them.
+    open_call = ["verify", source.url(), target.url(), "--schema", "public"]
+    process = started(open_call)
+    seen: list[str] = []
+    while process.poll() is None:
+        seen.append(Path(f"/proc/{process.pid}/cmdline").read_bytes().replace(b"\0", b" ").decode())
+        time.sleep(0.01)
+    out, err = process.communicate()
+    same = subprocess.CompletedProcess(open_call, process.returncode, out, err)
+    shown = [line for line in seen if line.startswith("cutover verify")]
+    assert shown
+    assert not [line for line in shown if source.password in line or target.password in line]
     assert (same.returncode, "source and target hold the same, 24 rows" in same.stdout) == (0, True), same.stderr
     postgres(target, "DELETE FROM gone WHERE id = 2")
     file = tmp_path / "verdict.json"
