@@ -11,7 +11,7 @@ from cutover import verdict
 from cutover.errors import CutoverError, PreflightError, RefusedRowsError
 from cutover.route import Chunk
 from cutover.run import side_by_side
-from cutover.steps import compare
+from cutover.steps import compare, mend
 from cutover.steps.compare import Options
 from cutover.steps.context import Run
 from cutover.verdict import Verdict
@@ -112,7 +112,7 @@ def _repair(run: Run, look: Look) -> None:
     for attempt in range(1, REPAIRS + 1):
         rest = unlike(run)
         # A resumed comparison may have lost what it had written down, with the machine it ran on.
-        lost = [piece for piece in rest if not compare.is_written(run, piece)]
+        lost = [piece for piece in rest if not mend.is_written(run, piece)]
         look(LOOKS + attempt, lost)
         rest = unlike(run)
         tables = [table.route.source for table in run.plan.tables]
@@ -127,7 +127,7 @@ def _repaired(run: Run, table: str, pieces: Sequence[Chunk]) -> bool:
     if not pieces:
         return False
     try:
-        return compare.repair_table(run, table, pieces)
+        return mend.repair_table(run, table, pieces)
     except (RefusedRowsError, PreflightError) as error:
         run.record("left", table=table, why=str(error))
         return False

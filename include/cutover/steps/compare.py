@@ -11,20 +11,19 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from cutover.data import shadow
-from cutover.data.extract import extract
 from cutover.data.sync import binlog
-from cutover.data.transform import Reject, Tally, transform
+from cutover.data.transform import Reject, Tally
 from cutover.dialects import postgresql
 from cutover.errors import PreflightError
 from cutover.plan import Plan
 from cutover.route import Chunk, TableRoute
 from cutover.schema.matched import match
+from cutover.schema.target import TargetTable
 from cutover.steps import check, history
 from cutover.steps.context import Run
 from cutover.verify import digests, refused, repair, rows
 from cutover.verify.comparison import Comparison
 from cutover.verify.differing import Differing
-from cutover.verify.exchange import Bound
 
 # How many rows that the spec's rules refuse are named for each chunk.
 _NAMED = 20
@@ -55,9 +54,12 @@ def prepare(run: Run, options: Options) -> None:
         UnsupportedTypeError: a column's type has no translation.
         TransientError: a server could not be reached.
     """
-    if run.ledger.last(run.id, "matched") is None:
+    before = run.ledger.last(run.id, "matched")
+    if before is None:
         with run.step("compare", guarded=False):
             _prepare(run, options)
+    elif before.detail["options"] != asdict(options):
+        raise PreflightError([f"{run.id} was begun with other options: {before.detail['options']}; give the same"])
 
 
 def _prepare(run: Run, options: Options) -> None:
@@ -80,7 +82,7 @@ def _prepare(run: Run, options: Options) -> None:
     plan = replace(
         made,
         tables=found.tables,
-        batches=tuple(tuple(batch) for batch in _batches(made, {t.route.source for t in found.tables}, options)),
+        batches=_batches(made, found.tables, options),
         views=(),
         programs=(),
         sequences=(),
@@ -96,7 +98,7 @@ def _prepare(run: Run, options: Options) -> None:
         aside=_aside(run),
         binlog=position,
         options=asdict(options),
-        pieces=_counted(made),
+        pieces={table.route.source: len(_pieces_of(made, table)) for table in found.tables},
     )
 
 
@@ -116,31 +118,22 @@ def _aside(run: Run) -> str | None:
         return schema if shadow.exists(connection, schema) else None
 
 
-def _counted(plan: Plan) -> dict[str, int]:
-    counts: dict[str, int] = {}
-    for chunk in plan.chunks:
-        counts[chunk.table] = counts.get(chunk.table, 0) + 1
-    return counts
+def _pieces_of(plan: Plan, table: TargetTable) -> list[Chunk]:
+    """Return the chunks of a table that are compared when it is their turn: one, where it is compared whole."""
+    chunks = [chunk for chunk in plan.chunks if chunk.table == table.route.source]
+    return [chunk for chunk in chunks if rows.compared_with(table.route, chunk) is not None]
 
 
-def _batches(plan: Plan, tables: set[str], options: Options) -> list[list[Chunk]]:
-    chosen = [[chunk for chunk in batch if chunk.table in tables] for batch in plan.batches]
-    if options.sample is not None:
-        kept = _drawn(plan, tables, options.sample)
-        chosen = [[chunk for chunk in batch if chunk.name in kept] for batch in chosen]
-    return [batch for batch in chosen if batch]
-
-
-def _drawn(plan: Plan, tables: set[str], share: float) -> set[str]:
-    """Draw a share of each table's chunks, the same for the same plan; a table that is compared whole is."""
+def _batches(plan: Plan, tables: Sequence[TargetTable], options: Options) -> tuple[tuple[Chunk, ...], ...]:
+    """Leave out of the plan's batches what is not compared; a sample is the same whenever it is drawn of a plan."""
     kept: set[str] = set()
     draw = random.Random(plan.migration)
-    for table in sorted(tables):
-        chunks = [chunk for chunk in plan.chunks if chunk.table == table]
-        whole = not plan.table(table).route.ordered
-        count = len(chunks) if whole else max(1, math.ceil(share * len(chunks)))
+    for table in tables:
+        chunks = _pieces_of(plan, table)
+        count = len(chunks) if options.sample is None else max(1, math.ceil(options.sample * len(chunks)))
         kept |= {chunk.name for chunk in draw.sample(chunks, count)}
-    return kept
+    batches = (tuple(chunk for chunk in batch if chunk.name in kept) for batch in plan.batches)
+    return tuple(batch for batch in batches if batch)
 
 
 def pieces(run: Run) -> list[Chunk]:
@@ -178,7 +171,7 @@ def compare_piece(run: Run, options: Options, look: int, differing: Path, piece:
     """
     run = run.beside_others()
     with run.noting_failure("compare"):
-        route, sides = run.plan.route(piece), _sides(run)
+        route, sides = run.plan.route(piece), sides_of(run)
         started = time.monotonic()
         tally = Tally()
         written = Differing(differing, piece.name) if options.repair and route.ordered else None
@@ -234,7 +227,8 @@ def _noted(run: Run) -> dict[str, object]:
     return dict(event.detail)
 
 
-def _sides(run: Run) -> rows.Sides:
+def sides_of(run: Run) -> rows.Sides:
+    """Return where a comparison's rows are."""
     aside = _noted(run)["aside"]
     return rows.Sides(
         run.source, run.target, run.live, None if aside is None else str(aside), run.batch_rows, run.staging
@@ -246,55 +240,7 @@ def differing(run: Run) -> Path:
     return run.staging / "differing"
 
 
-def is_written(run: Run, piece: Chunk) -> bool:
-    """Whether it is known of a piece that differs which rows do, where a repair needs to know."""
-    return not run.plan.route(piece).ordered or Differing(differing(run), piece.name).rows.exists()
-
-
 def has_moved(run: Run) -> bool:
     """Whether the source was written to since the comparison began; also where its binary log does not tell."""
     before = _noted(run)["binlog"]
     return before is None or before != binlog.position(run.source)
-
-
-def repair_table(run: Run, table: str, unlike: Sequence[Chunk]) -> bool:
-    """Mend one table, of which some pieces differ; return whether anything was changed.
-
-    Raises:
-        TransientError: a server was lost; nothing was changed.
-        RefusedRowsError: a constraint of the target does not take the source's rows; nothing was changed.
-    """
-    route, sides = run.plan.table(table).route, _sides(run)
-    _refuse_refused(run, table, unlike)
-    bound = [
-        Bound(other.name, key)
-        for other in run.plan.target.tables
-        for key in other.foreign_keys
-        if route.target in (other.name, key.referred_table)
-    ]
-    if route.ordered:
-        done = repair.repair_by_key(
-            run.target, run.live, route, [Differing(differing(run), piece.name) for piece in unlike], bound
-        )
-    elif sides.aside is not None and refused.any_aside(run.target, sides.aside, route):
-        raise PreflightError(
-            [
-                f"table {table}: no key that both servers sort alike tells its rows, and some were set aside; "
-                "run the migration again"
-            ]
-        )
-    else:
-        batches = extract(run.source, route, unlike[0], run.batch_rows)
-        done = repair.repair_whole(run.target, run.live, route, transform(route, batches, Tally()), bound)
-    if done.put or done.taken or done.left:
-        run.record("repaired", **(asdict(done) | {"table": table}))
-    return bool(done.put or done.taken)
-
-
-def _refuse_refused(run: Run, table: str, unlike: Sequence[Chunk]) -> None:
-    """Leave a table alone of which some rows could not be read as they should be: they are not gone from the source."""
-    names = {piece.name for piece in unlike}
-    last = {e.detail["chunk"]: e.detail for e in run.ledger.events(run.id, "verified") if e.detail["chunk"] in names}
-    unfit = sum(found["refused"] for found in last.values())
-    if unfit:
-        raise PreflightError([f"{unfit} rows of the source do not fit table {table} of the target, or break a rule"])
