@@ -66,10 +66,12 @@ def compare(
         with shown(run.ledger, run.id, screen):
             found = verify(run, Options(fast, repair, sample))
         code = exit_code(found)
-    except (CutoverError, KeyboardInterrupt) as error:
+    except (Exception, KeyboardInterrupt) as error:
+        # Whatever it was: a traceback would end with the code that says that the two differ.
         code, found = EXIT_COULD_NOT, verdict.build(run.ledger, run.id)
         found.status = verdict.FAILED
-        render.complain(str(error) or "interrupted")
+        told = str(error) if isinstance(error, CutoverError) else f"{type(error).__name__}: {error}"
+        render.complain(told if isinstance(error, Exception) else "interrupted")
     if report_file is not None:
         report_file.write_text(found.to_json())
     if found.tables or form == "json":

@@ -9,6 +9,8 @@ from dataclasses import asdict, dataclass, field
 from cutover.ledger import Event, Ledger
 from cutover.plan import Plan
 
+# How a piece was compared.
+BY_CELL, BY_DIGEST = "every cell", "one number for a range of keys"
 SAME, DIFFERENT, RUNNING, FAILED = "the same", "different", "running", "failed"
 
 
@@ -97,7 +99,7 @@ def build(ledger: Ledger, run_id: str) -> Verdict:
         _take(found, event)
         if event.kind == "verified":
             last[event.detail["chunk"]] = event
-        elif event.kind == "repaired":
+        elif event.kind == "repaired" and (event.detail["put"] or event.detail["taken"]):
             mended = (each.detail for each in last.values() if each.detail["table"] == event.detail["table"])
             found.repaired += [f"  {line}" for each in mended for line in each["differences"]]
     _tables(found, [event for event in events if event.kind == "verified"])
@@ -128,7 +130,8 @@ def _take(found: Verdict, event: Event) -> None:
     elif event.kind == "moved":
         found.notes.append(detail["text"])
     elif event.kind == "repaired":
-        found.repaired.append(f"{detail['table']}: {detail['put']} rows put in, {detail['taken']} taken out")
+        if detail["put"] or detail["taken"]:
+            found.repaired.append(f"{detail['table']}: {detail['put']} rows put in, {detail['taken']} taken out")
         found.notes += detail["left"]
     elif event.kind == "left":
         found.notes.append(f"{detail['table']}: not repaired: {detail['why']}")
@@ -149,16 +152,16 @@ def _how(options: dict[str, object]) -> str:
 
 def _tables(found: Verdict, verified: Iterable[Event]) -> None:
     tables = {table.table: table for table in found.tables}
-    told: dict[str, int] = {}
+    told: dict[tuple[str, str], int] = {}
     # A piece that was compared several times counts once: its last look holds.
     for event in {event.detail["chunk"]: event for event in verified}.values():
         detail, table = event.detail, tables[event.detail["table"]]
         table.done += 1
-        table.by_digest += detail["how"].startswith("one number")
+        table.by_digest += detail["how"] == BY_DIGEST
         for name in ("rows", "lost", "extra", "changed", "refused", "seconds"):
             setattr(table, name, getattr(table, name) + detail[name])
         found.differences += detail["differences"]
         for column, what, count in detail["explained"]:
             where = f"{table.table}.{column}" if column else table.table
-            told[f"{where}: {{}} {what}"] = told.get(f"{where}: {{}} {what}", 0) + count
-    found.explained = [line.replace("{}", str(count), 1) for line, count in sorted(told.items())]
+            told[where, what] = told.get((where, what), 0) + count
+    found.explained = [f"{where}: {count} {what}" for (where, what), count in sorted(told.items())]

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from cutover import verdict
-from cutover.errors import CutoverError, PreflightError, RefusedRowsError
+from cutover.errors import PreflightError, RefusedRowsError
 from cutover.route import Chunk
 from cutover.run import side_by_side
 from cutover.steps import compare, mend
@@ -34,6 +34,7 @@ def verify(run: Run, options: Options) -> Verdict:
     Raises:
         CutoverError: it could not be done; what was compared is noted.
     """
+    compare.refuse_other_options(run, options)
     if run.ledger.last(run.id, "completed") is not None:
         return verdict.build(run.ledger, run.id)
     warm_up()
@@ -46,7 +47,7 @@ def verify(run: Run, options: Options) -> Verdict:
         seen = {event.detail["chunk"] for event in run.ledger.events(run.id, "verified")}
         look(0, [piece for piece in compare.pieces(run) if piece.name not in seen])
         return conclude(run, options, look)
-    except CutoverError:
+    except Exception:
         run.record("failed", changed_nothing=run.ledger.last(run.id, "repaired") is None)
         raise
 

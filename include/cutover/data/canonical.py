@@ -20,15 +20,19 @@ def number(array: pa.Array) -> pa.StringArray:
     """
     if pa.types.is_integer(array.type):
         return pc.cast(array, pa.string())
-    if not pa.types.is_string(array.type):
+    if pa.types.is_floating(array.type):
+        array = pc.cast(array, pa.string())
+        array = pa.array([None if v is None else _digits(Decimal(v)) for v in array.to_pylist()], pa.string())
+    elif not pa.types.is_string(array.type):
         array = pa.array([None if v is None else _digits(v) for v in array.to_pylist()], pa.string())
     return pc.replace_substring_regex(array, pattern=_ZEROS, replacement=_LEFT)
 
 
-def _digits(value: float | Decimal) -> str:
-    exact = Decimal(repr(value)) if isinstance(value, float) else value
+def _digits(value: Decimal) -> str:
+    if not value.is_finite():
+        return "NaN" if value.is_nan() else f"{value:f}"
     # PostgreSQL's numeric knows no zero below zero.
-    return f"{exact if exact else abs(exact):f}"
+    return f"{value if value else abs(value):f}"
 
 
 def widened(array: pa.DoubleArray) -> tuple[pa.DoubleArray, pa.BooleanArray]:
@@ -53,9 +57,11 @@ def document(array: pa.StringArray) -> pa.StringArray:
 
 def _document(text: str) -> str:
     try:
-        return _written(json.loads(text, parse_float=Decimal, parse_int=Decimal))
-    except ValueError:
+        made = _written(json.loads(text, parse_float=Decimal, parse_int=Decimal))
+        made.encode()
+    except ValueError:  # no JSON, or half a letter, which no text can hold
         return text
+    return made
 
 
 def _written(value: object) -> str:

@@ -254,6 +254,9 @@ def _arrow_connection(endpoint: Endpoint) -> Iterator[Any]:
     except dbapi.Error as error:
         text = f"reading on {endpoint}: {first_line(error)}"
         raise TransientError(text) if transient(error.sqlstate) else PreflightError([text]) from None
+    except OSError as error:
+        # What comes of a connection that is lost while rows stream.
+        raise TransientError(f"reading on {endpoint}: {first_line(error)}") from None
     finally:
         connection.close()
 

@@ -36,9 +36,7 @@ def meeting(arrow: str, found: str) -> str | None:
     """
     name = base(found)
     own = postgresql_types.arrow_for(found) or ("decimal" if name == "numeric" else "")
-    if name in ("point", "line", "lseg", "box", "path", "polygon", "circle") or (own == "binary") != (
-        arrow == "binary"
-    ):
+    if name in _SHAPES or (own == "binary") != (arrow == "binary"):
         return "binary" if {own, arrow} <= {"binary", "string"} else None
     if arrow in _DIGITS or arrow in ("bool", *_FLOATS) or arrow.startswith("decimal"):
         return _number(arrow, own, found)
@@ -51,7 +49,9 @@ def meeting(arrow: str, found: str) -> str | None:
     if arrow == "geometry":
         return arrow if name.split(".")[-1] == "geometry" else None
     if arrow in _TEXT:
-        return "jsonb" if name == "jsonb" else None if name.endswith("[]") else "string"
+        if name.endswith("[]"):
+            return None
+        return name if name in ("jsonb", "uuid") else "string"
     return arrow if own == arrow else None
 
 
@@ -122,12 +122,27 @@ def read_expression(arrow: str, found: str) -> str:
     if arrow == "set" and own == "string":
         return "{c}::text"
     if arrow == "set":
-        return "array_to_string({c}::text[], ',')"
-    if arrow == "string" and name in ("inet", "cidr"):
-        return "host({c})"
+        # No label of a set has a comma, and none is NULL.
+        odd = "array_position({c}::text[], NULL) IS NOT NULL OR array_to_string({c}::text[], '') LIKE '%,%'"
+        return f"CASE WHEN {odd} THEN {{c}}::text ELSE array_to_string({{c}}::text[], ',') END"
+    if arrow == "string" and name == "inet":
+        return "CASE WHEN masklen({c}) = CASE family({c}) WHEN 4 THEN 32 ELSE 128 END THEN host({c}) ELSE {c}::text END"
+    if arrow == "duration" and own == "duration":
+        # A month is no number of seconds, though it is taken for thirty days.
+        months = "EXTRACT(YEAR FROM {c}) <> 0 OR EXTRACT(MONTH FROM {c}) <> 0"
+        return f"CASE WHEN {months} THEN -9000000000000000000 ELSE (EXTRACT(EPOCH FROM {{c}}) * 1000000)::bigint END"
     if arrow in ("string", "jsonb"):
         return "{c}" if own == "string" else "{c}::text"
     return postgresql_types.read_expression(arrow)
+
+
+def sent_expression(arrow: str) -> str:
+    """Return the SQL that makes of a staged value what :func:`read_expression` gives; ``{c}`` is the staged column."""
+    if arrow == "set":
+        return "array_to_string({c}, ',')"
+    if arrow == "duration":
+        return "(EXTRACT(EPOCH FROM {c}) * 1000000)::bigint"
+    return "{c}::text" if arrow in ("json", "uuid", "enum", "citext") else "{c}"
 
 
 # Columns of these types take a value of the Arrow type as COPY writes it.

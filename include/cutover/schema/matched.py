@@ -40,8 +40,9 @@ def match(planned: Sequence[TargetTable], found: Schema) -> Match:
     """Find the planned tables and columns in a schema, under their own names or the only ones that differ in case."""
     tables, unlike, notes = [], [], []
     taken = {part.name for table in planned for part in table.partitions}
+    named = _paired([table.name for table in planned], found.tables)
     for table in planned:
-        there = _named(table.name, found.tables)
+        there = named.get(table.name)
         if there is None:
             unlike.append(f"table {table.route.source}: the target has no table {found.name}.{table.name}")
             continue
@@ -59,17 +60,23 @@ def match(planned: Sequence[TargetTable], found: Schema) -> Match:
     return Match(tuple(tables), tuple(unlike), tuple(notes))
 
 
-def _named(name: str, among: Iterable[_Thing]) -> _Thing | None:
-    """Return what has a name, or the only one that has it in another case."""
-    alike = [each for each in among if each.name.lower() == name.lower()]
-    exact = [each for each in alike if each.name == name]
-    return exact[0] if exact else alike[0] if len(alike) == 1 else None
+def _paired(names: Sequence[str], among: Iterable[_Thing]) -> dict[str, _Thing]:
+    """Return what has each name, or the only thing that has it in another case and that no other name could mean."""
+    things = {each.name: each for each in among}
+    found = {name: things[name] for name in names if name in things}
+    for name in names:
+        alike = [each for each in things.values() if each.name.lower() == name.lower()]
+        same = [other for other in names if other.lower() == name.lower()]
+        if name not in found and len(alike) == len(same) == 1:
+            found[name] = alike[0]
+    return found
 
 
 def _columns(route: TableRoute, there: Table) -> tuple[list[str], tuple[ColumnRoute, ...]]:
     missing, met = [], []
+    named = _paired([column.target for column in route.columns], there.columns)
     for column in route.columns:
-        found, where = _named(column.target, there.columns), f"column {route.source}.{column.source}"
+        found, where = named.get(column.target), f"column {route.source}.{column.source}"
         if found is None:
             missing.append(f"{where}: the target's {there.name} has no column {column.target}")
             continue
@@ -77,8 +84,12 @@ def _columns(route: TableRoute, there: Table) -> tuple[list[str], tuple[ColumnRo
         if arrow is None:
             missing.append(f"{where}: {column.source_type} and the target's {found.type} have no values in common")
             continue
-        # What NULL means is a matter of the values that are compared.
-        met.append(replace(column, target=found.name, target_type=found.type, arrow=arrow, nullable=True))
+        # What NULL means is a matter of the values that are compared; a key has none.
+        nullable = column.nullable or column.target not in route.key
+        # A float's shortest decimal is that of its own width.
+        wire = "float32" if arrow == "number" and column.arrow == "float32" else column.wire
+        made = replace(column, target=found.name, target_type=found.type, arrow=arrow, nullable=nullable, wire=wire)
+        met.append(made)
     return missing, tuple(met)
 
 
@@ -90,7 +101,7 @@ def _meeting(column: ColumnRoute, found: Column, key: bool) -> str | None:
 
 
 def _alone(route: TableRoute, there: Table) -> Iterator[str]:
-    known = {found.name for column in route.columns if (found := _named(column.target, there.columns)) is not None}
+    known = {found.name for found in _paired([column.target for column in route.columns], there.columns).values()}
     yield from (column.name for column in there.columns if column.name not in known)
 
 
@@ -123,7 +134,9 @@ def _keyed(planned: TableRoute, made: TableRoute, there: Table) -> tuple[str | N
         ),
     )
     parts = tuple(map(made.column, made.key))
-    in_order = all(postgresql_found.in_order(part.arrow, part.target_type) for part in parts)
+    # Rows that have NULL in their key have no place in its order.
+    full = not any(there.column(part.target).nullable for part in parts)
+    in_order = full and all(postgresql_found.in_order(part.arrow, part.target_type) for part in parts)
     made = replace(made, ordered=planned.ordered and in_order and sorted_alike(parts))
     if set(key) == set(there.primary_key) and whole:
         return None, made

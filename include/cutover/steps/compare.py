@@ -21,13 +21,13 @@ from cutover.schema.matched import match
 from cutover.schema.target import TargetTable
 from cutover.steps import check, history
 from cutover.steps.context import Run
+from cutover.verdict import BY_CELL, BY_DIGEST
 from cutover.verify import digests, refused, repair, rows
 from cutover.verify.comparison import Comparison
 from cutover.verify.differing import Differing
 
 # How many rows that the spec's rules refuse are named for each chunk.
 _NAMED = 20
-BY_CELL, BY_DIGEST = "every cell", "one number for a range of keys"
 
 
 @dataclass(frozen=True)
@@ -54,11 +54,20 @@ def prepare(run: Run, options: Options) -> None:
         UnsupportedTypeError: a column's type has no translation.
         TransientError: a server could not be reached.
     """
-    before = run.ledger.last(run.id, "matched")
-    if before is None:
+    refuse_other_options(run, options)
+    if run.ledger.last(run.id, "matched") is None:
         with run.step("compare", guarded=False):
             _prepare(run, options)
-    elif before.detail["options"] != asdict(options):
+
+
+def refuse_other_options(run: Run, options: Options) -> None:
+    """Make sure that a comparison goes on as it began.
+
+    Raises:
+        PreflightError: it had other options.
+    """
+    before = run.ledger.last(run.id, "matched")
+    if before is not None and before.detail["options"] != asdict(options):
         raise PreflightError([f"{run.id} was begun with other options: {before.detail['options']}; give the same"])
 
 

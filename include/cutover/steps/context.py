@@ -230,16 +230,24 @@ def start(
     target: Endpoint,
     home: Path | None = None,
 ) -> Run:
-    """Begin a run, or come back to one that has begun."""
+    """Begin a run, or come back to one that has begun.
+
+    Raises:
+        PreflightError: that one has other databases.
+    """
     run = Run(run_id, spec, source, target, ledger, params, home)
-    if ledger.last(run_id, "run_started") is None:
+    before = ledger.last(run_id, "run_started")
+    ends = {"source": str(source), "target": f"{target}, schema {spec.target_schema}"}
+    if before is not None and any(before.detail[side] != end for side, end in ends.items()):
+        others = " to ".join(str(before.detail[side]) for side in ends)
+        raise PreflightError([f"run {run_id} is from {others}: give these, or begin another"])
+    if before is None:
         run.record(
             "run_started",
             spec=spec.model_dump(mode="json", by_alias=True, exclude_unset=True),
             params=asdict(params),
             home=str(home.absolute()) if home is not None else None,
-            source=str(source),
-            target=f"{target}, schema {spec.target_schema}",
+            **ends,
         )
     return run
 

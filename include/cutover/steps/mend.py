@@ -13,12 +13,11 @@ from cutover.steps.compare import differing, sides_of
 from cutover.steps.context import Run
 from cutover.verify import refused, repair
 from cutover.verify.differing import Differing
-from cutover.verify.exchange import Bound
 
 
 def is_written(run: Run, piece: Chunk) -> bool:
     """Whether it is known of a piece that differs which rows do, where a repair needs to know."""
-    return not run.plan.route(piece).ordered or Differing(differing(run), piece.name).rows.exists()
+    return not run.plan.route(piece).ordered or Differing(differing(run), piece.name).seen.exists()
 
 
 def repair_table(run: Run, table: str, unlike: Sequence[Chunk]) -> bool:
@@ -30,16 +29,11 @@ def repair_table(run: Run, table: str, unlike: Sequence[Chunk]) -> bool:
     """
     route, sides = run.plan.table(table).route, sides_of(run)
     _refuse_refused(run, table, unlike)
-    bound = [
-        Bound(other.name, key)
-        for other in run.plan.target.tables
-        for key in other.foreign_keys
-        if route.target in (other.name, key.referred_table)
-    ]
+    if run.plan.source.table(table).primary_key and not route.key:
+        raise PreflightError([f"table {table}: the columns of its key are not all there, or not to be compared"])
     if route.ordered:
-        done = repair.repair_by_key(
-            run.target, run.live, route, [Differing(differing(run), piece.name) for piece in unlike], bound
-        )
+        written = [Differing(differing(run), piece.name) for piece in unlike]
+        done = repair.repair_by_key(run.target, run.live, route, written)
     elif sides.aside is not None and refused.any_aside(run.target, sides.aside, route):
         raise PreflightError(
             [
@@ -49,7 +43,7 @@ def repair_table(run: Run, table: str, unlike: Sequence[Chunk]) -> bool:
         )
     else:
         batches = extract(run.source, route, unlike[0], run.batch_rows)
-        done = repair.repair_whole(run.target, run.live, route, transform(route, batches, Tally()), bound)
+        done = repair.repair_whole(run.target, run.live, route, transform(route, batches, Tally()))
     if done.put or done.taken or done.left:
         run.record("repaired", **(asdict(done) | {"table": table}))
     return bool(done.put or done.taken)

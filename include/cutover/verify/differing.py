@@ -1,4 +1,4 @@
-"""Which rows of a chunk differ, all of them, on disk: what a repair takes away, and what it puts in its place."""
+"""Which rows of a chunk differ, all of them, on disk: as they are, and as they should be."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ from cutover.data import stage
 from cutover.data.transform import target_schema
 from cutover.route import TableRoute
 
-# Rows as they should be, and the keys of the target's that are not like them.
+# Rows as they should be, and those of the target that have their keys.
 Pair = tuple[pa.Table, pa.Table]
 
 
 @dataclass(frozen=True)
 class Differing:
-    """Two files of one chunk: the keys of rows that differ on either side, and the rows as they should be."""
+    """Two files of one chunk: the source's rows that differ, as the target should have them, and the target's."""
 
     folder: Path
     name: str
 
     @property
-    def keys(self) -> Path:
-        """Where the keys are."""
-        return self.folder / f"{self.name}.keys"
+    def rows(self) -> Path:
+        """Where the rows are as they should be."""
+        return self.folder / f"{self.name}.rows"
 
     @property
-    def rows(self) -> Path:
-        """Where the rows are."""
-        return self.folder / f"{self.name}.rows"
+    def seen(self) -> Path:
+        """Where the target's rows are as they were seen; it is written last."""
+        return self.folder / f"{self.name}.seen"
 
     def write(self, route: TableRoute, pairs: Iterator[Pair]) -> None:
         """Write both in place of what was there; where nothing differs there are no files.
@@ -40,19 +40,18 @@ class Differing:
         Raises:
             PreflightError: the disk is full.
         """
-        for path in (self.rows, self.keys):
+        for path in (self.seen, self.rows):
             path.unlink(missing_ok=True)
         first = next(pairs, None)
         if first is None:
             return
         wanted = target_schema(route)
-        gone: list[pa.Table] = []
+        theirs: list[pa.Table] = []
 
         def rows() -> Iterator[pa.RecordBatch]:
-            for mine, theirs in chain([first], pairs):
-                gone.append(theirs)
+            for mine, other in chain([first], pairs):
+                theirs.append(other)
                 yield from mine.to_batches()
 
         stage.write(self.rows, rows(), wanted)
-        keys = pa.schema([wanted.field(name) for name in route.key])
-        stage.write(self.keys, (batch for table in gone for batch in table.to_batches()), keys)
+        stage.write(self.seen, (batch for table in theirs for batch in table.to_batches()), wanted)

@@ -1,9 +1,9 @@
 """One number for a range of rows, which both servers make by themselves: no row travels.
 
-Each value has an image, a whole number that both servers work out alike. It is multiplied by a number that the row's
-key gives, and all are put together by exclusive or: rows that change places, or values that change columns, give
-another sum. Equal sums prove nothing, as two differences can cancel out each other, but that is as likely as two
-numbers of 64 bits being equal by chance.
+Each value has an image, a whole number that both servers work out alike. It is multiplied by a factor that the row's
+key and the column give, and all of a column are put together by exclusive or: a row or value that changes gives another
+sum, and so do values that change places, but for rows whose factors are the same, of which there are one in a million.
+Equal sums are no proof.
 """
 
 from __future__ import annotations
@@ -15,13 +15,15 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from cutover.dialects import mysql, mysql_ranges, mysql_types, postgresql, postgresql_found, postgresql_ranges
+from cutover.errors import PreflightError, RefusedRowsError
 from cutover.route import Chunk, ColumnRoute, TableRoute
 from cutover.verify.rows import Sides
 
 # bit_xor came with it (PostgreSQL release notes, 14).
 MIN_POSTGRESQL = 14
-# Primes: what is left of a division by the first gives a row its factor, by the second a large value its image.
-_FACTORS, _PRIME = 32_749, 1_099_511_627_689
+# Primes: what is left of a division by the first gives a row its factor, by the second a large value its image. Their
+# product has less than 63 bits. The keys of a dense range of 500,000 rows have factors of their own.
+_FACTORS, _PRIME, _MIX = 1_048_573, 1_099_511_627_689, 7_919
 _WORDS = ("string", "enum", "citext", "uuid", "json", "set")
 
 
@@ -38,15 +40,18 @@ def alike(sides: Sides, route: TableRoute, chunk: Chunk) -> int | None:
 
     Raises:
         TransientError: a server was lost.
-        PreflightError: one refused.
     """
     statements = _statements(sides, route, chunk)
     if statements is None:
         return None
-    with ThreadPoolExecutor(1) as beside:
-        mine = beside.submit(_of_source, sides, statements[0])
-        theirs = _of_target(sides, statements[1])
-        return mine.result()[0] if mine.result() == theirs else None
+    try:
+        with ThreadPoolExecutor(1) as beside:
+            mine = beside.submit(_of_source, sides, statements[0])
+            theirs = _of_target(sides, statements[1])
+            return mine.result()[0] if mine.result() == theirs else None
+    except (PreflightError, RefusedRowsError):
+        # Of a value that has no number, such as infinity.
+        return None
 
 
 def _of_source(sides: Sides, statement: str) -> list[int]:
@@ -80,8 +85,8 @@ def _statements(sides: Sides, route: TableRoute, chunk: Chunk) -> tuple[str, str
     for number, image in enumerate(images):
         # A factor for each column, odd and never 0; what is NULL adds nothing, and 0 does.
         shift = number * 101
-        one = f"(({image.source}) * 2 + 1) * (({factor.source} % {_FACTORS} + {shift}) * 2 + 1)"
-        other = f"(({image.target})::bigint * 2 + 1) * (({factor.target} % {_FACTORS} + {shift}) * 2 + 1)"
+        one = f"(CAST({image.source} AS SIGNED) * 2 + 1) * (({factor.source} + {shift}) * 2 + 1)"
+        other = f"(({image.target})::bigint * 2 + 1) * (({factor.target} + {shift}) * 2 + 1)"
         mine.append((f"BIT_XOR({one})", f"x{number}"))
         theirs.append((f"bit_xor({other})", f"x{number}"))
     source = mysql.select(
@@ -93,11 +98,21 @@ def _statements(sides: Sides, route: TableRoute, chunk: Chunk) -> tuple[str, str
 
 
 def _factor(route: TableRoute) -> Image | None:
+    """Return a number below _FACTORS that all columns of a row's key give."""
+    found: Image | None = None
     for name in route.key:
-        column = route.column(name)
-        if column.arrow in ("int16", "int32", "int64"):
-            return Image(column.read, f"{_found(column)}::bigint")
-    return None
+        for image in _of(route.column(name)):
+            part = Image(f"CAST({image.source} AS SIGNED) % {_FACTORS}", f"({image.target})::bigint % {_FACTORS}")
+            found = part if found is None else _mixed(found, part)
+    whole = all(any(True for _ in _of(route.column(name))) for name in route.key)
+    return found if whole else None
+
+
+def _mixed(one: Image, other: Image) -> Image:
+    return Image(
+        f"(({one.source}) * {_MIX} + {other.source}) % {_FACTORS}",
+        f"(({one.target}) * {_MIX} + {other.target}) % {_FACTORS}",
+    )
 
 
 def _images(route: TableRoute) -> list[Image] | None:
@@ -137,8 +152,8 @@ def _of(column: ColumnRoute) -> Iterator[Image]:
         yield _digest(read, found)
     elif arrow in _WORDS and column.source_type.startswith("enum(") and not column.values:
         labels = ", ".join(_literal(label) for label in column.labels)
-        place = f"array_position(ARRAY[{labels}]::text[], {found}::text)"
-        yield Image(f"({mysql.quoted(column.source)} + 0)", place)
+        place = f"coalesce(array_position(ARRAY[{labels}]::text[], {found}::text), -1)"
+        yield Image(f"({mysql.quoted(column.source)} + 0)", f"CASE WHEN {found} IS NOT NULL THEN {place} END")
     elif arrow in _WORDS:
         yield _digest(f"CONVERT({read} USING utf8mb4)", f"{found}::text")
 
@@ -162,28 +177,48 @@ def _decimal(column: ColumnRoute) -> Iterator[Image]:
 
 
 def _scaled(source: str, target: str, bits: int, least: str, most: str) -> Image:
-    unit, words = 2**bits, _digest(f"CAST({source} AS CHAR)", f"({target})::text")
-    # What is too small or too large for it is compared by its text, which the servers need not write alike.
+    unit = 2**bits
+    return _within(
+        source,
+        target,
+        Image(f"CAST({source} * {unit} AS SIGNED) % {_PRIME}", f"({target} * {unit})::bigint % {_PRIME}"),
+        least,
+        most,
+    )
+
+
+def _within(source: str, target: str, image: Image, least: str, most: str) -> Image:
+    """Take the image of numbers whose size is between two bounds, or 0; the others are told by their text.
+
+    The servers need not write it alike: then the rows are read.
+    """
+    words = _digest(f"CAST({source} AS CHAR)", f"({target})::text")
     return Image(
-        f"CASE WHEN {source} = 0 THEN 0 WHEN ABS({source}) BETWEEN {least} AND {most} "
-        f"THEN CAST({source} * {unit} AS SIGNED) % {_PRIME} ELSE {words.source} END",
-        f"CASE WHEN {target} = 0 THEN 0 WHEN abs({target}) BETWEEN {least} AND {most} "
-        f"THEN ({target} * {unit})::bigint % {_PRIME} ELSE {words.target} END",
+        f"CASE WHEN {source} = 0 THEN 0 WHEN ABS({source}) BETWEEN {least} AND {most} THEN {image.source} "
+        f"ELSE {words.source} END",
+        f"CASE WHEN {target} = 0 THEN 0 WHEN abs({target}) BETWEEN {least} AND {most} THEN {image.target} "
+        f"ELSE {words.target} END",
     )
 
 
 def _double(source: str, target: str) -> Iterator[Image]:
-    """Two images: the whole numbers of 2**-30, and what is left, which is exact in a double (Sterbenz)."""
-    yield _scaled(f"FLOOR({source} * 1073741824)", f"floor({target} * 1073741824)", 0, "0", "4611686018427387904")
-    rest = "({0} * 1073741824 - {1}({0} * 1073741824))"
-    yield _scaled(rest.format(source, "FLOOR"), rest.format(target, "floor"), 52, "0", "1")
+    """Yield two images: the whole numbers of 2**-30, and what is left of them, in whole numbers of 2**-82.
+
+    Both are exact in a double of at least 2**-30 (Sterbenz).
+    """
+    whole, rest = "{1}({0} * 1073741824)", "({0} * 1073741824 - {1}({0} * 1073741824)) * 4503599627370496"
+    for part in (whole, rest):
+        mine, theirs = part.format(source, "FLOOR"), part.format(target, "floor")
+        image = Image(f"CAST({mine} AS SIGNED) % {_PRIME}", f"({theirs})::bigint % {_PRIME}")
+        yield _within(source, target, image, "9.313225746154785e-10", "4294967296")
 
 
 def _moment(column: ColumnRoute) -> Iterator[Image]:
     name, found = mysql.quoted(column.source), _found(column)
     declared = mysql_types.parse(column.source_type)
     if declared.base == "timestamp":
-        seconds = f"FLOOR(UNIX_TIMESTAMP({name}))" if declared.number(0, 0) else f"UNIX_TIMESTAMP({name})"
+        # Of a date that is none it would be 0.
+        seconds = f"IF({name} + 0, FLOOR(UNIX_TIMESTAMP({name})), NULL)"
     else:
         # What is no date has no number, or one that the target's NULL has not.
         seconds = f"(TO_SECONDS({name}) - 62167219200)"

@@ -9,12 +9,14 @@ import pyarrow as pa
 from psycopg import sql
 
 from cutover.data import stage
-from cutover.dialects import postgresql
+from cutover.dialects import mysql_types, postgresql, postgresql_found
 from cutover.dialects.endpoint import Endpoint
 from cutover.errors import PreflightError
-from cutover.route import TableRoute
+from cutover.route import ColumnRoute, TableRoute
+from cutover.verify import keeping
 from cutover.verify.differing import Differing
-from cutover.verify.exchange import KEYS, SENT, Bound, Exchange, Repaired, written
+from cutover.verify.exchange import SEEN, SENT, Exchange, Repaired, filled, written
+from cutover.verify.keeping import Bound
 
 _REPLICA = "SELECT set_config('session_replication_role', 'replica', true)"
 # How long to wait for the application's own transactions on the table, in milliseconds.
@@ -42,54 +44,67 @@ def refuse_unable(target: Endpoint) -> None:
         ) from None
 
 
-def repair_by_key(
-    target: Endpoint, schema: str, route: TableRoute, differing: Sequence[Differing], bound: Sequence[Bound]
-) -> Repaired:
+def repair_by_key(target: Endpoint, schema: str, route: TableRoute, differing: Sequence[Differing]) -> Repaired:
     """Put rows in the place of those that differ, in one transaction; a comparison has written down which.
 
-    A row stays as it is where the change would leave a row without its parent.
+    A row stays as it is where the change would leave a row without its parent, and where it is no more what the
+    comparison saw: who has changed it since knows better.
 
     Args:
         target: the server.
         schema: the schema of the table.
         route: the way of the table.
         differing: what the comparison of its chunks wrote.
-        bound: the foreign keys that bind it to others.
 
     Raises:
         TransientError: the target was lost.
         RefusedRowsError: a constraint of the target does not take the source's rows.
-        PreflightError: it refused something else. In each case nothing was changed.
+        PreflightError: it refused something else, or has a constraint that cannot be looked after. In each case
+            nothing was changed.
     """
-    with _repairing(target, schema, route) as work:
-        keys = [route.column(name) for name in route.key]
-        work.stage(KEYS, keys)
+    keys = [route.column(name) for name in route.key]
+    with _repairing(target, schema, route) as (work, bound):
+        work.stage(SEEN, route.columns)
         for each in differing:
-            work.send(KEYS, keys, stage.read(each.keys))
+            work.send(SEEN, route.columns, stage.read(each.seen))
             work.send(SENT, route.columns, stage.read(each.rows))
         work.bring_to_type()
-        alike = sql.SQL(" AND ").join(
-            sql.SQL("t.{} = {}").format(sql.Identifier(c.target), written(c, sql.Identifier("k", c.target)))
-            for c in keys
-        )
         work.run(
             "CREATE TEMP TABLE {gone} ON COMMIT DROP AS SELECT DISTINCT ON (t.tableoid, t.ctid) t.*, "
-            "t.tableoid AS cutover_place, t.ctid AS cutover_row FROM {table} AS t JOIN {keys} AS k ON {alike}",
-            keys=KEYS,
-            alike=alike,
+            "t.tableoid AS cutover_place, t.ctid AS cutover_row FROM {table} AS t JOIN {seen} AS s ON {same}",
+            seen=SEEN,
+            same=sql.SQL(" AND ").join([*map(_found_by, keys), *map(_as_seen, filter(_is_read_back, route.columns))]),
         )
         return work.exchange(bound)
 
 
-def repair_whole(
-    target: Endpoint, schema: str, route: TableRoute, batches: Iterable[pa.RecordBatch], bound: Sequence[Bound]
-) -> Repaired:
+def _found_by(column: ColumnRoute) -> sql.Composed:
+    return sql.SQL("{} = {}").format(sql.Identifier("t", column.target), written(column, "s", column.target))
+
+
+def _is_read_back(column: ColumnRoute) -> bool:
+    """Whether a value that was read can be told to be the same still: not where reading it brings it to one form."""
+    shortest = column.arrow == "float64" and mysql_types.parse(column.source_type).base == "float"
+    return column.arrow != "jsonb" and not shortest
+
+
+def _as_seen(column: ColumnRoute) -> sql.Composed:
+    """Say that a column of a row ``t`` is what it was in ``s``, which holds it as it was sent."""
+    exact = column.arrow.startswith("decimal")
+    read = "{c}::numeric" if exact else postgresql_found.read_expression(column.arrow, column.target_type)
+    now = filled(read, "t", column.target)
+    return sql.SQL("{} IS NOT DISTINCT FROM {}").format(
+        now, filled(postgresql_found.sent_expression(column.arrow), "s", column.target)
+    )
+
+
+def repair_whole(target: Endpoint, schema: str, route: TableRoute, batches: Iterable[pa.RecordBatch]) -> Repaired:
     """Make a table hold the rows of ``batches`` and no others, in one transaction; what is alike is not touched.
 
     Raises:
         As :func:`repair_by_key` does.
     """
-    with _repairing(target, schema, route) as work:
+    with _repairing(target, schema, route) as (work, bound):
         work.send(SENT, route.columns, batches)
         work.bring_to_type()
         # Each copy of a row has its number: as many may stay as the other side has.
@@ -108,7 +123,7 @@ def repair_whole(
 
 
 @contextmanager
-def _repairing(target: Endpoint, schema: str, route: TableRoute) -> Iterator[Exchange]:
+def _repairing(target: Endpoint, schema: str, route: TableRoute) -> Iterator[tuple[Exchange, list[Bound]]]:
     with postgresql.session(target, lock_timeout=_PATIENCE, doing=f"repairing {route.target}") as connection:
         connection.execute(_REPLICA)
         connection.execute(postgresql.COMPRESS_FAST)
@@ -118,5 +133,5 @@ def _repairing(target: Endpoint, schema: str, route: TableRoute) -> Iterator[Exc
         )
         work = Exchange(connection, schema, route)
         work.stage(SENT, route.columns)
-        yield work
+        yield work, keeping.bound(connection, schema, route.target)
         work.raise_counters()

@@ -20,6 +20,7 @@ from cutover.data.transform import Tally, target_schema, transform
 from cutover.data.types import cast
 from cutover.dialects import mysql_types, postgresql, postgresql_found, postgresql_ranges
 from cutover.dialects.endpoint import Endpoint
+from cutover.errors import PreflightError
 from cutover.route import Chunk, ColumnRoute, TableRoute
 from cutover.verify import merged, refused
 from cutover.verify.comparison import Comparison, Difference, shown
@@ -131,8 +132,18 @@ def read_target(sides: Sides, route: TableRoute, chunk: Chunk, tally: Tally) -> 
     wanted = target_schema(route)
     for batch in postgresql.read(sides.target, postgresql.select(tables, columns, order, within, conditions)):
         pairs = zip(batch.columns, route.columns, strict=True)
-        arrays = [_as_read(column, cast(array, column.arrow), tally) for array, column in pairs]
+        arrays = [_as_read(column, _cast(route, column, array), tally) for array, column in pairs]
         yield pa.RecordBatch.from_arrays(arrays, schema=wanted)
+
+
+def _cast(route: TableRoute, column: ColumnRoute, array: pa.Array) -> pa.Array:
+    try:
+        return cast(array, column.arrow)
+    except pa.ArrowInvalid as error:
+        where = f"table {route.target}, column {column.target}"
+        raise PreflightError(
+            [f"{where}: the target holds a value that cannot be compared, such as NaN or infinity: {error}"]
+        ) from None
 
 
 def _as_read(column: ColumnRoute, array: pa.Array, tally: Tally) -> pa.Array:

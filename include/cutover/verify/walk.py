@@ -36,12 +36,12 @@ def walk(
     while left.more():
         rest = left.take(left.last_key())
         _alone(route, rest, result, lost=True)
-        yield rest, rest.select(route.key)
+        yield rest, rest.slice(0, 0)
     while right.more():
         rest = right.take(right.last_key())
         result.rows += rest.num_rows
         _alone(route, rest, result, lost=False)
-        yield rest.slice(0, 0), rest.select(route.key)
+        yield rest.slice(0, 0), rest
 
 
 class _Stream:
@@ -74,7 +74,12 @@ class _Stream:
 
     def _key_of(self, row: int) -> Key:
         assert self._held is not None
-        return tuple(self._held.column(name)[row].as_py() for name in self._key)
+        return tuple(_order(self._held.column(name)[row]) for name in self._key)
+
+
+def _order(value: pa.Scalar) -> Any:
+    """Return a key's value as it sorts: a day or moment as its number, for Python has none beyond the year 9999."""
+    return value.value if pa.types.is_temporal(value.type) else value.as_py()
 
 
 def _alone(route: TableRoute, rows: pa.Table, result: Comparison, *, lost: bool) -> None:
@@ -83,7 +88,7 @@ def _alone(route: TableRoute, rows: pa.Table, result: Comparison, *, lost: bool)
         result.lost += rows.num_rows
     else:
         result.extra += rows.num_rows
-    for row in rows.select(route.key).slice(0, SHOWN).to_pylist():
+    for row in _rows(rows.select(route.key).slice(0, SHOWN)):
         name, there = _name(tuple(row.values())), ("present", None) if lost else (None, "present")
         result.show(Difference(route.target, name, None, *there))
 
@@ -92,18 +97,16 @@ def _explained(route: TableRoute, mine: pa.Table, theirs: pa.Table, result: Comp
     """Say which cells of two tables with the same range of keys differ."""
     mine, theirs = _unlike(mine, theirs, route.key), _unlike(theirs, mine, route.key)
     left, right = _by_key(mine, route), _by_key(theirs, route)
-    wanted, gone = [], []
-    # A target without its primary key may hold a key twice.
+    wanted, seen = [], []
     for key in sorted(left.keys() | right.keys()):
-        for ours, other in zip_longest(left[key], right[key]):
-            cells = _compared(route, _name(key), ours, other, result)
-            if cells:
-                wanted += [ours[0]] if ours else []
-                gone += [other[0]] if other else []
-    if wanted or gone:
-        lost = mine.take(pa.array(wanted, pa.int64()))
-        keys = [lost.select(route.key), theirs.select(route.key).take(pa.array(gone, pa.int64()))]
-        yield lost, pa.concat_tables(keys)
+        # A target without its primary key may hold a key twice: where one row differs, all of the key's belong to it.
+        pairs = list(zip_longest(left[key], right[key]))
+        unlike = [_compared(route, _name(key), ours, other, result) for ours, other in pairs]
+        if any(unlike):
+            wanted += [ours[0] for ours, _ in pairs if ours]
+            seen += [other[0] for _, other in pairs if other]
+    if wanted or seen:
+        yield mine.take(pa.array(wanted, pa.int64())), theirs.take(pa.array(seen, pa.int64()))
 
 
 def _compared(route: TableRoute, name: str, ours: _Row | None, other: _Row | None, result: Comparison) -> bool:
@@ -135,8 +138,18 @@ def _part(value: object) -> str:
 
 def _by_key(table: pa.Table, route: TableRoute) -> defaultdict[Key, list[_Row]]:
     found = defaultdict(list)
-    for number, row in enumerate(table.to_pylist()):
+    for number, row in enumerate(_rows(table)):
         found[tuple(row[name] for name in route.key)].append((number, row))
+    return found
+
+
+def _rows(table: pa.Table) -> list[dict[str, Any]]:
+    """Return rows as Python has them; days and moments as text where it has not all of them."""
+    try:
+        found: list[dict[str, Any]] = table.to_pylist()
+    except (OverflowError, ValueError):
+        columns = [pc.cast(c, pa.string()) if pa.types.is_temporal(c.type) else c for c in table.columns]
+        found = pa.table(columns, names=table.column_names).to_pylist()
     return found
 
 
