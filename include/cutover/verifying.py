@@ -113,15 +113,15 @@ def _repair(run: Run, look: Look) -> None:
     for attempt in range(1, REPAIRS + 1):
         rest = unlike(run)
         # A resumed comparison may have lost what it had written down, with the machine it ran on.
-        lost = [piece for piece in rest if not mend.is_written(run, piece)]
-        look(LOOKS + attempt, lost)
+        look(LOOKS + attempt, [piece for piece in rest if not mend.is_written(run, piece)])
         rest = unlike(run)
         tables = [table.route.source for table in run.plan.tables]
         changed = [table for table in tables if _repaired(run, table, [p for p in rest if p.table == table])]
-        again = [piece for piece in compare.pieces(run) if piece.table in changed]
-        if not again:
+        # One that was not changed may be mended already: by an attempt that was interrupted, or by another hand.
+        again = {piece.name for piece in compare.pieces(run) if piece.table in changed} | {piece.name for piece in rest}
+        look(LOOKS + REPAIRS + attempt, [piece for piece in compare.pieces(run) if piece.name in again])
+        if not changed:
             return
-        look(LOOKS + REPAIRS + attempt, again)
 
 
 def _repaired(run: Run, table: str, pieces: Sequence[Chunk]) -> bool:

@@ -19,7 +19,7 @@ from cutover.errors import PreflightError, SpecError
 from cutover.ledger import Ledger
 from cutover.local.servers import Server
 from cutover.run import run_migration
-from cutover.steps import compare
+from cutover.steps import compare, mend
 from cutover.steps.compare import Options
 from cutover.steps.context import Params, start
 from cutover.verifying import verify
@@ -185,6 +185,154 @@ def test_repair_leaves_rows_that_the_table_does_not_take(copied: tuple[Server, S
     assert found.differences == ["children[1].note: source 'much too long', target 'x'"]
     assert any(n.startswith("children[1]: left as they are") and 'check constraint "short"' in n for n in found.notes)
     assert rows(target, "SELECT id, note FROM children ORDER BY 1")[:2] == [(1, "x"), (2, "n")]
+
+
+def test_repair_keeps_what_it_does_not_compare(source_db: Server, target_db: Server) -> None:
+    mysql(source_db, "CREATE TABLE t (id INT PRIMARY KEY, v INT, p POINT)", "CREATE TABLE heap (v INT)")
+    mysql(source_db, "INSERT INTO t VALUES (1, 5, NULL), (2, 6, NULL)", "INSERT INTO heap VALUES (1)")
+    postgres(
+        target_db,
+        "CREATE TABLE t (id int PRIMARY KEY, v int, p point, note text DEFAULT 'new', "
+        "twice int GENERATED ALWAYS AS (v * 2) STORED)",
+        "CREATE TABLE heap (v int, note text)",
+        "INSERT INTO t VALUES (1, 4, '(1,2)', 'precious')",
+        "INSERT INTO heap VALUES (2, 'precious')",
+    )
+    found = compared(source_db, target_db, repair=True)
+    assert found.differences == ["heap[1]: only in the source", "heap[2]: only in the target"]
+    assert "heap: it has no key, and note, which is not compared" in found.notes
+    assert rows(target_db, "SELECT id, v, p::text, note, twice FROM t ORDER BY id") == [
+        (1, 5, "(1,2)", "precious", 10),
+        (2, 6, None, "new", 12),
+    ]
+    assert rows(target_db, "SELECT * FROM heap") == [(2, "precious")]
+
+
+BOUND = {
+    "a child in another schema": (
+        "CREATE SCHEMA other; CREATE TABLE other.c (p int REFERENCES t); INSERT INTO t VALUES (9, 9); "
+        "INSERT INTO other.c VALUES (9)",
+        "c has rows that refer to them",
+    ),
+    "a parent in another schema": (
+        "CREATE SCHEMA other; CREATE TABLE other.p (v int PRIMARY KEY); INSERT INTO other.p VALUES (4), (2); "
+        "UPDATE t SET v = 4 WHERE id = 1; ALTER TABLE t ADD FOREIGN KEY (v) REFERENCES other.p",
+        "p has no row they refer to",
+    ),
+    "a key that is checked late": (
+        "UPDATE t SET v = 4 WHERE id = 1; ALTER TABLE t ADD CONSTRAINT late UNIQUE (v) DEFERRABLE",
+        "constraint late is DEFERRABLE",
+    ),
+    "a trigger that always acts": (
+        "UPDATE t SET v = 4 WHERE id = 1; CREATE FUNCTION nothing() RETURNS trigger LANGUAGE plpgsql AS "
+        "'BEGIN RETURN NULL; END'; CREATE TRIGGER eager BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION nothing(); "
+        "ALTER TABLE t ENABLE ALWAYS TRIGGER eager",
+        "trigger eager is ENABLE ALWAYS",
+    ),
+}
+
+
+@pytest.mark.parametrize("damage", BOUND)
+def test_repair_leaves_what_the_server_does_not_look_after(source_db: Server, target_db: Server, damage: str) -> None:
+    statement, why = BOUND[damage]
+    mysql(source_db, "CREATE TABLE t (id INT PRIMARY KEY, v INT)", "INSERT INTO t VALUES (1, 1), (2, 2)")
+    postgres(target_db, "CREATE TABLE t (id int PRIMARY KEY, v int)", "INSERT INTO t VALUES (1, 1), (2, 2)", statement)
+    before = rows(target_db, "SELECT * FROM t ORDER BY id")
+    found = compared(source_db, target_db, repair=True)
+    assert found.status == verdict.DIFFERENT
+    assert any(why in note for note in found.notes), found.notes
+    assert rows(target_db, "SELECT * FROM t ORDER BY id") == before
+
+
+def test_repair_leaves_rows_that_have_changed_since(source_db: Server, target_db: Server) -> None:
+    mysql(source_db, "CREATE TABLE t (id INT PRIMARY KEY, v INT)", "INSERT INTO t VALUES (1, 5), (2, 5), (3, 5)")
+    postgres(target_db, "CREATE TABLE t (id int PRIMARY KEY, v int)", "INSERT INTO t VALUES (1, 4), (2, 4)")
+    run, options = comparison(source_db, target_db), Options(repair=True)
+    compare.prepare(run, options)
+    for piece in compare.pieces(run):
+        compare.compare_piece(run, options, 0, compare.differing(run), piece)
+    # Who follows the source brings what is newer.
+    postgres(target_db, "UPDATE t SET v = 7 WHERE id = 1", "INSERT INTO t VALUES (3, 7)")
+    assert mend.repair_table(run, "t", compare.pieces(run))
+    assert rows(target_db, "SELECT * FROM t ORDER BY id") == [(1, 7), (2, 5), (3, 7)]
+
+
+def test_a_key_that_is_there_twice_keeps_one_row_at_least(source_db: Server, target_db: Server) -> None:
+    mysql(source_db, "CREATE TABLE t (id INT PRIMARY KEY, v INT)", "INSERT INTO t VALUES (1, 1), (2, 2)")
+    postgres(target_db, "CREATE TABLE t (id int NOT NULL, v int)", "INSERT INTO t VALUES (1, 1), (1, 1), (2, 2)")
+    run, options = comparison(source_db, target_db), Options(repair=True)
+    compare.prepare(run, options)
+    for piece in compare.pieces(run):
+        compare.compare_piece(run, options, 0, compare.differing(run), piece)
+    assert mend.repair_table(run, "t", compare.pieces(run))
+    assert rows(target_db, "SELECT * FROM t ORDER BY id") == [(1, 1), (2, 2)]
+
+
+def test_names_that_differ_in_case_alone_mean_what_they_say(source_db: Server, target_db: Server) -> None:
+    mysql(source_db, "CREATE TABLE `T` (id INT PRIMARY KEY)", "CREATE TABLE t (id INT PRIMARY KEY)")
+    mysql(source_db, "INSERT INTO `T` VALUES (1)", "INSERT INTO t VALUES (2)")
+    postgres(target_db, "CREATE TABLE t (id int PRIMARY KEY)", "INSERT INTO t VALUES (2)")
+    found = compared(source_db, target_db, repair=True)
+    assert (found.unlike, found.differences) == (["table T: the target has no table public.T"], [])
+    assert rows(target_db, "SELECT * FROM t") == [(2,)]
+
+
+# A type on both sides, a value in the source, and one in the target that is not it.
+NEARLY = (
+    ("ENUM('a')", "text", "NULL", "'b'"),
+    ("DOUBLE", "double precision", "1e-30", "5e-27"),
+    ("TIMESTAMP NULL", "timestamptz", "'0000-00-00'", "'1970-01-01'"),
+    ("VARCHAR(20)", "inet", "'10.0.0.1'", "'10.0.0.1/8'"),
+    ("TIME", "interval", "'720:00:00'", "'1 mon'"),
+    ("SET('a')", "text[]", "'a'", "ARRAY['a', NULL]"),
+    ("DATE", "date", "'2024-01-01'", "'infinity'"),
+    ("DATETIME", "timestamp", "'2024-01-01'", "'0044-03-15 BC'"),
+    ("DOUBLE", "numeric", "1.5", "'NaN'"),
+)
+# The same, and one that is.
+ALIKE = (
+    ("FLOAT", "numeric(10,2)", "0.1", "0.1"),
+    ("CHAR(36)", "uuid", "'123E4567-E89B-12D3-A456-426614174000'", "'123e4567-e89b-12d3-a456-426614174000'"),
+    ("INT UNSIGNED", "bigint", "4294967295", "4294967295"),
+    ("DOUBLE", "double precision", "1.7e308", "1.7e308"),
+    ("DECIMAL(18,2)", "numeric(18,2)", "-9999999999999999.99", "-9999999999999999.99"),
+    ("DATE", "date", "'1000-01-01'", "'1000-01-01'"),
+)
+
+
+@WAYS
+def test_what_is_nearly_alike_is_not(source_db: Server, target_db: Server, fast: bool) -> None:
+    both = [*NEARLY, *ALIKE]
+    for number, (mine, theirs, value, other) in enumerate(both):
+        mysql(source_db, f"CREATE TABLE t{number} (id INT UNSIGNED PRIMARY KEY, v {mine})")
+        mysql(source_db, f"INSERT INTO t{number} VALUES (1, {value})")
+        postgres(target_db, f"CREATE TABLE t{number} (id bigint PRIMARY KEY, v {theirs})")
+        postgres(target_db, f"SET timezone = 'UTC'; INSERT INTO t{number} VALUES (1, {other})")
+    found = compared(source_db, target_db, fast=fast)
+    changed = {table.table for table in found.tables if table.changed}
+    assert changed == {f"t{number}" for number in range(len(NEARLY))}
+    assert found.unlike == []
+
+
+def test_digests_tell_rows_apart_that_change_places(source_db: Server, target_db: Server) -> None:
+    made = "CREATE TABLE pairs (a int, b int, v int, PRIMARY KEY (a, b))"
+    far = "CREATE TABLE far (id int PRIMARY KEY, v int)"
+    mysql(
+        source_db,
+        made,
+        far,
+        "INSERT INTO pairs VALUES (1, 1, 7), (1, 2, 8)",
+        "INSERT INTO far VALUES (1, 7), (32750, 8)",
+    )
+    postgres(
+        target_db,
+        made,
+        far,
+        "INSERT INTO pairs VALUES (1, 1, 8), (1, 2, 7)",
+        "INSERT INTO far VALUES (1, 8), (32750, 7)",
+    )
+    found = compared(source_db, target_db, fast=True)
+    assert {table.table: table.changed for table in found.tables} == {"pairs": 2, "far": 2}
 
 
 def test_what_is_missing_or_unlike_is_named_and_the_rest_compared(source_db: Server, target_db: Server) -> None:

@@ -209,8 +209,8 @@ def test_a_walk_finds_what_comparing_all_at_once_would(
     lost, extra = source.keys() - target.keys(), target.keys() - source.keys()
     assert (found.rows, found.lost, found.extra, found.changed) == (len(target), len(lost), len(extra), len(changed))
     assert {d.key for d in found.shown} <= {f"{a}, {b}" for a, b in lost | extra | changed}
-    # What a repair would put in, and take out.
+    # What a repair would put in, and what it would take out.
     wanted = [tuple(row.values()) for mine, _ in pairs for row in mine.to_pylist()]
-    gone = [tuple(row.values()) for _, theirs in pairs for row in theirs.to_pylist()]
+    seen = {tuple(row.values()) for _, theirs in pairs for row in theirs.to_pylist()}
     assert sorted(wanted) == sorted((*key, source[key]) for key in lost | changed)
-    assert set(gone) == lost | extra | changed
+    assert seen == {(*key, target[key]) for key in extra | changed}

@@ -52,8 +52,14 @@ def build_dags(folder: Path) -> list[DAG]:
     """
     spec = load_spec(folder / "migration.yaml")
     following = {"streaming": stream_dag, "incremental": pass_dag}.get(spec.strategy.types.data.strategy)
-    alone = verify_dag(spec, folder), validate_dag(spec, folder)
-    return [_migration_dag(spec, folder), *alone, *([following(spec, folder)] if following else [])]
+    # What it raises, it raises before Airflow has taken note of the others.
+    migration = _migration_dag(spec, folder)
+    return [
+        migration,
+        verify_dag(spec, folder),
+        validate_dag(spec, folder),
+        *([following(spec, folder)] if following else []),
+    ]
 
 
 def _migration_dag(spec: MigrationSpec, folder: Path) -> DAG:

@@ -174,6 +174,11 @@ _TYPES |= dict.fromkeys(SHAPES, _geometry)
 _TYPES |= {"integer": _TYPES["int"], "numeric": _TYPES["decimal"], "real": _TYPES["double"]}
 
 
+def is_float(type_: str) -> bool:
+    """Whether a type is FLOAT, of single precision; no type is not."""
+    return bool(type_) and parse(type_).base == "float"
+
+
 def travel(type_: str) -> Travel | None:
     """Return how a value of the MySQL type travels, or None where the type is not known."""
     parsed = parse(type_)

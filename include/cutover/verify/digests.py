@@ -1,14 +1,14 @@
 """One number for a range of rows, which both servers make by themselves: no row travels.
 
 Each value has an image, a whole number that both servers work out alike. It is multiplied by a factor that the row's
-key and the column give, and all of a column are put together by exclusive or: a row or value that changes gives another
-sum, and so do values that change places, but for rows whose factors are the same, of which there are one in a million.
-Equal sums are no proof.
+key and the column give, and added up: one value that changes gives another sum, and so do two that change places, but
+for rows whose factors are the same, of which there are one in a million. Several changes can make up for each other, so
+equal sums are no proof.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -19,11 +19,9 @@ from cutover.errors import PreflightError, RefusedRowsError
 from cutover.route import Chunk, ColumnRoute, TableRoute
 from cutover.verify.rows import Sides
 
-# bit_xor came with it (PostgreSQL release notes, 14).
-MIN_POSTGRESQL = 14
 # Primes: what is left of a division by the first gives a row its factor, by the second a large value its image. Their
 # product has less than 63 bits. The keys of a dense range of 500,000 rows have factors of their own.
-_FACTORS, _PRIME, _MIX = 1_048_573, 1_099_511_627_689, 7_919
+_FACTORS, _PRIME, _MIX = 1_048_573, 1_099_511_627_689, 715_827
 _WORDS = ("string", "enum", "citext", "uuid", "json", "set")
 
 
@@ -57,18 +55,14 @@ def alike(sides: Sides, route: TableRoute, chunk: Chunk) -> int | None:
 def _of_source(sides: Sides, statement: str) -> list[int]:
     with mysql.session(sides.source) as connection:
         row = connection.execution_options(no_parameters=True).exec_driver_sql(statement).one()
-    return _unsigned(row)
+    return [int(each or 0) for each in row]
 
 
 def _of_target(sides: Sides, statement: str) -> list[int]:
     with postgresql.session(sides.target) as connection:
         row = connection.execute(statement.encode()).fetchone()
     assert row is not None
-    return _unsigned(row)
-
-
-def _unsigned(sums: Iterable[int | None]) -> list[int]:
-    return [(value or 0) % 2**64 for value in sums]
+    return [int(each or 0) for each in row]
 
 
 def can(route: TableRoute) -> bool:
@@ -87,8 +81,8 @@ def _statements(sides: Sides, route: TableRoute, chunk: Chunk) -> tuple[str, str
         shift = number * 101
         one = f"(CAST({image.source} AS SIGNED) * 2 + 1) * (({factor.source} + {shift}) * 2 + 1)"
         other = f"(({image.target})::bigint * 2 + 1) * (({factor.target} + {shift}) * 2 + 1)"
-        mine.append((f"BIT_XOR({one})", f"x{number}"))
-        theirs.append((f"bit_xor({other})", f"x{number}"))
+        mine.append((f"SUM({one})", f"x{number}"))
+        theirs.append((f"sum({other})", f"x{number}"))
     source = mysql.select(
         route.source, mine, route.condition, (), mysql_ranges.within(route.cut_by, chunk.lower, chunk.upper)
     )
@@ -103,16 +97,18 @@ def _factor(route: TableRoute) -> Image | None:
     for name in route.key:
         for image in _of(route.column(name)):
             part = Image(f"CAST({image.source} AS SIGNED) % {_FACTORS}", f"({image.target})::bigint % {_FACTORS}")
-            found = part if found is None else _mixed(found, part)
+            found = _mixed(part if found is None else _joined(found, part))
     whole = all(any(True for _ in _of(route.column(name))) for name in route.key)
     return found if whole else None
 
 
-def _mixed(one: Image, other: Image) -> Image:
-    return Image(
-        f"(({one.source}) * {_MIX} + {other.source}) % {_FACTORS}",
-        f"(({one.target}) * {_MIX} + {other.target}) % {_FACTORS}",
-    )
+def _joined(one: Image, other: Image) -> Image:
+    return Image(f"({one.source} + {other.source})", f"({one.target} + {other.target})")
+
+
+def _mixed(part: Image) -> Image:
+    """Spread factors of keys that follow each other."""
+    return Image(f"({part.source}) * {_MIX} % {_FACTORS}", f"({part.target}) * {_MIX} % {_FACTORS}")
 
 
 def _images(route: TableRoute) -> list[Image] | None:

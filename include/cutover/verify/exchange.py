@@ -184,9 +184,7 @@ class Exchange:
 
     def _put_in(self, done: Repaired) -> list[tuple[sql.Identifier, Found]]:
         """Put all rows in; where the table does not take them, return those that it does not."""
-        problem = None
-        for known in (True, False):
-            problem = problem or self._tried(self._insert(known))
+        problem = self._tried(*(self._insert(known) for known in (True, False)))
         if problem is None:
             done.put = self.connection.execute(sql.SQL("SELECT count(*) FROM {}").format(ROWS)).fetchall()[0][0]
             return []
@@ -224,11 +222,12 @@ class Exchange:
             why = " ".join((error.diag.message_primary or str(error)).split())
             yield Found(some, f"the table does not take them: {why}")
 
-    def _tried(self, statement: sql.Composed) -> psycopg.Error | None:
-        """Run a statement; return the error of one that the rows are to blame for, and undo it alone."""
+    def _tried(self, *statements: sql.Composed) -> psycopg.Error | None:
+        """Run statements; return the error of one that the rows are to blame for, and undo these alone."""
         try:
             with self.connection.transaction():
-                self.connection.execute(statement)
+                for statement in statements:
+                    self.connection.execute(statement)
         except psycopg.Error as error:
             if not postgresql.refuses_rows(error.sqlstate):
                 raise

@@ -84,8 +84,7 @@ def _found_by(column: ColumnRoute) -> sql.Composed:
 
 def _is_read_back(column: ColumnRoute) -> bool:
     """Whether a value that was read can be told to be the same still: not where reading it brings it to one form."""
-    shortest = column.arrow == "float64" and mysql_types.parse(column.source_type).base == "float"
-    return column.arrow != "jsonb" and not shortest
+    return column.arrow != "jsonb" and not (column.arrow == "float64" and mysql_types.is_float(column.source_type))
 
 
 def _as_seen(column: ColumnRoute) -> sql.Composed:

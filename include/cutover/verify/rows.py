@@ -148,7 +148,7 @@ def _cast(route: TableRoute, column: ColumnRoute, array: pa.Array) -> pa.Array:
 
 def _as_read(column: ColumnRoute, array: pa.Array, tally: Tally) -> pa.Array:
     """Take a double in place of a FLOAT for what it was made of, and count it."""
-    if column.arrow != "float64" or mysql_types.parse(column.source_type).base != "float":
+    if column.arrow != "float64" or not mysql_types.is_float(column.source_type):
         return array
     array, brought = canonical.widened(array)
     count = pc.sum(brought).as_py()
