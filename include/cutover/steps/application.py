@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import asdict
 
-from cutover.dialects import mysql
 from cutover.errors import PreflightError
 from cutover.spec.application import HttpCheck
 from cutover.steps import trial
@@ -17,6 +16,7 @@ from cutover.verify.application.functions import check_functions
 from cutover.verify.application.queries import check_queries
 from cutover.verify.application.types import check_tables, check_types
 from cutover.verify.outcome import APPLICATION, Outcome
+from cutover.verify.performance import asking
 
 
 def validate_application(run: Run, schema: str | None = None) -> Outcome:
@@ -49,7 +49,9 @@ def _validated(run: Run, schema: str) -> Outcome:
     asked = trial.asked(run, validation.queries)
     found: list[Finding] = []
     told: list[str] = []
-    with preparing.looking(run.target, schema) as connection, mysql.client(run.source) as source:
+    # The source runs the inner parts of a query also where no row is asked of it.
+    reading = asking.reading(run.source, validation.rules.performance.timeout)
+    with preparing.looking(run.target, schema) as connection, reading as source:
         if rules.query_compatibility:
             found += check_queries(connection, asked, trial.never_null(run))
         else:
