@@ -231,12 +231,43 @@ UPSERTS = (
 )
 
 
-def test_rewritten_upserts_leave_the_same_rows(source_db: Server, target_db: Server) -> None:
-    mysql(
-        source_db,
-        "CREATE TABLE stock (id INT PRIMARY KEY, item VARCHAR(10) NOT NULL DEFAULT 'none', qty INT NOT NULL DEFAULT 0)",
-        "INSERT INTO stock VALUES (1, 'one', 1), (2, 'two', 2)",
+STOCK = (
+    "CREATE TABLE stock (id INT PRIMARY KEY, item VARCHAR(10) NOT NULL DEFAULT 'none', qty INT NOT NULL DEFAULT 0)",
+    "INSERT INTO stock VALUES (1, 'one', 1), (2, 'two', 2)",
+)
+
+
+def test_an_upsert_changes_its_row_by_what_was_named(source_db: Server, target_db: Server) -> None:
+    mysql(source_db, *STOCK, "CREATE TABLE sold (id INT PRIMARY KEY, qty INT, at DATETIME)")
+    run = finished(begin(source_db, target_db))
+    # Of MySQL 8 from 8.0.19 on; MariaDB has no name for the row.
+    new = "INSERT INTO stock (id, qty) VALUES (1, 50), (2, 10) AS new ON DUPLICATE KEY UPDATE qty = {} + new.qty"
+    read = "INSERT INTO stock (id, qty) SELECT id, qty FROM sold ON DUPLICATE KEY UPDATE qty = {}"
+    named, bare, renamed, foreign, own, dated = trial.asked(
+        run,
+        {
+            "named": new.format("stock.qty"),
+            "bare": new.format("qty"),
+            "renamed": "INSERT INTO stock (id) VALUES (1) AS new (a) ON DUPLICATE KEY UPDATE qty = a",
+            "foreign": read.format("sold.qty"),
+            "own": read.format("stock.qty + VALUES(qty)"),
+            "dated": "INSERT INTO sold (id) VALUES (1) ON DUPLICATE KEY UPDATE at = NOW()",
+        },
     )
+    for added, query in enumerate((named, bare), 1):
+        assert query.target is not None, query.construct
+        postgres(target_db, f'SET search_path TO "{run.shadow}"; {query.target}')
+        there = rows(target_db, f'SELECT id, qty FROM "{run.shadow}".stock ORDER BY id')
+        assert there == [(1, 1 + 50 * added), (2, 2 + 10 * added)]
+    assert (renamed.target, foreign.target) == (None, None)
+    assert foreign.construct == "ON DUPLICATE KEY UPDATE to sold.qty, of the rows that are read"
+    assert own.target is not None
+    assert own.target.endswith('SET "qty" = CAST("stock"."qty" AS BIGINT) + CAST(EXCLUDED."qty" AS BIGINT)')
+    assert any("its current time is that of the session's time zone" in note for note in dated.notes)
+
+
+def test_rewritten_upserts_leave_the_same_rows(source_db: Server, target_db: Server) -> None:
+    mysql(source_db, *STOCK)
     run = finished(begin(source_db, target_db))
     found = trial.asked(run, {str(number): text for number, text in enumerate(UPSERTS)})
     for query in found:
@@ -301,6 +332,30 @@ def test_types_that_a_program_sees_change_are_named(ready: Ready) -> None:
     outcome = validate_application(asking(run, {"q": f"SELECT {columns} FROM kinds"}, "dataTypeCompatibility"))
     told = {line.split("column ")[1].split(":")[0]: line.split(": ", 2)[2] for line in outcome.warnings}
     assert told == {name: line for name, line in TYPES.items() if line is not None}
+
+
+def test_for_types_the_source_changes_nothing_and_ends_in_time(source_db: Server, target_db: Server) -> None:
+    mysql(
+        source_db,
+        "CREATE TABLE marks (id INT AUTO_INCREMENT PRIMARY KEY) ENGINE=InnoDB",
+        "CREATE TABLE many (id INT PRIMARY KEY)",
+        "INSERT INTO many SELECT seq FROM seq_1_to_2000",
+        "CREATE FUNCTION mark() RETURNS INT DETERMINISTIC BEGIN INSERT INTO marks () VALUES (); RETURN 1; END",
+    )
+    run = finished(begin(source_db, target_db))
+    endless = "SELECT COUNT(*) AS n FROM many a, many b, many c, many d WHERE a.id + b.id + c.id + d.id = 0"
+    queries = {
+        "writes": "SELECT n FROM (SELECT mark() AS n UNION SELECT 2) AS d",
+        "endless": f"{endless} UNION {endless}",
+        "locks": "SELECT id FROM many LOCK IN SHARE MODE",
+    }
+    tried = trying(queries, **(ONLY | {"dataTypeCompatibility": True}))
+    tried["validation"]["rules"]["performance"] = {"timeout": "500ms"}
+    outcome = validate_application(replace(run, spec=spec(schema=tried)))
+    assert mysql_rows(source_db, "SELECT COUNT(*) FROM marks") == [(0,)]
+    assert outcome.errors == ()
+    assert [line.split(":")[0] for line in outcome.warnings] == ["query writes", "query endless"]
+    assert "max_statement_time exceeded" in outcome.warnings[1]
 
 
 def test_the_drivers_give_what_is_said_of_them(ready: Ready) -> None:
