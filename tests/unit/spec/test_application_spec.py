@@ -148,8 +148,13 @@ def endpoint(**given: Any) -> str:
         ({"method": "POST"}, ".method: should be 'GET', 'HEAD' or 'OPTIONS'"),
         ({"method": "HEAD", "contains": "ok"}, ".contains: asks for text, and an answer to HEAD has none"),
         ({"status": 99}, ".status: should be greater than or equal to 100"),
-        ({"headers": "{Authorization: Bearer abc}"}, ".headers.Authorization: is a secret; write ${NAME}"),
-        ({"headers": "{X-Api-Key: abc}"}, ".headers.X-Api-Key: is a secret; write ${NAME}"),
+        ({"url": "'https://me:wo/word@app/'"}, ".url: holds a login; give it in headers"),
+        ({"url": "'${APP}me:word@app/'"}, ".url: holds a login; give it in headers"),
+        ({"url": "'https://app/health?deep=1&api_key=abc'"}, ".url: holds a value of api_key, which may be a secret"),
+        ({"url": "'${APP}?tok%65n=abc'"}, ".url: holds a value of tok%65n, which may be a secret; write ${NAME}"),
+        ({"headers": "{Authorization: Bearer abc}"}, ".headers.Authorization: may be a secret; write ${NAME}"),
+        ({"headers": "{X-Session: abc}"}, ".headers.X-Session: may be a secret; write ${NAME}"),
+        ({"headers": "{Private-Key: abc}"}, ".headers.Private-Key: may be a secret; write ${NAME}"),
         ({"headers": '{X-Trace: "a\\nb"}'}, ".headers.X-Trace: holds the end of a line"),
         ({"timeout": "soon"}, ".timeout: 'soon' is not a duration"),
         ({"tiemout": 5}, ".tiemout: unknown key 'tiemout'"),
@@ -165,7 +170,11 @@ def test_an_endpoint_that_cannot_be_asked_is_refused(given: dict[str, Any], prob
 
 
 def test_an_endpoint_may_name_variables() -> None:
-    headers = "{Authorization: 'Bearer ${TOKEN}', Accept: text/html}"
-    given = {"url": "'${APP}/health'", "headers": headers, "timeout": "5s"}
+    headers = "{Authorization: 'Bearer ${TOKEN}', accept: text/html, X-Trace: '${TRACE}'}"
+    given = {"url": "'${APP}/health?key=${KEY}&deep=1&to=@me'", "headers": headers, "timeout": "5s"}
     (check,) = validation("postMigration: {applicationValidation: true}", endpoint(**given)).endpoints.values()
-    assert (check.url, check.timeout, check.attempts) == ("${APP}/health", 5_000, 3)
+    assert (check.timeout, check.attempts) == (5_000, 3)
+    (check,) = validation(
+        "postMigration: {applicationValidation: true}", endpoint(url="'http://app:80/@me'")
+    ).endpoints.values()
+    assert check.url == "http://app:80/@me"
