@@ -7,7 +7,7 @@ from dataclasses import asdict
 
 from cutover.errors import PreflightError
 from cutover.spec.application import HttpCheck
-from cutover.steps import trial
+from cutover.steps import switches, trial
 from cutover.steps.context import Run, substituted
 from cutover.verify import preparing
 from cutover.verify.application import endpoints
@@ -34,7 +34,7 @@ def validate_application(run: Run, schema: str | None = None) -> Outcome:
         return Outcome(APPLICATION)
     if schema is not None:
         return _validated(run, schema)
-    if not trial.wanted(run):
+    if not switches.wanted(run):
         return Outcome(APPLICATION)
     run = run.beside_others()
     with run.step("validate_application"):
@@ -75,7 +75,7 @@ def validate_endpoints(run: Run) -> Outcome:
         VerificationError: with every one that does not answer as it must.
         PreflightError: a variable of the environment that one names is not set.
     """
-    if not (run.spec.schema_.validation.calls and trial.wanted(run)):
+    if not (run.spec.schema_.validation.calls and switches.wanted(run)):
         return Outcome(APPLICATION)
     with run.step("validate_endpoints", guarded=False):
         outcome = ask_endpoints(run)
@@ -99,7 +99,7 @@ def refuse_unset(run: Run) -> None:
     Raises:
         PreflightError: with every such endpoint.
     """
-    if run.spec.schema_.validation.calls and trial.wanted(run):
+    if run.spec.schema_.validation.calls and switches.wanted(run):
         list(_requests(run))
 
 

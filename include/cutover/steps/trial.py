@@ -20,11 +20,6 @@ from cutover.verify.queries import Query
 _UNKNOWN = re.compile(r"column (?:[^ ]+\.)?([^ .]+), which is not known")
 
 
-def wanted(run: Run) -> bool:
-    """Whether the run validates what it has brought."""
-    return run.spec.strategy.execution.modes.safe.validate_after_migration
-
-
 def scope(run: Run) -> Scope:
     """Return what the names of the source mean in the run's tables, views and functions."""
     plan = run.plan
