@@ -22,7 +22,8 @@ _DIGESTS = """
     SELECT {text}, digest_text, avg_timer_wait / 1000000000
     FROM performance_schema.events_statements_summary_by_digest
     WHERE schema_name = DATABASE() AND digest_text LIKE 'SELECT%' AND first_seen < :before
-    AND digest_text NOT LIKE '%information_schema%' AND digest_text NOT LIKE 'SELECT SQL_NO_CACHE %' ORDER BY avg_timer_wait DESC"""
+    AND digest_text NOT LIKE '%information_schema%' AND digest_text NOT LIKE 'SELECT SQL_NO_CACHE %'
+    ORDER BY avg_timer_wait DESC"""
 _CUT = "..."
 # How a digest shows a value, and several of them.
 _VALUES = re.compile(r"\?|\(\s*\.\.\.\s*\)")
