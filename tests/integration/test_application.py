@@ -83,6 +83,9 @@ Ready = tuple[Run, Server, Server]
         "INSERT INTO customers (name) VALUES ('x')",
         "UPDATE orders SET note = 'b' WHERE id = 1",
         "DELETE FROM orders WHERE id = 1",
+        "UPDATE orders SET customer = customer + 1 WHERE id = 1",
+        "SELECT TRUE",
+        "SELECT id FROM orders WHERE customer + 1 > 2 AND id BETWEEN 1 AND customer * 2",
         "SELECT id FROM orders WHERE id = 1 FOR UPDATE",
     ],
 )
@@ -290,8 +293,8 @@ def test_functions_that_are_lacking_or_differ_are_named(ready: Ready) -> None:
     lacks = """SELECT to_char("made", 'YYYY'), COALESCE("note", '-') FROM "kinds\""""
     assert outcome.errors == ()
     assert outcome.warnings == (
-        f"query lacks: DATE_FORMAT() is no function of PostgreSQL's; write: {lacks}",
-        f"query lacks: IFNULL() is no function of PostgreSQL's; write: {lacks}",
+        "query lacks: DATE_FORMAT() is no function of PostgreSQL's; IFNULL() is no function of PostgreSQL's; "
+        f"write: {lacks}",
         "query differs: LENGTH() counts letters, where the source counts bytes; write: "
         'SELECT octet_length("note"), upper("note") FROM "kinds"',
     )
@@ -302,6 +305,23 @@ def test_functions_that_are_lacking_or_differ_are_named(ready: Ready) -> None:
     assert refused.value.differences == (
         "query gone: lost() is a function of the source's that is not carried",
         "query none: UUID_SHORT() is no function of PostgreSQL's",
+    )
+
+
+def test_a_query_is_told_once_whatever_finds_it(ready: Ready) -> None:
+    run, _, _ = ready
+    queries = {
+        "differs": "SELECT LENGTH(note) FROM kinds",
+        "lacks": "SELECT IFNULL(note, '-'), LENGTH(note) FROM kinds",
+    }
+    outcome = validate_application(asking(run, queries, "queryCompatibility", "functionCompatibility"))
+    length = "LENGTH() counts letters, where the source counts bytes"
+    assert outcome.warnings == (
+        f"query differs: PostgreSQL takes it as it is written, but it means something else there: {length}; write: "
+        'SELECT octet_length("note") FROM "kinds"',
+        "query lacks: PostgreSQL does not take it as it is written (function ifnull(text, unknown) does not exist); "
+        f"IFNULL() is no function of PostgreSQL's; {length}; write: "
+        'SELECT COALESCE("note", \'-\'), octet_length("note") FROM "kinds"',
     )
 
 

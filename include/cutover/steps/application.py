@@ -11,9 +11,9 @@ from cutover.steps import switches, trial
 from cutover.steps.context import Run, substituted
 from cutover.verify import preparing
 from cutover.verify.application import endpoints
-from cutover.verify.application.finding import Finding, sorted_out
+from cutover.verify.application.finding import Finding, merged, sorted_out
 from cutover.verify.application.functions import check_functions
-from cutover.verify.application.queries import check_queries
+from cutover.verify.application.queries import check_queries, working
 from cutover.verify.application.types import check_tables, check_types
 from cutover.verify.outcome import APPLICATION, Outcome
 from cutover.verify.performance import asking
@@ -48,19 +48,22 @@ def _validated(run: Run, schema: str) -> Outcome:
     rules = validation.rules.application_compatibility
     asked = trial.asked(run, validation.queries)
     found: list[Finding] = []
+    code: list[Finding] = []
     told: list[str] = []
     # The source runs the inner parts of a query also where no row is asked of it.
     reading = asking.reading(run.source, validation.rules.performance.timeout)
     with preparing.looking(run.target, schema) as connection, reading as source:
+        known = {query.name: working(connection, query) for query in asked}
         if rules.query_compatibility:
-            found += check_queries(connection, asked, trial.never_null(run))
+            code += check_queries(connection, asked, known, trial.never_null(run))
         else:
-            found += [Finding(q.name, f"was not looked at: {q.construct}") for q in asked if q.tree is None]
+            code += [Finding(q.name, f"was not looked at: {q.construct}") for q in asked if q.tree is None]
         if rules.function_compatibility:
             own = [routine.name for routine in run.plan.source.routines if routine.returns is not None]
-            found += check_functions(connection, asked, trial.scope(run), own)
+            code += check_functions(connection, asked, known, trial.scope(run), own)
+        found += merged(code)
         if rules.data_type_compatibility and asked:
-            found += check_types(source, connection, asked)
+            found += check_types(source, connection, asked, known)
         elif rules.data_type_compatibility:
             told += check_tables(source, connection, run.plan.tables)
     errors, warnings = sorted_out(found)

@@ -13,8 +13,7 @@ from cutover.dialects import mysql, postgresql
 from cutover.schema.target import TargetTable
 from cutover.verify import preparing
 from cutover.verify.application.drivers import Seen, of_source, of_target
-from cutover.verify.application.finding import Finding
-from cutover.verify.application.queries import working
+from cutover.verify.application.finding import Finding, Known
 from cutover.verify.preparing import ResultColumn
 from cutover.verify.queries import Query
 
@@ -24,13 +23,16 @@ _TYPES = """
 _WRITTEN = "SELECT format_type(%s, %s)"
 
 
-def check_types(source: Any, connection: psycopg.Connection, queries: Sequence[Query]) -> Iterator[Finding]:
+def check_types(
+    source: Any, connection: psycopg.Connection, queries: Sequence[Query], known: Known
+) -> Iterator[Finding]:
     """Yield the columns of the queries' results that a program gets as another type.
 
     Args:
         source: a session that may only read (:func:`cutover.verify.performance.asking.reading`).
         connection: a session that sees the schema (:func:`cutover.verify.preparing.looking`).
         queries: the application's; those that change or lock rows are passed over.
+        known: what each may be on the target.
 
     Raises:
         psycopg.Error, TransientError: a connection was lost.
@@ -38,7 +40,7 @@ def check_types(source: Any, connection: psycopg.Connection, queries: Sequence[Q
     for query in queries:
         if not query.reads:
             continue
-        made = working(connection, query)
+        made = known[query.name]
         target = made[0] if made is not None else query.text
         try:
             there = preparing.prepare(connection, target)
