@@ -74,7 +74,9 @@ def test_equal_sides_pass_with_their_figures(big: Big) -> None:
     run = asking(run, BY_PERSON, runs=5, threshold=100.0)
     outcome = validate_performance(run)
     assert (outcome.status, outcome.errors) == ("passed", ())
-    assert outcome.warnings == ("table visits: of the queries that were run (1) none uses visits_day, visits_place",)
+    assert outcome.warnings == (
+        "table visits: of the queries that were planned (1) none uses visits_day, visits_place",
+    )
     (query,) = details(run)["queries"]
     assert (query["source_rows"], query["target_rows"]) == (10, 10)
     assert query["times"]["source"] > 0
@@ -111,6 +113,25 @@ def test_an_index_that_is_missing_is_found_by_the_plans(big: Big, on_degradation
         in (event.detail["warnings"])
     )
     assert event.detail["status"] == ("failed" if fails else "passed")
+
+
+def test_what_changes_rows_is_planned_and_not_run(big: Big) -> None:
+    run, _ = big
+    queries = {
+        "moved": "UPDATE visits SET day = '2030-01-01' WHERE place = 'Place 7'",
+        "gone": "DELETE FROM visits WHERE day = '2024-02-01'",
+        "here": "INSERT INTO visits VALUES (1, 1, 'x', '2024-01-01') ON DUPLICATE KEY UPDATE day = VALUES(day)",
+        "there": "REPLACE INTO visits VALUES (1, 1, 'x', '2024-01-01')",
+        "locks": "SELECT id FROM visits WHERE person = 7 FOR UPDATE",
+    }
+    rules = {"queryPerformance": False, "storagePerformance": False, "connectionPerformance": False}
+    outcome = validate_performance(asking(run, queries, **rules))
+    assert outcome.warnings == tuple(
+        f"query {name}: was not compared: it changes or locks rows, and is never run" for name in queries
+    )
+    fewer = {name: queries[name] for name in ("moved", "here")}
+    unused = "table visits: of the queries that were planned (2) none uses visits_day, visits_person"
+    assert validate_performance(asking(run, fewer, **rules)).warnings[2:] == (unused,)
 
 
 def test_an_index_that_a_condition_cannot_use_is_told(big: Big) -> None:
@@ -267,7 +288,9 @@ def test_a_whole_run_measures_and_the_live_schema_can_be_measured_again(source_d
     assert told.validation["performance"]["status"] == "passed"
     assert "validate_performance" in [step["step"] for step in told.steps]
     outcome = validate_performance(run, schema=run.live)
-    assert outcome.warnings == ("table visits: of the queries that were run (1) none uses visits_day, visits_place",)
+    assert outcome.warnings == (
+        "table visits: of the queries that were planned (1) none uses visits_day, visits_place",
+    )
     event = run.ledger.last(run.id, "validated")
     assert event is not None
     assert event.detail["schema"] == "public"

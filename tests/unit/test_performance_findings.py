@@ -82,7 +82,7 @@ def test_indexes_that_did_not_arrive_are_told_with_the_reason() -> None:
 
 def test_indexes_that_no_query_uses_are_told_by_table() -> None:
     built = (over("id", unique=True), over("person", name="fk"), over("day", name="a"), over("place", name="b"))
-    assert list(indexes(*built).unused({"b"}, 2)) == ["table visits: of the queries that were run (2) none uses a"]
+    assert list(indexes(*built).unused({"b"}, 2)) == ["table visits: of the queries that were planned (2) none uses a"]
     assert list(indexes(*built).unused({"a", "b"}, 2)) == []
     cut = Built("visits", "day", False, ("day",), ("old_day", "new_day"))
     assert list(indexes(cut).unused({"old_day"}, 1)) == []

@@ -123,7 +123,7 @@ def _measured(
         for query in asked:
             if schema == run.shadow:
                 run.check_time()
-            made = working(target, query) if query.reads else None
+            made = working(target, query)
             statement = made[0] if made is not None else None
             timed.append(measure(source, target, query, statement, limits, known.parents()))
             if timed[-1].times is not None and made is not None and not made[1]:
