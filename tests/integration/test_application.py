@@ -16,7 +16,7 @@ from helpers import SHOP, begin, finished, mysql, mysql_rows, postgres, rows, so
 from cutover import report
 from cutover.errors import VerificationError
 from cutover.local.servers import Server
-from cutover.run import run_migration
+from cutover.run import NotStartedError, run_migration
 from cutover.steps import trial
 from cutover.steps.application import validate_application
 from cutover.steps.context import Run
@@ -457,6 +457,26 @@ def test_a_whole_run_tells_what_it_found(shop: Server, target_db: Server) -> Non
     later = validate_application(run, schema=run.live)
     assert later.status == "failed"
     assert "its translation is refused too" in later.errors[0]
+
+
+def test_queries_that_are_none_stop_a_run_before_it_changes_anything(shop: Server, target_db: Server) -> None:
+    queries = {
+        "marked": "SELECT name FROM customers WHERE id = ?",
+        "named": "INSERT INTO customers (id) VALUES (:id)",
+        "python": "SELECT name FROM customers WHERE id IN (%s, %s)",
+        "two": "SELECT 1; SELECT 2",
+        "broken": "SELECT FROM WHERE",
+        "good": "SELECT name FROM customers WHERE name LIKE '%s?:id;';\n",
+    }
+    run = begin(shop, target_db, spec(schema=trying(queries)))
+    with pytest.raises(NotStartedError) as refused:
+        run_migration(run)
+    found = [line.split(": ", 1) for line in str(refused.value).splitlines() if "queries." in line]
+    assert [name.rpartition("queries.")[2] for name, _ in found] == ["marked", "named", "python", "two", "broken"]
+    assert [said for _, said in found[:3]] == ["a placeholder; write a value in its place"] * 3
+    assert found[3][1] == "several statements in one; give each a name of its own"
+    assert found[4][1].endswith("; mend it, or leave it out")
+    assert run.ledger.last(run.id, "planned") is None
 
 
 def test_a_query_that_cannot_be_asked_takes_the_run_back(shop: Server, target_db: Server) -> None:

@@ -6,11 +6,12 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 
-from cutover.errors import VerificationError
+from cutover.errors import SpecError, VerificationError
 from cutover.schema import scopes
 from cutover.schema.code import with_code
 from cutover.schema.rewrite import Scope
 from cutover.schema.target import TargetTable
+from cutover.steps import switches
 from cutover.steps.context import Run
 from cutover.verify import queries
 from cutover.verify.outcome import Outcome
@@ -54,6 +55,19 @@ def _explained(run: Run, query: Query) -> Query:
                 text = f"column {table.route.source}.{column.source} holds other values here (valueMapping)"
                 return replace(query, construct=text)
     return query
+
+
+def refuse_unreadable(run: Run) -> None:
+    """Refuse queries of the spec's whose text says that no server can be asked them.
+
+    Raises:
+        SpecError: with every such query.
+    """
+    validation = run.spec.schema_.validation
+    if switches.wanted(run) and (validation.tries or validation.measures):
+        problems = [f"schema.validation.queries.{told}" for told in queries.unreadable(validation.queries)]
+        if problems:
+            raise SpecError(problems)
 
 
 def never_null(run: Run) -> frozenset[str]:

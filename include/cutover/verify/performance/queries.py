@@ -14,7 +14,6 @@ from cutover.verify.performance.limits import Limits, Pair
 from cutover.verify.performance.plans import Found, Scan
 from cutover.verify.queries import Query
 
-
 _CHANGES = "it changes or locks rows, and is never run"
 
 
