@@ -262,13 +262,10 @@ def test_each_switch_does_what_it_says(big: Big) -> None:
         "connectionPerformance": "connection",
     }
     for on, key in switches.items():
-        run = asking(run, BY_PERSON, **({"indexPerformance": False} | {name: name == on for name in switches}))
+        queries = BY_PERSON if on == "queryPerformance" else {}
+        run = asking(run, queries, **({"indexPerformance": False} | {name: name == on for name in switches}))
         validate_performance(run)
         assert set(details(run)) == {key}
-    off = dict.fromkeys([*switches, "indexPerformance"], False)
-    before = len(run.ledger.events(run.id, "validated"))
-    assert validate_performance(asking(run, BY_PERSON, **off)).status == "passed"
-    assert len(run.ledger.events(run.id, "validated")) == before
 
 
 def test_nothing_is_measured_where_the_run_validates_nothing(big: Big) -> None:

@@ -91,6 +91,11 @@ class PerformanceRules(Part):
         """Whether queries are measured, so that there must be some."""
         return self.enabled and self.query_performance
 
+    @property
+    def reads_queries(self) -> bool:
+        """Whether queries are measured, or their plans looked at."""
+        return self.enabled and (self.query_performance or self.index_performance)
+
 
 class ApplicationCompatibility(Part):
     """What of the application is tried on the new tables."""

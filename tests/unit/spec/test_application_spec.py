@@ -13,6 +13,7 @@ from cutover.spec.load import parse_spec
 
 HEAD = "name: x\nsource: {connection: s}\ntarget: {connection: t}\nschema:\n  validation:\n    "
 QUERY = "queries: {all: SELECT 1}"
+STORAGE = "rules: {performance: {queryPerformance: false, indexPerformance: false}}"
 ENDPOINT = "endpoints: {home: {url: 'https://app.example/'}}"
 
 
@@ -43,22 +44,20 @@ def asked(found: Validation) -> tuple[bool, bool, bool]:
         (
             (
                 "postMigration: {applicationValidation: true}",
-                ENDPOINT,
                 QUERY,
-                "rules: {applicationCompatibility: {apiCompatibility: false}}",
+                "rules: {applicationCompatibility: {apiCompatibility: false}, performance: {timeout: 5s}}",
             ),
             (False, True, False),
         ),
         (
-            (
-                "postMigration: {applicationValidation: true}",
-                "rules: {applicationCompatibility: {enabled: false}}",
-                QUERY,
-            ),
+            ("rules: {applicationCompatibility: {enabled: false}, performance: {enabled: false}}",),
             (False, False, False),
         ),
         (
-            ("postMigration: {performanceValidation: true}", "rules: {performance: {enabled: false}}", QUERY),
+            (
+                "postMigration: {performanceValidation: false}",
+                "rules: {performance: {slowest: 3, runs: 2, threshold: 1, onDegradation: fail, timeout: 5s}}",
+            ),
             (False, False, False),
         ),
         (
@@ -108,6 +107,43 @@ def test_switches_say_what_is_tried(lines: tuple[str, ...], expected: tuple[bool
             "schema.validation.queries is needed",
         ),
         ((QUERY,), "schema.validation.queries: are asked by nothing; say postMigration.performanceValidation: true"),
+        (
+            ("postMigration: {performanceValidation: true}", QUERY, STORAGE),
+            "schema.validation.queries: are asked by nothing",
+        ),
+        (
+            ("postMigration: {performanceValidation: true}", QUERY, "rules: {performance: {enabled: false}}"),
+            "postMigration.performanceValidation: is true, and rules.performance switches all of it off",
+        ),
+        (
+            (
+                "postMigration: {applicationValidation: true}",
+                QUERY,
+                "rules: {applicationCompatibility: {enabled: false}}",
+            ),
+            "postMigration.applicationValidation: is true, and rules.applicationCompatibility switches all of it off",
+        ),
+        (
+            (
+                "postMigration: {applicationValidation: true}",
+                QUERY,
+                ENDPOINT,
+                "rules: {applicationCompatibility: {apiCompatibility: false}}",
+            ),
+            "schema.validation.endpoints: are asked by nothing",
+        ),
+        (
+            ("postMigration: {performanceValidation: true}", STORAGE.replace("}}", ", runs: 2}}")),
+            "rules.performance.runs: does nothing: its switches leave nothing that asks for it",
+        ),
+        (
+            ("postMigration: {performanceValidation: true}", STORAGE.replace("}}", ", slowest: 2}}")),
+            "rules.performance.slowest: does nothing: its switches leave nothing that asks for it",
+        ),
+        (
+            ("rules: {performance: {slowest: 2}}",),
+            "rules.performance.slowest: does nothing: performanceValidation is not true; leave it out",
+        ),
         ((ENDPOINT,), "schema.validation.endpoints: are asked by nothing; say postMigration.applicationValidation"),
         (
             ("postMigration: {performanceValidation: true}", QUERY, "rules: {performance: {threshold: -0.1}}"),
