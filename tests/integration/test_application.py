@@ -16,7 +16,7 @@ from helpers import SHOP, begin, finished, mysql, mysql_rows, postgres, rows, so
 from cutover import report
 from cutover.errors import VerificationError
 from cutover.local.servers import Server
-from cutover.run import run_migration
+from cutover.run import NotStartedError, run_migration
 from cutover.steps import trial
 from cutover.steps.application import validate_application
 from cutover.steps.context import Run
@@ -83,6 +83,9 @@ Ready = tuple[Run, Server, Server]
         "INSERT INTO customers (name) VALUES ('x')",
         "UPDATE orders SET note = 'b' WHERE id = 1",
         "DELETE FROM orders WHERE id = 1",
+        "UPDATE orders SET customer = customer + 1 WHERE id = 1",
+        "SELECT TRUE",
+        "SELECT id FROM orders WHERE customer + 1 > 2 AND id BETWEEN 1 AND customer * 2",
         "SELECT id FROM orders WHERE id = 1 FOR UPDATE",
     ],
 )
@@ -231,12 +234,43 @@ UPSERTS = (
 )
 
 
-def test_rewritten_upserts_leave_the_same_rows(source_db: Server, target_db: Server) -> None:
-    mysql(
-        source_db,
-        "CREATE TABLE stock (id INT PRIMARY KEY, item VARCHAR(10) NOT NULL DEFAULT 'none', qty INT NOT NULL DEFAULT 0)",
-        "INSERT INTO stock VALUES (1, 'one', 1), (2, 'two', 2)",
+STOCK = (
+    "CREATE TABLE stock (id INT PRIMARY KEY, item VARCHAR(10) NOT NULL DEFAULT 'none', qty INT NOT NULL DEFAULT 0)",
+    "INSERT INTO stock VALUES (1, 'one', 1), (2, 'two', 2)",
+)
+
+
+def test_an_upsert_changes_its_row_by_what_was_named(source_db: Server, target_db: Server) -> None:
+    mysql(source_db, *STOCK, "CREATE TABLE sold (id INT PRIMARY KEY, qty INT, at DATETIME)")
+    run = finished(begin(source_db, target_db))
+    # Of MySQL 8 from 8.0.19 on; MariaDB has no name for the row.
+    new = "INSERT INTO stock (id, qty) VALUES (1, 50), (2, 10) AS new ON DUPLICATE KEY UPDATE qty = {} + new.qty"
+    read = "INSERT INTO stock (id, qty) SELECT id, qty FROM sold ON DUPLICATE KEY UPDATE qty = {}"
+    named, bare, renamed, foreign, own, dated = trial.asked(
+        run,
+        {
+            "named": new.format("stock.qty"),
+            "bare": new.format("qty"),
+            "renamed": "INSERT INTO stock (id) VALUES (1) AS new (a) ON DUPLICATE KEY UPDATE qty = a",
+            "foreign": read.format("sold.qty"),
+            "own": read.format("stock.qty + VALUES(qty)"),
+            "dated": "INSERT INTO sold (id) VALUES (1) ON DUPLICATE KEY UPDATE at = NOW()",
+        },
     )
+    for added, query in enumerate((named, bare), 1):
+        assert query.target is not None, query.construct
+        postgres(target_db, f'SET search_path TO "{run.shadow}"; {query.target}')
+        there = rows(target_db, f'SELECT id, qty FROM "{run.shadow}".stock ORDER BY id')
+        assert there == [(1, 1 + 50 * added), (2, 2 + 10 * added)]
+    assert (renamed.target, foreign.target) == (None, None)
+    assert foreign.construct == "ON DUPLICATE KEY UPDATE to sold.qty, of the rows that are read"
+    assert own.target is not None
+    assert own.target.endswith('SET "qty" = CAST("stock"."qty" AS BIGINT) + CAST(EXCLUDED."qty" AS BIGINT)')
+    assert any("its current time is that of the session's time zone" in note for note in dated.notes)
+
+
+def test_rewritten_upserts_leave_the_same_rows(source_db: Server, target_db: Server) -> None:
+    mysql(source_db, *STOCK)
     run = finished(begin(source_db, target_db))
     found = trial.asked(run, {str(number): text for number, text in enumerate(UPSERTS)})
     for query in found:
@@ -259,8 +293,8 @@ def test_functions_that_are_lacking_or_differ_are_named(ready: Ready) -> None:
     lacks = """SELECT to_char("made", 'YYYY'), COALESCE("note", '-') FROM "kinds\""""
     assert outcome.errors == ()
     assert outcome.warnings == (
-        f"query lacks: DATE_FORMAT() is no function of PostgreSQL's; write: {lacks}",
-        f"query lacks: IFNULL() is no function of PostgreSQL's; write: {lacks}",
+        "query lacks: DATE_FORMAT() is no function of PostgreSQL's; IFNULL() is no function of PostgreSQL's; "
+        f"write: {lacks}",
         "query differs: LENGTH() counts letters, where the source counts bytes; write: "
         'SELECT octet_length("note"), upper("note") FROM "kinds"',
     )
@@ -271,6 +305,23 @@ def test_functions_that_are_lacking_or_differ_are_named(ready: Ready) -> None:
     assert refused.value.differences == (
         "query gone: lost() is a function of the source's that is not carried",
         "query none: UUID_SHORT() is no function of PostgreSQL's",
+    )
+
+
+def test_a_query_is_told_once_whatever_finds_it(ready: Ready) -> None:
+    run, _, _ = ready
+    queries = {
+        "differs": "SELECT LENGTH(note) FROM kinds",
+        "lacks": "SELECT IFNULL(note, '-'), LENGTH(note) FROM kinds",
+    }
+    outcome = validate_application(asking(run, queries, "queryCompatibility", "functionCompatibility"))
+    length = "LENGTH() counts letters, where the source counts bytes"
+    assert outcome.warnings == (
+        f"query differs: PostgreSQL takes it as it is written, but it means something else there: {length}; write: "
+        'SELECT octet_length("note") FROM "kinds"',
+        "query lacks: PostgreSQL does not take it as it is written (function ifnull(text, unknown) does not exist); "
+        f"IFNULL() is no function of PostgreSQL's; {length}; write: "
+        'SELECT COALESCE("note", \'-\'), octet_length("note") FROM "kinds"',
     )
 
 
@@ -301,6 +352,30 @@ def test_types_that_a_program_sees_change_are_named(ready: Ready) -> None:
     outcome = validate_application(asking(run, {"q": f"SELECT {columns} FROM kinds"}, "dataTypeCompatibility"))
     told = {line.split("column ")[1].split(":")[0]: line.split(": ", 2)[2] for line in outcome.warnings}
     assert told == {name: line for name, line in TYPES.items() if line is not None}
+
+
+def test_for_types_the_source_changes_nothing_and_ends_in_time(source_db: Server, target_db: Server) -> None:
+    mysql(
+        source_db,
+        "CREATE TABLE marks (id INT AUTO_INCREMENT PRIMARY KEY) ENGINE=InnoDB",
+        "CREATE TABLE many (id INT PRIMARY KEY)",
+        "INSERT INTO many SELECT seq FROM seq_1_to_2000",
+        "CREATE FUNCTION mark() RETURNS INT DETERMINISTIC BEGIN INSERT INTO marks () VALUES (); RETURN 1; END",
+    )
+    run = finished(begin(source_db, target_db))
+    endless = "SELECT COUNT(*) AS n FROM many a, many b, many c, many d WHERE a.id + b.id + c.id + d.id = 0"
+    queries = {
+        "writes": "SELECT n FROM (SELECT mark() AS n UNION SELECT 2) AS d",
+        "endless": f"{endless} UNION {endless}",
+        "locks": "SELECT id FROM many LOCK IN SHARE MODE",
+    }
+    tried = trying(queries, **(ONLY | {"dataTypeCompatibility": True}))
+    tried["validation"]["rules"]["performance"] = {"timeout": "500ms"}
+    outcome = validate_application(replace(run, spec=spec(schema=tried)))
+    assert mysql_rows(source_db, "SELECT COUNT(*) FROM marks") == [(0,)]
+    assert outcome.errors == ()
+    assert [line.split(":")[0] for line in outcome.warnings] == ["query writes", "query endless"]
+    assert "max_statement_time exceeded" in outcome.warnings[1]
 
 
 def test_the_drivers_give_what_is_said_of_them(ready: Ready) -> None:
@@ -382,6 +457,26 @@ def test_a_whole_run_tells_what_it_found(shop: Server, target_db: Server) -> Non
     later = validate_application(run, schema=run.live)
     assert later.status == "failed"
     assert "its translation is refused too" in later.errors[0]
+
+
+def test_queries_that_are_none_stop_a_run_before_it_changes_anything(shop: Server, target_db: Server) -> None:
+    queries = {
+        "marked": "SELECT name FROM customers WHERE id = ?",
+        "named": "INSERT INTO customers (id) VALUES (:id)",
+        "python": "SELECT name FROM customers WHERE id IN (%s, %s)",
+        "two": "SELECT 1; SELECT 2",
+        "broken": "SELECT FROM WHERE",
+        "good": "SELECT name FROM customers WHERE name LIKE '%s?:id;';\n",
+    }
+    run = begin(shop, target_db, spec(schema=trying(queries)))
+    with pytest.raises(NotStartedError) as refused:
+        run_migration(run)
+    found = [line.split(": ", 1) for line in str(refused.value).splitlines() if "queries." in line]
+    assert [name.rpartition("queries.")[2] for name, _ in found] == ["marked", "named", "python", "two", "broken"]
+    assert [said for _, said in found[:3]] == ["a placeholder; write a value in its place"] * 3
+    assert found[3][1] == "several statements in one; give each a name of its own"
+    assert found[4][1].endswith("; mend it, or leave it out")
+    assert run.ledger.last(run.id, "planned") is None
 
 
 def test_a_query_that_cannot_be_asked_takes_the_run_back(shop: Server, target_db: Server) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Event, Thread
@@ -161,6 +162,23 @@ def test_what_a_variable_holds_is_never_told(
     assert found[1].startswith("endpoint none: GET ${NONE}: no answer came (")
     assert len(found) == 2
     assert TOKEN not in "".join(found)
+
+
+def test_a_log_of_everything_holds_no_value_of_a_variable(
+    shop: Server,
+    target_db: Server,
+    application: Application,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setenv("APP", f"{application.url}/health?key={TOKEN}")
+    monkeypatch.setenv("APP_TOKEN", TOKEN)
+    with caplog.at_level(logging.DEBUG):
+        found = problems(shop, target_db, home={"url": "${APP}", "headers": {"X-Key": "${APP_TOKEN}"}})
+        logging.getLogger("httpx").info("loud again")
+    assert (found, len(application.asked)) == ((), 1)
+    assert TOKEN not in caplog.text
+    assert "loud again" in caplog.text
 
 
 def test_an_application_may_need_another_moment(shop: Server, target_db: Server, application: Application) -> None:

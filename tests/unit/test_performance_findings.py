@@ -82,7 +82,7 @@ def test_indexes_that_did_not_arrive_are_told_with_the_reason() -> None:
 
 def test_indexes_that_no_query_uses_are_told_by_table() -> None:
     built = (over("id", unique=True), over("person", name="fk"), over("day", name="a"), over("place", name="b"))
-    assert list(indexes(*built).unused({"b"}, 2)) == ["table visits: of the queries that were run (2) none uses a"]
+    assert list(indexes(*built).unused({"b"}, 2)) == ["table visits: of the queries that were planned (2) none uses a"]
     assert list(indexes(*built).unused({"a", "b"}, 2)) == []
     cut = Built("visits", "day", False, ("day",), ("old_day", "new_day"))
     assert list(indexes(cut).unused({"old_day"}, 1)) == []
@@ -105,8 +105,9 @@ def test_digests_are_run_by_the_samples_that_a_server_keeps() -> None:
             ("SELECT a FROM t WHERE c IN (1, 2, 3...", "SELECT `a` FROM `t` WHERE `c` IN (...)", 12.34),
             (None, "SELECT `a` FROM `t` WHERE `b` = ?", 3.0),
             (None, "SELECT `a` FROM `t`", 2.0),
+            (None, "SELECT `a` FROM `t` WHERE `b` IN (...)", 1.0),
         ],
-        4,
+        5,
     )
     assert found.queries == {"slowest 1": "SELECT a FROM t WHERE b = 7", "slowest 4": "SELECT `a` FROM `t`"}
     assert found.warnings == (
@@ -114,4 +115,6 @@ def test_digests_are_run_by_the_samples_that_a_server_keeps() -> None:
         "SELECT `a` FROM `t` WHERE `c` IN (...)",
         "query slowest 3 (3.0 ms on average) cannot be run: the source keeps none of its values: "
         "SELECT `a` FROM `t` WHERE `b` = ?",
+        "query slowest 5 (1.0 ms on average) cannot be run: the source keeps none of its values: "
+        "SELECT `a` FROM `t` WHERE `b` IN (...)",
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,24 @@ def problems(folder: Path, file: str, text: str) -> str:
         suites.read(folder, TABLES)
     assert all(problem.startswith(str(folder / file)) for problem in caught.value.problems)
     return str(caught.value)
+
+
+def _asking(query: str) -> str:
+    expectation = {"type": "unexpected_rows_expectation", "kwargs": {"unexpected_rows_query": query}}
+    return json.dumps({"table": "users", "expectations": [expectation]})
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "SELECT id FROM {batch} WHERE status = 'a;b' -- why\n;",
+        "WITH d AS (SELECT id FROM {batch}) SELECT u.id FROM users AS u JOIN d USING (id) WHERE u.email ~ '^(a|b)$'",
+        "(SELECT id FROM {batch}) UNION ALL SELECT 1",
+    ],
+)
+def test_a_query_is_one_select(tmp_path: Path, query: str) -> None:
+    (tmp_path / "mine.json").write_text(_asking(query))
+    assert len(suites.read(tmp_path, TABLES)) == 1
 
 
 def test_the_examples_are_right() -> None:
@@ -79,6 +98,14 @@ def test_the_examples_are_right() -> None:
             "kwargs: {unexpected_rows_query: 'SELECT {x'}}]}",
             "malformed brace",
         ),
+        (
+            _asking("SELECT 1 AS a) AS found; COMMIT; BEGIN READ WRITE; CREATE TABLE x (a int); SELECT (1"),
+            "is no SELECT",
+        ),
+        (_asking("SELECT 1; SELECT 2"), "unexpected_rows_query: should be one SELECT that changes nothing"),
+        (_asking("DELETE FROM {batch}"), "unexpected_rows_query: should be one SELECT that changes nothing"),
+        (_asking("WITH d AS (DELETE FROM {batch} RETURNING id) SELECT id FROM d"), "should be one SELECT"),
+        (_asking("COMMIT"), "unexpected_rows_query: should be one SELECT that changes nothing"),
         ("table: [", ":1: not YAML"),
     ],
 )

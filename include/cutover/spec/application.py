@@ -5,13 +5,20 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from typing import Annotated, Literal
+from urllib.parse import unquote
 
 from pydantic import Field, model_validator
 
 from cutover.spec.base import Count, Milliseconds, Name, Part, refusal
 
-# Names of headers that a login travels in; a value of theirs is never written into a spec.
-_SECRET = re.compile(r"auth|cookie|token|secret|password|api-?key", re.IGNORECASE)
+# Headers that no login travels in. Any other may, whatever it is called: its value is not written into a spec.
+_PUBLIC = frozenset({"accept", "accept-language", "content-type", "host", "user-agent"})
+# Names of parameters that a login travels in.
+_SECRET = re.compile(r"auth|bearer|cookie|cred|jwt|key$|login|passw|pwd|secret|session|^sid$|^sig|token", re.IGNORECASE)
+_PARAMETER = re.compile(r"[?&;]([^=&;#]+)=([^&;#]+)")
+# Before the host, or with a slash in it; what is all digits behind the colon is a port.
+_LOGIN = re.compile(r"^(?:https?://)?[^/?#]*@|//[^/?#@:]*:(?!\d*(?:[/?#]|$))[^@]*@")
+_CURE = "write ${NAME}, and set NAME in the environment"
 _REFERENCE = re.compile(r"\$\{\w+\}")
 _URL = re.compile(r"(?:https?://[^/?#\s]+|\$\{\w+\})")
 
@@ -39,18 +46,20 @@ class HttpCheck(Part):
         return self
 
     def _problems(self) -> Iterator[tuple[str, str]]:
-        found = _URL.match(self.url)
-        if found is None:
+        if _URL.match(self.url) is None:
             yield "url", "must begin with http:// or https:// and a host, or with ${NAME} of the environment"
-        elif "@" in found[0]:
+        elif _LOGIN.search(self.url):
             yield "url", "holds a login; give it in headers, as ${NAME} of the environment"
         if self.method == "HEAD" and self.contains is not None:
             yield "contains", "asks for text, and an answer to HEAD has none; say method: GET"
+        for name, value in _PARAMETER.findall(self.url):
+            if _SECRET.search(unquote(name)) and not _REFERENCE.search(value):
+                yield "url", f"holds a value of {name}, which may be a secret; {_CURE}"
         for name, value in self.headers.items():
-            if _SECRET.search(name) and not _REFERENCE.search(value):
-                yield f"headers.{name}", "is a secret; write ${NAME}, and set NAME in the environment"
             if "\n" in value or "\r" in value:
                 yield f"headers.{name}", "holds the end of a line"
+            elif name.lower() not in _PUBLIC and not _REFERENCE.search(value):
+                yield f"headers.{name}", f"may be a secret; {_CURE}"
 
 
 class PerformanceRules(Part):
@@ -81,6 +90,11 @@ class PerformanceRules(Part):
     def asks_queries(self) -> bool:
         """Whether queries are measured, so that there must be some."""
         return self.enabled and self.query_performance
+
+    @property
+    def reads_queries(self) -> bool:
+        """Whether queries are measured, or their plans looked at."""
+        return self.enabled and (self.query_performance or self.index_performance)
 
 
 class ApplicationCompatibility(Part):

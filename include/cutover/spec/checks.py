@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from pydantic import Field, model_validator
+from pydantic.alias_generators import to_camel
 
 from cutover.spec.application import ApplicationCompatibility, HttpCheck, PerformanceRules
 from cutover.spec.base import Name, Part, refusal
@@ -140,12 +141,47 @@ class Validation(Part):
                 )
 
     def _idle(self) -> Iterator[tuple[str, str]]:
-        """Name what is given and nothing asks for; a switch that says false in so many words may keep it."""
-        if not self.post_migration.enabled:
+        """Name what is given and nothing asks for; a switch of postMigration that is said to be false may keep it."""
+        post, rules = self.post_migration, self.rules
+        if not post.enabled:
             return
-        said = self.post_migration.model_fields_set
-        if self.queries and not said & {"performance_validation", "application_validation"}:
+        empty = [*self._empty()]
+        yield from empty
+        if empty:
+            return
+        kept = {name for name in post.model_fields_set if not getattr(post, name)}
+        reads = self.tries or (self.measures and rules.performance.reads_queries)
+        if self.queries and not reads and not kept & {"performance_validation", "application_validation"}:
             text = "are asked by nothing; say postMigration.performanceValidation: true, or applicationValidation: true"
-            yield "queries", text
-        if self.endpoints and "application_validation" not in said:
-            yield "endpoints", "are asked by nothing; say postMigration.applicationValidation: true"
+            yield "queries", f"{text}, and a rule that asks them"
+        if self.endpoints and not self.calls and "application_validation" not in kept:
+            text = "are asked by nothing; say postMigration.applicationValidation: true"
+            yield "endpoints", f"{text}, and no apiCompatibility: false"
+        if "performance_validation" not in kept:
+            yield from self._idle_numbers()
+
+    def _empty(self) -> Iterator[tuple[str, str]]:
+        post, rules = self.post_migration, self.rules
+        for key, on, does in (
+            ("performance", post.performance_validation, rules.performance.any),
+            ("application", post.application_validation, self.tries or rules.application_compatibility.calls),
+        ):
+            if on and not does:
+                rule = {"performance": "performance", "application": "applicationCompatibility"}[key]
+                text = f"is true, and rules.{rule} switches all of it off; say true to a part of that, or false here"
+                yield f"postMigration.{key}Validation", text
+
+    def _idle_numbers(self) -> Iterator[tuple[str, str]]:
+        performance = self.rules.performance
+        reads = {
+            "slowest": self.measures and performance.reads_queries,
+            "runs": self.measures and performance.query_performance,
+            "threshold": self.measures,
+            "on_degradation": self.measures,
+            "timeout": self.measures or self.tries,
+        }
+        for name in sorted(performance.model_fields_set & {name for name, read in reads.items() if not read}):
+            cure = (
+                "its switches leave nothing that asks for it" if self.measures else "performanceValidation is not true"
+            )
+            yield f"rules.performance.{to_camel(name)}", f"does nothing: {cure}; leave it out"

@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import asdict
 
-from cutover.dialects import mysql
 from cutover.errors import PreflightError
 from cutover.spec.application import HttpCheck
-from cutover.steps import trial
+from cutover.steps import switches, trial
 from cutover.steps.context import Run, substituted
 from cutover.verify import preparing
 from cutover.verify.application import endpoints
-from cutover.verify.application.finding import Finding, sorted_out
+from cutover.verify.application.finding import Finding, merged, sorted_out
 from cutover.verify.application.functions import check_functions
-from cutover.verify.application.queries import check_queries
+from cutover.verify.application.queries import check_queries, working
 from cutover.verify.application.types import check_tables, check_types
 from cutover.verify.outcome import APPLICATION, Outcome
+from cutover.verify.performance import asking
 
 
 def validate_application(run: Run, schema: str | None = None) -> Outcome:
@@ -34,7 +34,7 @@ def validate_application(run: Run, schema: str | None = None) -> Outcome:
         return Outcome(APPLICATION)
     if schema is not None:
         return _validated(run, schema)
-    if not trial.wanted(run):
+    if not switches.wanted(run):
         return Outcome(APPLICATION)
     run = run.beside_others()
     with run.step("validate_application"):
@@ -48,17 +48,22 @@ def _validated(run: Run, schema: str) -> Outcome:
     rules = validation.rules.application_compatibility
     asked = trial.asked(run, validation.queries)
     found: list[Finding] = []
+    code: list[Finding] = []
     told: list[str] = []
-    with preparing.looking(run.target, schema) as connection, mysql.client(run.source) as source:
+    # The source runs the inner parts of a query also where no row is asked of it.
+    reading = asking.reading(run.source, validation.rules.performance.timeout)
+    with preparing.looking(run.target, schema) as connection, reading as source:
+        known = {query.name: working(connection, query) for query in asked}
         if rules.query_compatibility:
-            found += check_queries(connection, asked, trial.never_null(run))
+            code += check_queries(connection, asked, known, trial.never_null(run))
         else:
-            found += [Finding(q.name, f"was not looked at: {q.construct}") for q in asked if q.tree is None]
+            code += [Finding(q.name, f"was not looked at: {q.construct}") for q in asked if q.tree is None]
         if rules.function_compatibility:
             own = [routine.name for routine in run.plan.source.routines if routine.returns is not None]
-            found += check_functions(connection, asked, trial.scope(run), own)
+            code += check_functions(connection, asked, known, trial.scope(run), own)
+        found += merged(code)
         if rules.data_type_compatibility and asked:
-            found += check_types(source, connection, asked)
+            found += check_types(source, connection, asked, known)
         elif rules.data_type_compatibility:
             told += check_tables(source, connection, run.plan.tables)
     errors, warnings = sorted_out(found)
@@ -73,7 +78,7 @@ def validate_endpoints(run: Run) -> Outcome:
         VerificationError: with every one that does not answer as it must.
         PreflightError: a variable of the environment that one names is not set.
     """
-    if not (run.spec.schema_.validation.calls and trial.wanted(run)):
+    if not (run.spec.schema_.validation.calls and switches.wanted(run)):
         return Outcome(APPLICATION)
     with run.step("validate_endpoints", guarded=False):
         outcome = ask_endpoints(run)
@@ -97,7 +102,7 @@ def refuse_unset(run: Run) -> None:
     Raises:
         PreflightError: with every such endpoint.
     """
-    if run.spec.schema_.validation.calls and trial.wanted(run):
+    if run.spec.schema_.validation.calls and switches.wanted(run):
         list(_requests(run))
 
 

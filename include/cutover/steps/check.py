@@ -17,7 +17,7 @@ from cutover.schema.choose import choose
 from cutover.schema.model import Schema
 from cutover.schema.profile import profile
 from cutover.schema.rehearse import rehearse
-from cutover.steps import application, examine, feeds, obstacles, versions
+from cutover.steps import application, examine, feeds, obstacles, trial, versions
 from cutover.steps.context import Run
 from cutover.verify import suites, summaries
 
@@ -138,12 +138,13 @@ def make_plan(run: Run) -> Plan:
     Raises:
         PreflightError: the target holds tables that are not this migration's, something is bound to
             them, the staging disk is too small, the rows would surely fail the run, or its risk is not allowed.
-        SpecError: the spec does not fit the source.
+        SpecError: the spec does not fit the source, or holds queries that are none.
         UnsupportedTypeError: a column's type has no translation.
     """
     with run.step("plan") as detail:
         stored = run.ledger.last(run.id, "planned")
         if stored is None:
+            trial.refuse_unreadable(run)
             made = worked_out(run)
             if run.suites is not None:
                 # A wrong suite is found here, not after hours of loading.

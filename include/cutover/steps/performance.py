@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 import psycopg
 
 from cutover.spec.application import PerformanceRules
-from cutover.steps import trial
+from cutover.steps import switches, trial
 from cutover.steps.context import Run
 from cutover.verify import preparing
 from cutover.verify.application.queries import working
@@ -50,7 +50,7 @@ def validate_performance(run: Run, schema: str | None = None) -> Outcome:
         return Outcome(PERFORMANCE)
     if schema is not None:
         return _validated(run, schema)
-    if not trial.wanted(run):
+    if not switches.wanted(run):
         return Outcome(PERFORMANCE)
     run = run.beside_others()
     with run.step("validate_performance"):
@@ -123,7 +123,7 @@ def _measured(
         for query in asked:
             if schema == run.shadow:
                 run.check_time()
-            made = working(target, query) if query.reads else None
+            made = working(target, query)
             statement = made[0] if made is not None else None
             timed.append(measure(source, target, query, statement, limits, known.parents()))
             if timed[-1].times is not None and made is not None and not made[1]:

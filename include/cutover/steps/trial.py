@@ -6,11 +6,12 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 
-from cutover.errors import VerificationError
+from cutover.errors import SpecError, VerificationError
 from cutover.schema import scopes
 from cutover.schema.code import with_code
 from cutover.schema.rewrite import Scope
 from cutover.schema.target import TargetTable
+from cutover.steps import switches
 from cutover.steps.context import Run
 from cutover.verify import queries
 from cutover.verify.outcome import Outcome
@@ -18,11 +19,6 @@ from cutover.verify.queries import Query
 
 # How the rewriter says that a name means nothing to it.
 _UNKNOWN = re.compile(r"column (?:[^ ]+\.)?([^ .]+), which is not known")
-
-
-def wanted(run: Run) -> bool:
-    """Whether the run validates what it has brought."""
-    return run.spec.strategy.execution.modes.safe.validate_after_migration
 
 
 def scope(run: Run) -> Scope:
@@ -59,6 +55,19 @@ def _explained(run: Run, query: Query) -> Query:
                 text = f"column {table.route.source}.{column.source} holds other values here (valueMapping)"
                 return replace(query, construct=text)
     return query
+
+
+def refuse_unreadable(run: Run) -> None:
+    """Refuse queries of the spec's whose text says that no server can be asked them.
+
+    Raises:
+        SpecError: with every such query.
+    """
+    validation = run.spec.schema_.validation
+    if switches.wanted(run) and (validation.tries or validation.measures):
+        problems = [f"schema.validation.queries.{told}" for told in queries.unreadable(validation.queries)]
+        if problems:
+            raise SpecError(problems)
 
 
 def never_null(run: Run) -> frozenset[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 import sqlglot
@@ -11,11 +11,13 @@ from sqlglot import exp
 from sqlglot.errors import ErrorLevel, SqlglotError
 
 from cutover.schema.rewrite import Scope, UntranslatableError, rewrite_statement
-from cutover.schema.rewrite.source import parse_statement
+from cutover.schema.rewrite.source import SEVERAL, SYNTAX, parse_statement
 from cutover.verify.upserts import Keys, as_insert, upsert
 
 # How the parser's errors show a token.
 _TOKEN = re.compile(r"<Token .*?text: (.*?), line.*?>")
+# A driver's of Python; the parser takes them for a remainder of nothing.
+_PYTHON = re.compile(r"%s|%\(\w+\)s")
 PLACEHOLDER = "a placeholder; write a value in its place"
 
 
@@ -68,7 +70,37 @@ def read(queries: Mapping[str, str], scope: Scope, keys: Keys) -> tuple[Query, .
         scope: what the names in it mean on the target.
         keys: the unique keys of the source's tables.
     """
-    return tuple(_read(name, text.strip().rstrip(";").rstrip(), scope, keys) for name, text in queries.items())
+    return tuple(_read(name, _trimmed(text), scope, keys) for name, text in queries.items())
+
+
+def _trimmed(text: str) -> str:
+    return text.strip().rstrip(";").rstrip()
+
+
+def unreadable(queries: Mapping[str, str]) -> Iterator[str]:
+    """Yield the names of queries that their text alone shows to be none, each with its cure."""
+    for name, text in queries.items():
+        problem = _unreadable(_trimmed(text))
+        if problem is not None:
+            yield f"{name}: {problem}"
+
+
+def _unreadable(text: str) -> str | None:
+    try:
+        tree = parse_statement(as_insert(text) or text)
+    except UntranslatableError as error:
+        if error.construct == SEVERAL:
+            return f"{SEVERAL}; give each a name of its own"
+        if not error.construct.startswith(SYNTAX):
+            return None
+        if _PYTHON.search(text):
+            return PLACEHOLDER
+        return f"{_shown(error)}; mend it, or leave it out"
+    return PLACEHOLDER if tree.find(exp.Placeholder) is not None else None
+
+
+def _shown(error: UntranslatableError) -> str:
+    return _TOKEN.sub(r"\1", error.construct)
 
 
 def _read(name: str, text: str, scope: Scope, keys: Keys) -> Query:
@@ -76,7 +108,7 @@ def _read(name: str, text: str, scope: Scope, keys: Keys) -> Query:
     try:
         tree = parse_statement(insert or text)
     except UntranslatableError as error:
-        return Query(name, text, construct=_TOKEN.sub(r"\1", error.construct))
+        return Query(name, text, construct=_shown(error))
     if tree.find(exp.Placeholder) is not None:
         return Query(name, text, construct=PLACEHOLDER)
     plain = _plain(text) if insert is None else None

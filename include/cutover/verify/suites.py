@@ -9,7 +9,7 @@ A file ``NAME.yaml`` or ``NAME.json`` reads::
         severity: warning
 
 with Great Expectations' own types and arguments. A query may name the tables of the run without a
-schema, and this one as ``{batch}``.
+schema, and this one as ``{batch}``; it is one SELECT.
 """
 
 from __future__ import annotations
@@ -23,8 +23,11 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+import sqlglot
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from sqlglot import exp
+from sqlglot.errors import SqlglotError
 
 from cutover.errors import SpecError
 from cutover.schema.target import TargetTable
@@ -167,6 +170,8 @@ def _problems(own: OwnExpectation, table: TargetTable) -> Iterator[str]:
 
     try:
         own.built(as_written=True)
+        if own.is_query:
+            yield from _query_problems(str(own.kwargs["unexpected_rows_query"]))
     except ExpectationNotFoundError:
         yield f"no such type{_near(own.type, list_registered_expectation_implementations())}"
     except ValidationError as error:
@@ -181,6 +186,19 @@ def _problems(own: OwnExpectation, table: TargetTable) -> Iterator[str]:
     for name in [*named, *(listed if isinstance(listed, list) else [])]:
         if name not in columns:
             yield f"table {table.name} has no column {name!r}{_near(str(name), columns)}"
+
+
+def _query_problems(query: str) -> Iterator[str]:
+    # It is put between brackets as text: what closes them would be run as a statement of its own, and might write.
+    try:
+        trees = [tree for tree in sqlglot.parse(query.replace("{batch}", "batch"), read="postgres") if tree is not None]
+    except SqlglotError as error:
+        reason = str(error).splitlines()[0].split(". Line")[0]
+        yield f"unexpected_rows_query: is no SELECT that the parser knows ({reason})"
+        return
+    writes = any(tree.find(exp.Insert, exp.Update, exp.Delete, exp.Merge) is not None for tree in trees)
+    if len(trees) != 1 or not isinstance(trees[0], exp.Query) or writes:
+        yield "unexpected_rows_query: should be one SELECT that changes nothing"
 
 
 def _near(name: str, known: Any) -> str:

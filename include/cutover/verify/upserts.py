@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import sqlglot
 from sqlglot import exp
@@ -56,13 +56,49 @@ def upsert(tree: exp.Expr, scope: Scope, keys: Keys, replaces: bool) -> Rewritte
     written = written or list(relation.attributes)
     key = _key(keys.get(table.name, ()), written)
     given = conflict.expressions if conflict is not None else []
-    changes = [*_anew(relation, written, key)] if replaces else [_assignment(e, scope, relation) for e in given]
-    bare = tree.copy()
-    bare.set("conflict", None)
+    bare, new = _without_alias(tree)
+    rows = _Rows(relation, frozenset({"", table.name}), new)
+    changed = [] if replaces else [_assignment(e, scope, rows) for e in given]
+    changes = [*_anew(relation, written, key)] if replaces else [one.sql for one in changed]
+    told = [_CHANGED] if replaces else [note for one in changed for note in one.notes]
     inserted = rewrite_statement(bare.sql(dialect="mysql", comments=False), scope)
     on = ", ".join(quoted(relation.attributes[name].name) for name in key)
     does = f"DO UPDATE SET {', '.join(changes)}" if changes else "DO NOTHING"
-    return Rewritten(f"{inserted.sql} ON CONFLICT ({on}) {does}", (*inserted.notes, *([_CHANGED] if replaces else [])))
+    return Rewritten(f"{inserted.sql} ON CONFLICT ({on}) {does}", tuple(dict.fromkeys([*inserted.notes, *told])))
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """The table that is written, and what its row that is there and the one that was to be inserted go by."""
+
+    relation: Relation
+    old: frozenset[str]
+    new: str | None
+
+    def of(self, column: exp.Column) -> str:
+        """Return which of the two a column is of.
+
+        Raises:
+            UntranslatableError: it is of a table that is read; ON CONFLICT sees none.
+        """
+        if column.table in self.old:
+            return "old"
+        if column.table == self.new:
+            return "new"
+        raise UntranslatableError(f"ON DUPLICATE KEY UPDATE to {column.table}.{column.name}, of the rows that are read")
+
+
+def _without_alias(tree: exp.Insert) -> tuple[exp.Insert, str | None]:
+    """Return an INSERT alone, and the name that it gives its new row (MySQL manual, INSERT ON DUPLICATE KEY UPDATE)."""
+    bare = tree.copy()
+    bare.set("conflict", None)
+    alias = bare.expression.args.get("alias") if isinstance(bare.expression, exp.Values) else None
+    if alias is None:
+        return bare, None
+    if alias.args.get("columns"):
+        raise UntranslatableError("new names for the columns of an inserted row")
+    bare.expression.set("alias", None)
+    return bare, alias.name
 
 
 def _key(keys: Sequence[Sequence[str]], written: Sequence[str]) -> list[str]:
@@ -81,28 +117,30 @@ def _anew(relation: Relation, written: Sequence[str], key: Sequence[str]) -> Ite
             yield f"{quoted(attribute.name)} = {value}"
 
 
-def _assignment(each: exp.Expr, scope: Scope, relation: Relation) -> str:
-    if not isinstance(each, exp.EQ) or each.this.name.lower() not in relation.attributes:
+def _assignment(each: exp.Expr, scope: Scope, rows: _Rows) -> Rewritten:
+    known = rows.relation.attributes
+    if not isinstance(each, exp.EQ) or each.this.name.lower() not in known or rows.of(each.this) != "old":
         raise UntranslatableError("ON DUPLICATE KEY UPDATE of something else than a column")
-    return f"{quoted(relation.attributes[each.this.name.lower()].name)} = {_value(each.expression, scope, relation)}"
+    made = _value(each.expression, scope, rows)
+    return replace(made, sql=f"{quoted(known[each.this.name.lower()].name)} = {made.sql}")
 
 
-def _value(tree: exp.Expr, scope: Scope, relation: Relation) -> str:
+def _value(tree: exp.Expr, scope: Scope, rows: _Rows) -> Rewritten:
     """Translate a value that may be made of the row that is there, and of the one that was to be inserted."""
     made = exp.Paren(this=tree.copy())
     for column in list(made.find_all(exp.Column)):
-        column.replace(exp.column(column.this.copy(), table="old"))
+        column.replace(exp.column(column.this.copy(), table=rows.of(column)))
     for call in list(made.find_all(exp.Anonymous)):
         if call.name.upper() == "VALUES":
             call.replace(exp.column(call.expressions[0].copy(), table="new"))
-    rows = {
+    variables = {
         f"{row}.{name}": replace(attribute, name=f"{row}.{attribute.name}")
         for row in ("new", "old")
-        for name, attribute in relation.attributes.items()
+        for name, attribute in rows.relation.attributes.items()
     }
-    sql = rewrite_expression(made.this.sql(dialect="mysql"), replace(scope, variables=rows)).sql
-    written = sqlglot.parse_one(sql, read="postgres")
-    names = {"new": exp.to_identifier("EXCLUDED"), "old": exp.to_identifier(relation.name, quoted=True)}
+    found = rewrite_expression(made.this.sql(dialect="mysql"), replace(scope, variables=variables))
+    written = sqlglot.parse_one(found.sql, read="postgres")
+    names = {"new": exp.to_identifier("EXCLUDED"), "old": exp.to_identifier(rows.relation.name, quoted=True)}
     for column in written.find_all(exp.Column):
         column.set("table", names[column.table.lower()].copy())
-    return written.sql(dialect="postgres")
+    return replace(found, sql=written.sql(dialect="postgres"))

@@ -13,6 +13,7 @@ from cutover.spec.load import parse_spec
 
 HEAD = "name: x\nsource: {connection: s}\ntarget: {connection: t}\nschema:\n  validation:\n    "
 QUERY = "queries: {all: SELECT 1}"
+STORAGE = "rules: {performance: {queryPerformance: false, indexPerformance: false}}"
 ENDPOINT = "endpoints: {home: {url: 'https://app.example/'}}"
 
 
@@ -43,22 +44,20 @@ def asked(found: Validation) -> tuple[bool, bool, bool]:
         (
             (
                 "postMigration: {applicationValidation: true}",
-                ENDPOINT,
                 QUERY,
-                "rules: {applicationCompatibility: {apiCompatibility: false}}",
+                "rules: {applicationCompatibility: {apiCompatibility: false}, performance: {timeout: 5s}}",
             ),
             (False, True, False),
         ),
         (
-            (
-                "postMigration: {applicationValidation: true}",
-                "rules: {applicationCompatibility: {enabled: false}}",
-                QUERY,
-            ),
+            ("rules: {applicationCompatibility: {enabled: false}, performance: {enabled: false}}",),
             (False, False, False),
         ),
         (
-            ("postMigration: {performanceValidation: true}", "rules: {performance: {enabled: false}}", QUERY),
+            (
+                "postMigration: {performanceValidation: false}",
+                "rules: {performance: {slowest: 3, runs: 2, threshold: 1, onDegradation: fail, timeout: 5s}}",
+            ),
             (False, False, False),
         ),
         (
@@ -108,6 +107,43 @@ def test_switches_say_what_is_tried(lines: tuple[str, ...], expected: tuple[bool
             "schema.validation.queries is needed",
         ),
         ((QUERY,), "schema.validation.queries: are asked by nothing; say postMigration.performanceValidation: true"),
+        (
+            ("postMigration: {performanceValidation: true}", QUERY, STORAGE),
+            "schema.validation.queries: are asked by nothing",
+        ),
+        (
+            ("postMigration: {performanceValidation: true}", QUERY, "rules: {performance: {enabled: false}}"),
+            "postMigration.performanceValidation: is true, and rules.performance switches all of it off",
+        ),
+        (
+            (
+                "postMigration: {applicationValidation: true}",
+                QUERY,
+                "rules: {applicationCompatibility: {enabled: false}}",
+            ),
+            "postMigration.applicationValidation: is true, and rules.applicationCompatibility switches all of it off",
+        ),
+        (
+            (
+                "postMigration: {applicationValidation: true}",
+                QUERY,
+                ENDPOINT,
+                "rules: {applicationCompatibility: {apiCompatibility: false}}",
+            ),
+            "schema.validation.endpoints: are asked by nothing",
+        ),
+        (
+            ("postMigration: {performanceValidation: true}", STORAGE.replace("}}", ", runs: 2}}")),
+            "rules.performance.runs: does nothing: its switches leave nothing that asks for it",
+        ),
+        (
+            ("postMigration: {performanceValidation: true}", STORAGE.replace("}}", ", slowest: 2}}")),
+            "rules.performance.slowest: does nothing: its switches leave nothing that asks for it",
+        ),
+        (
+            ("rules: {performance: {slowest: 2}}",),
+            "rules.performance.slowest: does nothing: performanceValidation is not true; leave it out",
+        ),
         ((ENDPOINT,), "schema.validation.endpoints: are asked by nothing; say postMigration.applicationValidation"),
         (
             ("postMigration: {performanceValidation: true}", QUERY, "rules: {performance: {threshold: -0.1}}"),
@@ -148,8 +184,13 @@ def endpoint(**given: Any) -> str:
         ({"method": "POST"}, ".method: should be 'GET', 'HEAD' or 'OPTIONS'"),
         ({"method": "HEAD", "contains": "ok"}, ".contains: asks for text, and an answer to HEAD has none"),
         ({"status": 99}, ".status: should be greater than or equal to 100"),
-        ({"headers": "{Authorization: Bearer abc}"}, ".headers.Authorization: is a secret; write ${NAME}"),
-        ({"headers": "{X-Api-Key: abc}"}, ".headers.X-Api-Key: is a secret; write ${NAME}"),
+        ({"url": "'https://me:wo/word@app/'"}, ".url: holds a login; give it in headers"),
+        ({"url": "'${APP}me:word@app/'"}, ".url: holds a login; give it in headers"),
+        ({"url": "'https://app/health?deep=1&api_key=abc'"}, ".url: holds a value of api_key, which may be a secret"),
+        ({"url": "'${APP}?tok%65n=abc'"}, ".url: holds a value of tok%65n, which may be a secret; write ${NAME}"),
+        ({"headers": "{Authorization: Bearer abc}"}, ".headers.Authorization: may be a secret; write ${NAME}"),
+        ({"headers": "{X-Session: abc}"}, ".headers.X-Session: may be a secret; write ${NAME}"),
+        ({"headers": "{Private-Key: abc}"}, ".headers.Private-Key: may be a secret; write ${NAME}"),
         ({"headers": '{X-Trace: "a\\nb"}'}, ".headers.X-Trace: holds the end of a line"),
         ({"timeout": "soon"}, ".timeout: 'soon' is not a duration"),
         ({"tiemout": 5}, ".tiemout: unknown key 'tiemout'"),
@@ -165,7 +206,11 @@ def test_an_endpoint_that_cannot_be_asked_is_refused(given: dict[str, Any], prob
 
 
 def test_an_endpoint_may_name_variables() -> None:
-    headers = "{Authorization: 'Bearer ${TOKEN}', Accept: text/html}"
-    given = {"url": "'${APP}/health'", "headers": headers, "timeout": "5s"}
+    headers = "{Authorization: 'Bearer ${TOKEN}', accept: text/html, X-Trace: '${TRACE}'}"
+    given = {"url": "'${APP}/health?key=${KEY}&deep=1&to=@me'", "headers": headers, "timeout": "5s"}
     (check,) = validation("postMigration: {applicationValidation: true}", endpoint(**given)).endpoints.values()
-    assert (check.url, check.timeout, check.attempts) == ("${APP}/health", 5_000, 3)
+    assert (check.timeout, check.attempts) == (5_000, 3)
+    (check,) = validation(
+        "postMigration: {applicationValidation: true}", endpoint(url="'http://app:80/@me'")
+    ).endpoints.values()
+    assert check.url == "http://app:80/@me"

@@ -19,6 +19,8 @@ from cutover.schema.rewrite.scope import UntranslatableError
 _OWN_GRAMMAR = ("CAST", "CONVERT", "EXTRACT", "GROUP_CONCAT", "MATCH", "POSITION", "SUBSTRING", "SUBSTR", "TRIM")
 
 
+SYNTAX = "syntax that the parser does not know"
+SEVERAL = "several statements in one"
 # What MySQL's catalogue writes around the columns and aggregates of a query WITH ROLLUP; no query may have it.
 _ROLLUP = ("ROLLUP_GROUP_ITEM", "ROLLUP_SUM_SWITCHER")
 
@@ -62,9 +64,9 @@ def parse_statement(text: str) -> exp.Expr:
         parser = _Parser(error_level=ErrorLevel.RAISE, dialect=dialect)
         trees = [tree for tree in parser.parse(tokens, text) if tree is not None]
     except SqlglotError as error:
-        raise UntranslatableError(f"syntax that the parser does not know ({_reason(error)})") from None
+        raise UntranslatableError(f"{SYNTAX} ({_reason(error)})") from None
     if len(trees) != 1:
-        raise UntranslatableError("several statements in one")
+        raise UntranslatableError(SEVERAL)
     if trees[0].find(exp.Command):
         raise UntranslatableError(f"{text.split(maxsplit=1)[0].upper()} statement")
     for call in list(trees[0].find_all(exp.Anonymous)):

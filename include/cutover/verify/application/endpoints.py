@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import httpx
@@ -11,6 +13,8 @@ import httpx
 # What an answer must hold is looked for in so many bytes.
 _READ = 1_000_000
 _PAUSE = 1.0
+# They tell whole URLs and headers, at INFO and at DEBUG; a task's log keeps both.
+_TALKATIVE = ("httpx", "httpcore")
 
 
 @dataclass(frozen=True)
@@ -66,7 +70,7 @@ def _once(request: Request) -> Answer:
     status = None
     try:
         asked = httpx.stream(request.method, request.url, headers=dict(request.headers), timeout=request.timeout)
-        with asked as response:
+        with _quietly(), asked as response:
             status = response.status_code
             body = _body(response, started + request.timeout)
         problem = _problem(request, status, body)
@@ -80,6 +84,19 @@ def _once(request: Request) -> Answer:
     if problem is not None:
         problem = f"endpoint {request.name}: {request.method} {request.shown}: {problem}"
     return Answer(request.name, status, round((time.monotonic() - started) * 1000, 1), problem)
+
+
+@contextmanager
+def _quietly() -> Iterator[None]:
+    loggers = [logging.getLogger(name) for name in _TALKATIVE]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
 
 
 def _kind(error: Exception) -> str:

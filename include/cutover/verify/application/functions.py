@@ -7,9 +7,8 @@ from collections.abc import Iterator, Sequence
 import psycopg
 
 from cutover.schema.rewrite import Scope
-from cutover.verify.application.finding import Finding
+from cutover.verify.application.finding import Finding, Known
 from cutover.verify.application.known import DIFFER, GRAMMAR, called
-from cutover.verify.application.queries import working
 from cutover.verify.queries import Query
 
 _IN_VIEW = """
@@ -18,13 +17,14 @@ _IN_VIEW = """
 
 
 def check_functions(
-    connection: psycopg.Connection, queries: Sequence[Query], scope: Scope, own: Sequence[str]
+    connection: psycopg.Connection, queries: Sequence[Query], known: Known, scope: Scope, own: Sequence[str]
 ) -> Iterator[Finding]:
     """Yield the functions that the queries count on and will not find as they were.
 
     Args:
         connection: a session that sees the schema (:func:`cutover.verify.preparing.looking`).
         queries: the application's; those that the parser does not know are passed over.
+        known: what each may be on the target.
         scope: what names mean on the target.
         own: the names of the source's stored functions.
 
@@ -39,7 +39,7 @@ def check_functions(
     for query in queries:
         if query.name not in names:
             continue
-        made = working(connection, query)
+        made = known[query.name]
         rewrite = made[0] if made is not None else None
         for name in names[query.name]:
             if name in stored and name not in carried:

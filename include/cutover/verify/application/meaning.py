@@ -20,6 +20,7 @@ _NODES: tuple[tuple[type[exp.Expr], str], ...] = (
 _PIPES = "|| joins texts, and is no OR"
 _BACKSLASH = "a backslash within a text is a letter like any other"
 _NULLS = "NULL sorts after every value, and with DESC before every one"
+_WHOLE = (exp.DataType.Type.SMALLINT, exp.DataType.Type.INT, exp.DataType.Type.BIGINT)
 _OTHER = "its translation is another query"
 
 
@@ -106,6 +107,11 @@ def _canonical(tree: exp.Expr) -> str:
         elif isinstance(node, exp.Join) and node.args.get("kind") == "INNER":
             node.set("kind", None)
         elif isinstance(node, exp.Paren):
+            node.replace(node.this)
+        elif isinstance(node, exp.Boolean):
+            # To a program its type is another: that is told of the result's columns.
+            node.replace(exp.Literal.number(int(node.this)))
+        elif isinstance(node, exp.Cast) and node.to.this in _WHOLE:
             node.replace(node.this)
         elif isinstance(node, exp.Cast) and isinstance(node.this.unnest(), exp.Predicate):
             node.replace(node.this.unnest())

@@ -7,19 +7,20 @@ from collections.abc import Iterator, Sequence
 import psycopg
 
 from cutover.verify import preparing
-from cutover.verify.application.finding import Finding
+from cutover.verify.application.finding import Finding, Known
 from cutover.verify.application.meaning import changes
 from cutover.verify.queries import Query
 
 
 def check_queries(
-    connection: psycopg.Connection, queries: Sequence[Query], never_null: frozenset[str]
+    connection: psycopg.Connection, queries: Sequence[Query], known: Known, never_null: frozenset[str]
 ) -> Iterator[Finding]:
     """Yield what becomes of each query that the application cannot go on asking as it does.
 
     Args:
         connection: a session that sees the schema (:func:`cutover.verify.preparing.looking`).
         queries: the application's.
+        known: what each may be on the target.
         never_null: lower-case names of columns that hold NULL in no table.
 
     Raises:
@@ -28,9 +29,9 @@ def check_queries(
     for query in queries:
         refused = preparing.problem(connection, query.text)
         found = (
-            _taken(query, never_null, working(connection, query))
+            _taken(query, never_null, known[query.name])
             if refused is None
-            else _refused(query, refused, working(connection, query))
+            else _refused(query, refused, known[query.name])
         )
         if found is not None:
             yield found

@@ -13,8 +13,7 @@ from cutover.dialects import mysql, postgresql
 from cutover.schema.target import TargetTable
 from cutover.verify import preparing
 from cutover.verify.application.drivers import Seen, of_source, of_target
-from cutover.verify.application.finding import Finding
-from cutover.verify.application.queries import working
+from cutover.verify.application.finding import Finding, Known
 from cutover.verify.preparing import ResultColumn
 from cutover.verify.queries import Query
 
@@ -24,25 +23,28 @@ _TYPES = """
 _WRITTEN = "SELECT format_type(%s, %s)"
 
 
-def check_types(source: Any, connection: psycopg.Connection, queries: Sequence[Query]) -> Iterator[Finding]:
+def check_types(
+    source: Any, connection: psycopg.Connection, queries: Sequence[Query], known: Known
+) -> Iterator[Finding]:
     """Yield the columns of the queries' results that a program gets as another type.
 
     Args:
-        source: a session of the C client (:func:`cutover.dialects.mysql.client`).
+        source: a session that may only read (:func:`cutover.verify.performance.asking.reading`).
         connection: a session that sees the schema (:func:`cutover.verify.preparing.looking`).
-        queries: the application's; those that give no rows are passed over.
+        queries: the application's; those that change or lock rows are passed over.
+        known: what each may be on the target.
 
     Raises:
         psycopg.Error, TransientError: a connection was lost.
     """
     for query in queries:
-        if not isinstance(query.tree, exp.Query):
+        if not query.reads:
             continue
-        made = working(connection, query)
+        made = known[query.name]
         target = made[0] if made is not None else query.text
         try:
             there = preparing.prepare(connection, target)
-            here = described(source, _without_rows(query.tree))
+            here = described(source, _without_rows(query))
         except psycopg.Error as error:
             yield Finding(query.name, f"the types of its columns are not known: {preparing.said(error)}")
             continue
@@ -86,8 +88,9 @@ def described(source: Any, statement: str) -> list[Column]:
     return [(column[0], column[1], flags, column[3]) for column, flags in columns]
 
 
-def _without_rows(tree: exp.Query) -> str:
-    return tree.copy().limit(0).sql(dialect="mysql", comments=False)
+def _without_rows(query: Query) -> str:
+    assert isinstance(query.tree, exp.Query)
+    return query.tree.copy().limit(0).sql(dialect="mysql", comments=False)
 
 
 def _differences(

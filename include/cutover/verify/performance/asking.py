@@ -23,6 +23,8 @@ _MILLISECONDS = "SET @cutover_limited = NULL /*!50708 , SESSION max_execution_ti
 _SHAPE = "SET @cutover_limited = NULL /*!80300 , SESSION explain_json_format_version = 1 */"
 
 
+# Rows of the target that are in memory at a time.
+_CHUNK = 1000
 _TOO_LONG = "it took longer than rules.performance.timeout"
 
 
@@ -60,7 +62,7 @@ def limits_time(source: Any) -> bool:
 
 
 def on_source(source: Any, statement: str) -> tuple[float, int]:
-    """Run a query and fetch its rows without looking at them; return milliseconds and how many there were.
+    """Run a query and drop its rows as they come; return milliseconds and how many there were.
 
     Raises:
         StatementError: the server refused it, or it took too long.
@@ -69,8 +71,9 @@ def on_source(source: Any, statement: str) -> tuple[float, int]:
     try:
         started = time.perf_counter()
         source.query(statement)
-        rows = source.store_result().num_rows()
-        return (time.perf_counter() - started) * 1000, int(rows)
+        result = source.use_result()
+        result.discard()
+        return (time.perf_counter() - started) * 1000, int(result.num_rows())
     except MySQLdb.Error as error:
         raise _explained(error) from None
 
@@ -101,7 +104,7 @@ def _explained(error: MySQLdb.Error) -> StatementError:
 
 
 def on_target(target: psycopg.Connection, statement: str) -> tuple[float, int]:
-    """Run a query and fetch its rows without looking at them; return milliseconds and how many there were.
+    """Run a query and drop its rows as they come; return milliseconds and how many there were.
 
     Raises:
         StatementError: the server refused it, or it took too long; the session goes on.
@@ -109,8 +112,8 @@ def on_target(target: psycopg.Connection, statement: str) -> tuple[float, int]:
     """
     with _trying(target):
         started = time.perf_counter()
-        result = _run(target, statement)
-        return (time.perf_counter() - started) * 1000, result.ntuples
+        rows = sum(result.ntuples for result in _answers(target, statement))
+        return (time.perf_counter() - started) * 1000, rows
 
 
 def plan_of_target(target: psycopg.Connection, statement: str) -> Any:
@@ -120,8 +123,8 @@ def plan_of_target(target: psycopg.Connection, statement: str) -> Any:
         As :func:`on_target` does.
     """
     with _trying(target):
-        result = _run(target, f"EXPLAIN (FORMAT JSON) {statement}")
-        return json.loads(result.get_value(0, 0) or b"[]")
+        texts = [answer.get_value(0, 0) for answer in _answers(target, f"EXPLAIN (FORMAT JSON) {statement}")]
+        return json.loads(texts[0] or b"[]")
 
 
 @contextmanager
@@ -135,9 +138,18 @@ def _trying(target: psycopg.Connection) -> Iterator[None]:
         raise StatementError(said(error)) from None
 
 
-def _run(target: psycopg.Connection, statement: str) -> psycopg.pq.abc.PGresult:
-    """Run one statement in the extended protocol, which takes no second one behind a semicolon."""
-    result = target.pgconn.exec_params(statement.encode(), None)
-    if result.status != ExecStatus.TUPLES_OK:
-        raise psycopg.errors.error_from_result(result, target.info.encoding)
-    return result
+def _answers(target: psycopg.Connection, statement: str) -> Iterator[psycopg.pq.abc.PGresult]:
+    """Run one statement in the extended protocol, which takes no second one behind a semicolon, and yield its rows."""
+    target.pgconn.send_query_params(statement.encode(), None)
+    # Row by row would take the client longer than the server.
+    target.pgconn.set_chunked_rows_mode(_CHUNK)
+    error = None
+    while (result := target.pgconn.get_result()) is not None:
+        # A last one without rows tells that all have come.
+        if result.status in (ExecStatus.TUPLES_CHUNK, ExecStatus.TUPLES_OK):
+            if error is None and result.ntuples:
+                yield result
+        else:
+            error = psycopg.errors.error_from_result(result, target.info.encoding)
+    if error is not None:
+        raise error

@@ -146,7 +146,7 @@ class Indexes:
                 and not any(_begins(one, [names.get(c, c) for c in key.columns]) for key in table.foreign_keys)
             ]
             if idle:
-                yield f"table {table.name}: of the queries that were run ({queries}) none uses {', '.join(idle)}"
+                yield f"table {table.name}: of the queries that were planned ({queries}) none uses {', '.join(idle)}"
 
     def _columns(self, table: TargetTable, index: str) -> list[str]:
         """Return the target's names of the columns that an index of the source begins with."""

@@ -14,6 +14,8 @@ from cutover.verify.performance.limits import Limits, Pair
 from cutover.verify.performance.plans import Found, Scan
 from cutover.verify.queries import Query
 
+_CHANGES = "it changes or locks rows, and is never run"
+
 
 @dataclass(frozen=True)
 class Timed:
@@ -70,7 +72,7 @@ def measure(
     if query.tree is None:
         return Timed(query.name, unknown=query.construct)
     if not query.reads:
-        return Timed(query.name, unknown="it changes or locks rows, and is never run")
+        return _planned(Timed(query.name, unknown=_CHANGES), target, statement, parents)
     if statement is None:
         why = query.construct or "its translation is refused"
         return Timed(query.name, unknown=f"the target takes no translation of it: {why}")
@@ -86,6 +88,16 @@ def measure(
     except StatementError as error:
         return replace(known, slower=f"the target did not answer it: {error}")
     return replace(known, times=Pair.of(before, after), target_rows=there)
+
+
+def _planned(known: Timed, target: psycopg.Connection, statement: str | None, parents: Mapping[str, str]) -> Timed:
+    """Return the target's plan of a statement that is not run; the source explains none where it may only read."""
+    if statement is None:
+        return known
+    try:
+        return _with_plan(known, asking.plan_of_target(target, statement), parents)
+    except StatementError as error:
+        return replace(known, notes=(f"its plan in the target is not known: {error}",))
 
 
 def _with_finds(timed: Timed, source: Any, query: Query) -> Timed:

@@ -17,13 +17,16 @@ _COLUMNS = sa.text(
     "AND table_name = 'events_statements_summary_by_digest'"
 )
 _ON = sa.text("SELECT @@performance_schema")
-# What was first seen after the run began may be the run's own reading.
+# What was first seen after the run began may be the run's own reading; what asks for SQL_NO_CACHE first is a dump's.
 _DIGESTS = """
     SELECT {text}, digest_text, avg_timer_wait / 1000000000
     FROM performance_schema.events_statements_summary_by_digest
     WHERE schema_name = DATABASE() AND digest_text LIKE 'SELECT%' AND first_seen < :before
-    AND digest_text NOT LIKE '%information_schema%' ORDER BY avg_timer_wait DESC"""
+    AND digest_text NOT LIKE '%information_schema%' AND digest_text NOT LIKE 'SELECT SQL_NO_CACHE %'
+    ORDER BY avg_timer_wait DESC"""
 _CUT = "..."
+# How a digest shows a value, and several of them.
+_VALUES = re.compile(r"\?|\(\s*\.\.\.\s*\)")
 _WORD = re.compile(r"[\w$]+")
 
 
@@ -83,7 +86,7 @@ def named(rows: Sequence[tuple[str | None, str, float]], wanted: int) -> Digests
     for number, (sample, digest, milliseconds) in enumerate(rows, 1):
         name = f"slowest {number}"
         shown = f"{name} ({milliseconds:,.1f} ms on average)"
-        if sample is None and "?" in digest:
+        if sample is None and _VALUES.search(digest):
             warnings.append(f"query {shown} cannot be run: the source keeps none of its values: {digest}")
         elif (sample or digest).endswith(_CUT):
             warnings.append(f"query {shown} cannot be run: the source keeps only its beginning: {digest}")
