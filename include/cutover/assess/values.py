@@ -93,6 +93,9 @@ def _dates(column: ColumnRoute) -> Iterator[_Asked]:
         yield f"{none}, and zeroDates is fail: the run ends there", FAILS, condition, True
     elif column.no_date is not None:
         yield f"{none}; it becomes {column.no_date}", ALTERED, condition, True
+    elif column.default is not None:
+        # The load makes it NULL, and then the default of NULL.
+        yield f"{none}; it becomes {column.default}", ALTERED, condition, True
     elif column.nullable:
         yield f"{none}; it becomes NULL", ALTERED, condition, True
     else:
@@ -122,7 +125,8 @@ def _unmapped(column: ColumnRoute) -> Iterator[_Asked]:
     condition = f"{looked_up} NOT IN ({', '.join(code(value) for value, _ in column.values)})"
     unknown = "hold a value that valueMapping does not name"
     if column.unmapped == "nullify":
-        yield f"{unknown}; it becomes NULL", ALTERED, condition, column.nullable
+        becomes = "NULL" if column.default is None else column.default
+        yield f"{unknown}; it becomes {becomes}", ALTERED, condition, column.nullable or column.default is not None
     elif column.unmapped == "default":
         yield f"{unknown}; it becomes {column.unmapped_default}", ALTERED, condition, True
     else:
