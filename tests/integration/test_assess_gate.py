@@ -133,6 +133,16 @@ def test_a_run_above_its_data_loss_risk_is_refused(
     assert run_migration(begin(shop, target_db, bounded(data=TOLERANT, dataLoss=above))).status.startswith("completed")
 
 
+def test_rows_of_which_only_the_constraints_were_looked_at_are_no_low_risk(shop: Server, target_db: Server) -> None:
+    mysql(shop, "UPDATE customers SET name = CONCAT('a', CHAR(0)) WHERE id = 1")
+    written = bounded({"preMigration": {"constraintValidation": True}}, dataLoss="low").model_dump(
+        mode="json", by_alias=True, exclude_unset=True
+    )
+    written["strategy"]["planning"]["analysis"] = {"dataAnalysis": False}
+    with pytest.raises(PreflightError, match="the data loss risk is medium.*rows were not looked at: dataAnalysis is"):
+        planned(begin(shop, target_db, spec().model_validate(written)))
+
+
 def test_the_other_risks_are_bounded_too(shop: Server, target_db: Server) -> None:
     postgres(target_db, "CREATE TABLE customers (id int)")
     mysql(shop, "CREATE VIEW v AS SELECT SLEEP(1) AS slept")

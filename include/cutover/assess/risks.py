@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from cutover.assess.facts import ALTERED, FAILS, REFUSED, Facts
+from cutover.assess.facts import ALTERED, DATA, FAILS, REFUSED, Facts
 from cutover.assess.outcomes import FIELD_BYTES, memory
 
 LOW, MEDIUM, HIGH = LEVELS = ("low", "medium", "high")
@@ -62,7 +62,7 @@ def _data_loss(facts: Facts) -> Iterator[_Reason]:
         yield MEDIUM, f"the spec leaves out or changes rows of {len(ruled)} tables: {_named(ruled)}"
     if facts.unkeyed:
         yield MEDIUM, f"{len(facts.unkeyed)} tables have no primary key to tell their rows by: {_named(facts.unkeyed)}"
-    if not facts.looked:
+    if DATA not in facts.looked:
         yield MEDIUM, f"the values of about {facts.plan.rows:,} rows were not looked at: dataAnalysis is off"
     else:
         rows = sum(seen.rows for seen in facts.seen)
