@@ -51,7 +51,7 @@ def show_assessment(
     """
     if form not in FORMATS:
         raise PreflightError([f"unknown format {form!r}; known: {', '.join(FORMATS)}"])
-    params = Params(ignore_window=True, allow_losses=allow_losses)
+    params = Params(allow_losses=allow_losses)
     if name is not None:
         if source or target or schema or exclude:
             raise PreflightError(

@@ -8,11 +8,17 @@ from typing import Any
 
 import pytest
 from helpers import access, begin, cutover, migrations, mysql, mysql_rows, postgres, rows, schemas, spec
+from typer.testing import CliRunner
 
-from cutover.errors import PreflightError
+from cutover import cli, plan
+from cutover.assess import look
+from cutover.assess.facts import Seen
+from cutover.dialects.endpoint import Endpoint
+from cutover.errors import PreflightError, WindowClosedError
 from cutover.ledger import Ledger
 from cutover.local.servers import Server
 from cutover.report import build
+from cutover.route import TableRoute
 from cutover.run import NotStartedError, run_migration
 from cutover.steps import assess, check
 from cutover.steps.context import Run
@@ -139,7 +145,7 @@ def test_rows_of_which_only_the_constraints_were_looked_at_are_no_low_risk(shop:
         mode="json", by_alias=True, exclude_unset=True
     )
     written["strategy"]["planning"]["analysis"] = {"dataAnalysis": False}
-    with pytest.raises(PreflightError, match="the data loss risk is medium.*rows were not looked at: dataAnalysis is"):
+    with pytest.raises(PreflightError, match=r"the data loss risk is medium.*rows were not looked at: dataAnalysis is"):
         planned(begin(shop, target_db, spec().model_validate(written)))
 
 
@@ -186,6 +192,40 @@ def test_the_command_exits_with_0_where_a_run_could_begin(shop: Server, target_d
     assert told["effort"]["by_hand"] == []
     assert schemas(target_db) == {"public"}
     assert list(Ledger().runs("shop")) == []
+
+
+def test_the_command_counts_the_window(
+    shop: Server, target_db: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plan, "ROWS_PER_SECOND", 0.01)
+    window = {"startTime": "02:00", "endTime": "02:01", "days": ["monday"]}
+    folder = migrations(tmp_path, spec(strategy={"planning": {"scheduling": {"maintenanceWindow": window}}}))
+    arguments = ["assess", "shop", "--migrations", str(folder), "--format", "json"]
+    done = CliRunner().invoke(cli.app, arguments, env=access(shop, target_db))
+    (downtime,) = (risk for risk in json.loads(done.stdout)["risks"] if risk["name"] == "downtime")
+    assert downtime["level"] == "high"
+    assert "more than the 60 s that window and maxDuration leave" in downtime["reasons"][0]
+
+
+def test_the_window_holds_while_the_rows_are_looked_at(
+    shop: Server, target_db: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked: list[str] = []
+    ask = look.asked
+
+    def asked(source: Endpoint, route: TableRoute, *given: Any) -> Seen:
+        looked.append(route.source)
+        return ask(source, route, *given)
+
+    def check_time(run: Run) -> None:
+        if looked:
+            raise WindowClosedError("it has closed by now")
+
+    monkeypatch.setattr(look, "asked", asked)
+    monkeypatch.setattr(Run, "check_time", check_time)
+    with pytest.raises(WindowClosedError):
+        planned(begin(shop, target_db, bounded(CHECKED)))
+    assert looked == ["customers"]
 
 
 def test_the_command_exits_with_1_where_something_is_an_error(shop: Server, target_db: Server) -> None:
