@@ -22,6 +22,7 @@ from cutover.route import TableRoute
 from cutover.run import NotStartedError, run_migration
 from cutover.steps import assess, check
 from cutover.steps.context import Run
+from cutover.verify.outcome import KINDS
 
 ORPHANS = "INSERT INTO orders (customer) VALUES (97), (98), (99)"
 CHECKED = {"preMigration": {"dataValidation": True, "constraintValidation": True, "performanceValidation": True}}
@@ -167,7 +168,7 @@ def test_the_other_risks_are_bounded_too(shop: Server, target_db: Server) -> Non
 
 def test_what_validates_before_a_migration_is_one_function(shop: Server, target_db: Server) -> None:
     mysql(shop, ORPHANS)
-    found = assess.pre_migration(begin(shop, target_db, bounded(CHECKED)))
+    found = assess.pre_migration(begin(shop, target_db, bounded()), KINDS)
     assert [(outcome.kind, outcome.status) for outcome in found] == [
         ("schema", "passed"),
         ("data", "passed"),
@@ -175,7 +176,7 @@ def test_what_validates_before_a_migration_is_one_function(shop: Server, target_
         ("performance", "passed"),
     ]
     postgres(target_db, "CREATE TABLE customers (id int)")
-    blocked = assess.pre_migration(begin(shop, target_db, bounded({"preMigration": {"enabled": False}})))
+    blocked = assess.pre_migration(begin(shop, target_db, bounded()), ())
     assert [(outcome.kind, outcome.status) for outcome in blocked] == [("schema", "failed")]
     assert "customers were not made by this migration" in blocked[0].errors[0]
 
