@@ -10,9 +10,10 @@ from typing import Any
 import sqlalchemy as sa
 
 from cutover.assess import becoming
-from cutover.assess.facts import CONSTRAINT, REFUSED, STAYS, Finding
-from cutover.assess.questions import KEYS, Question, key_text
+from cutover.assess.facts import REFUSED, STAYS, Finding
+from cutover.assess.questions import KEYS, Question
 from cutover.assess.values import keeps_rows
+from cutover.data.transform import key_text
 from cutover.dialects import mysql
 from cutover.dialects.endpoint import Endpoint
 from cutover.errors import PreflightError
@@ -20,6 +21,7 @@ from cutover.plan import Plan
 from cutover.route import ColumnRoute, TableRoute
 from cutover.schema.model import ForeignKey, Index, Table
 from cutover.schema.target import TargetTable
+from cutover.verify.outcome import CONSTRAINT
 
 _LATER = "the key holds for rows to come alone"
 

@@ -6,12 +6,13 @@ from collections.abc import Callable, Collection
 from dataclasses import replace
 
 from cutover.assess import constraints, values
-from cutover.assess.facts import CONSTRAINT, DATA, Seen
+from cutover.assess.facts import Seen
 from cutover.assess.questions import Question, asked
 from cutover.dialects.endpoint import Endpoint
 from cutover.errors import PreflightError
 from cutover.plan import Plan
 from cutover.schema.target import TargetTable
+from cutover.verify.outcome import CONSTRAINT, DATA
 
 
 def at_rows(source: Endpoint, plan: Plan, kinds: Collection[str], go_on: Callable[[], None]) -> tuple[Seen, ...]:

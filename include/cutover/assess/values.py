@@ -7,11 +7,12 @@ from collections.abc import Iterator
 from decimal import Decimal
 
 from cutover.assess.becoming import base, cleaned, code, coded, is_text, letters
-from cutover.assess.facts import ALTERED, DATA, FAILS, REFUSED, STAYS
+from cutover.assess.facts import ALTERED, FAILS, REFUSED, STAYS
 from cutover.assess.questions import Measure, Question
 from cutover.dialects import mysql, mysql_types
 from cutover.route import ColumnRoute, TableRoute
 from cutover.schema.model import Table
+from cutover.verify.outcome import DATA
 
 _SIZED = re.compile(r"(?:varchar|character varying)\s*\(\s*(\d+)\s*\)", re.IGNORECASE)
 _DECIMAL = re.compile(r"decimal\((\d+),(\d+)\)")

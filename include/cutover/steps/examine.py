@@ -9,13 +9,13 @@ from dataclasses import asdict, replace
 from cutover import window
 from cutover.assess import concerned, look, outcomes, source_server, target_server
 from cutover.assess.assessment import IMPACT
-from cutover.assess.facts import CONSTRAINT, DATA, Facts, Limits, Room
+from cutover.assess.facts import Facts, Limits, Room
 from cutover.assess.risks import LEVELS, risks
 from cutover.errors import PreflightError
 from cutover.plan import Plan
 from cutover.schema.target import Movable
 from cutover.steps.context import Run
-from cutover.verify.outcome import PERFORMANCE, SCHEMA, Outcome
+from cutover.verify.outcome import CONSTRAINT, DATA, PERFORMANCE, SCHEMA, Outcome
 
 
 def hold(run: Run, made: Plan, displaced: Collection[Movable]) -> None:
