@@ -5,13 +5,13 @@ from __future__ import annotations
 import sys
 import uuid
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from cutover import cli_assess, cli_follow, cli_schema, cli_status, cli_validate, cli_verify, render, report
 from cutover.cli_ends import endpoint, spec_for
+from cutover.cli_options import DEFAULT_MIGRATIONS, Migrations, Name, ReportFile, RunId
 from cutover.cli_status import shown
 from cutover.dialects.endpoint import from_url
 from cutover.errors import CutoverError, PreflightError
@@ -34,13 +34,6 @@ app.add_typer(cli_status.app)
 app.add_typer(cli_assess.app)
 app.add_typer(cli_validate.app)
 app.add_typer(cli_verify.app)
-
-Name = Annotated[str, typer.Argument(help="name of a folder under the migrations folder")]
-Migrations = Annotated[
-    Path, typer.Option(envvar="CUTOVER_MIGRATIONS", help="folder that holds a folder for each migration")
-]
-RunId = Annotated[str | None, typer.Option("--run", help="id of a run; the latest where it is not given")]
-DEFAULT_MIGRATIONS = Path("include/migrations")
 
 
 def main() -> None:
@@ -106,7 +99,7 @@ def run(
     ] = None,
     verify: Annotated[bool, typer.Option(help="compare every cell and run the expectations (URLs only)")] = True,
     indexes: Annotated[bool, typer.Option(help="build keys, indexes and constraints (URLs only)")] = True,
-    report_file: Annotated[Path | None, typer.Option("--report", help="write the report here, as JSON")] = None,
+    report_file: ReportFile = None,
     resume_id: Annotated[str | None, typer.Option("--run", help="go on with a run that was interrupted")] = None,
 ) -> None:
     """Run a migration: by NAME, or from --source to --target.

@@ -12,6 +12,7 @@ import typer
 from cutover import render
 from cutover.assess import shown
 from cutover.cli_ends import endpoint, spec_for
+from cutover.cli_options import DEFAULT_MIGRATIONS, Form, Migrations, ReportFile
 from cutover.errors import CutoverError, PreflightError
 from cutover.ledger import Ledger
 from cutover.run import EXIT_NOT_STARTED
@@ -21,9 +22,7 @@ from cutover.steps.context import Params, Run, endpoints
 
 app = typer.Typer()
 
-FORMATS = ("table", "json", "markdown")
 EXIT_ERRORS = 1
-DEFAULT_MIGRATIONS = Path("include/migrations")
 
 
 @app.command("assess")
@@ -34,24 +33,20 @@ def show_assessment(
     schema: Annotated[
         str | None, typer.Option(help="target schema; named like the source database if not given")
     ] = None,
-    migrations: Annotated[
-        Path, typer.Option(envvar="CUTOVER_MIGRATIONS", help="folder that holds a folder for each migration")
-    ] = DEFAULT_MIGRATIONS,
+    migrations: Migrations = DEFAULT_MIGRATIONS,
     exclude: Annotated[
         list[str] | None, typer.Option(help="not the tables of this pattern; may be repeated (URLs only)")
     ] = None,
     allow_losses: Annotated[bool, typer.Option(help="objects of the source may stay behind: no errors")] = False,
-    form: Annotated[str, typer.Option("--format", help="table, json or markdown")] = "table",
-    report_file: Annotated[Path | None, typer.Option("--report", help="write the assessment here, as JSON")] = None,
+    form: Form = "table",
+    report_file: ReportFile = None,
 ) -> None:
     """Assess a migration before it begins: what fits, what it risks, what there is to do; changes nothing.
 
     Reads every table once, unless the spec switches dataAnalysis off. Exits with 0 when a run could begin, 1 when it
     would be refused or surely fail, 2 when nothing could be assessed.
     """
-    if form not in FORMATS:
-        raise PreflightError([f"unknown format {form!r}; known: {', '.join(FORMATS)}"])
-    params = Params(ignore_window=True, allow_losses=allow_losses)
+    params = Params(allow_losses=allow_losses)
     if name is not None:
         if source or target or schema or exclude:
             raise PreflightError(

@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from cutover import render
+from cutover.cli_options import DEFAULT_MIGRATIONS, Migrations, Name
 from cutover.errors import CutoverError, PreflightError
 from cutover.ledger import Ledger
 from cutover.run import EXIT_ROLLED_BACK
@@ -22,12 +23,6 @@ from cutover.steps import follow
 from cutover.steps.context import Params, Run, endpoints, start
 
 app = typer.Typer()
-
-Name = Annotated[str, typer.Argument(help="name of a folder under the migrations folder")]
-Migrations = Annotated[
-    Path, typer.Option(envvar="CUTOVER_MIGRATIONS", help="folder that holds a folder for each migration")
-]
-DEFAULT_MIGRATIONS = Path("include/migrations")
 
 
 @app.command()

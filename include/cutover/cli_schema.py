@@ -15,6 +15,7 @@ from typing import Annotated
 import typer
 from alembic.script import Script
 
+from cutover.cli_options import DEFAULT_MIGRATIONS, Migrations, Name
 from cutover.errors import PreflightError
 from cutover.ledger import Ledger
 from cutover.schema import definitions
@@ -31,13 +32,8 @@ DIFFERENT = 1
 STATES = "target (as it is), source (translated, without the spec), spec (what a run would make, versions included), "
 STATES += "last (as the last run or upgrade left it), schema:NAME (another schema of the target)"
 
-Name = Annotated[str, typer.Argument(help="name of a folder under the migrations folder")]
-Migrations = Annotated[
-    Path, typer.Option(envvar="CUTOVER_MIGRATIONS", help="folder that holds a folder for each migration")
-]
 Sql = Annotated[bool, typer.Option("--sql", help="print the SQL and change nothing")]
 IgnoreWindow = Annotated[bool, typer.Option(help="change the schema outside the maintenance window too")]
-DEFAULT_MIGRATIONS = Path("include/migrations")
 FORMATS = ("text", "json", "operations", "sql")
 
 

@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.live import Live
 
 from cutover import render, render_verdict, report, verdict
+from cutover.cli_options import Form, Name, RunId
 from cutover.errors import PreflightError
 from cutover.ledger import Ledger
 from cutover.progress import Progress
@@ -21,9 +22,6 @@ from cutover.verdict import Verdict
 
 app = typer.Typer()
 
-Name = Annotated[str, typer.Argument(help="name of a folder under the migrations folder")]
-RunId = Annotated[str | None, typer.Option("--run", help="id of a run; the latest where it is not given")]
-FORMS = ("table", "json", "markdown")
 # Steps of what is no migration: it follows a source, compares it with the target, or validates.
 FOLLOWING = ("stream", "sync", "compare", "validate")
 
@@ -74,11 +72,9 @@ def watch(
 def show_report(
     name: Name,
     run_id: RunId = None,
-    form: Annotated[str, typer.Option("--format", help="table, json or markdown")] = "table",
+    form: Form = "table",
 ) -> None:
     """Show what happened in a run, or what a comparison came to."""
-    if form not in FORMS:
-        raise PreflightError([f"unknown format {form!r}; known: {', '.join(FORMS)}"])
     ledger = Ledger()
     chosen = latest(ledger, name, run_id)
     if ledger.last(chosen, "matched") is not None:

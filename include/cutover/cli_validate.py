@@ -5,14 +5,12 @@ from __future__ import annotations
 import sys
 import uuid
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from cutover import render
-from cutover.cli_status import FORMS
-from cutover.errors import PreflightError
+from cutover.cli_options import DEFAULT_MIGRATIONS, Form, Migrations, Name, ReportFile
 from cutover.ledger import Ledger
 from cutover.spec import load_spec
 from cutover.steps.context import Params, endpoints, start
@@ -27,23 +25,19 @@ _SHOWN = 40
 
 @app.command("validate")
 def validation(
-    name: Annotated[str, typer.Argument(help="name of a folder under the migrations folder")],
-    migrations: Annotated[
-        Path, typer.Option(envvar="CUTOVER_MIGRATIONS", help="folder that holds a folder for each migration")
-    ] = Path("include/migrations"),
+    name: Name,
+    migrations: Migrations = DEFAULT_MIGRATIONS,
     type_: Annotated[str, typer.Option("--type", help=", ".join(TYPES))] = POST_MIGRATION,
     kinds: Annotated[
         list[str] | None, typer.Option("--kind", help=f"only this of {', '.join(KINDS)}; may be repeated")
     ] = None,
-    form: Annotated[str, typer.Option("--format", help="table, json or markdown")] = "table",
-    report_file: Annotated[Path | None, typer.Option("--report", help="write the result here, as JSON")] = None,
+    form: Form = "table",
+    report_file: ReportFile = None,
 ) -> None:
     """Validate a migration before it, after it, or after it was taken back; changes nothing.
 
     Exits with 0 when nothing is an error, 1 when something is, 2 when that could not be found out.
     """
-    if form not in FORMS:
-        raise PreflightError([f"unknown format {form!r}; known: {', '.join(FORMS)}"])
     home = migrations / name
     spec = load_spec(home / "migration.yaml")
     run_id = f"validate__{datetime.now(UTC):%Y-%m-%dT%H:%M:%S}__{uuid.uuid4().hex[:6]}"

@@ -11,7 +11,8 @@ import typer
 
 from cutover import render, verdict
 from cutover.cli_ends import endpoint, spec_for
-from cutover.cli_status import FORMS, show_verdict, shown
+from cutover.cli_options import DEFAULT_MIGRATIONS, Form, Migrations, ReportFile
+from cutover.cli_status import show_verdict, shown
 from cutover.errors import CutoverError, PreflightError
 from cutover.ledger import Ledger
 from cutover.spec import load_spec
@@ -20,9 +21,6 @@ from cutover.steps.context import Params, Run, endpoints, start
 from cutover.verifying import EXIT_COULD_NOT, exit_code, verify
 
 app = typer.Typer()
-_Migrations = Annotated[
-    Path, typer.Option(envvar="CUTOVER_MIGRATIONS", help="folder that holds a folder for each migration")
-]
 
 
 @app.command("verify")
@@ -32,7 +30,7 @@ def compare(
     schema: Annotated[
         str | None, typer.Option(help="target schema; named like the source database if not given")
     ] = None,
-    migrations: _Migrations = Path("include/migrations"),
+    migrations: Migrations = DEFAULT_MIGRATIONS,
     tables: Annotated[list[str] | None, typer.Option("--table", help="only this table; may be repeated")] = None,
     exclude: Annotated[
         list[str] | None, typer.Option(help="not the tables of this pattern; may be repeated (URLs only)")
@@ -47,16 +45,14 @@ def compare(
         bool, typer.Option("--repair", help="make the target's rows those of the source, and compare again")
     ] = False,
     workers: Annotated[int | None, typer.Option(help="parallel workers")] = None,
-    form: Annotated[str, typer.Option("--format", help="table, json or markdown")] = "table",
-    report_file: Annotated[Path | None, typer.Option("--report", help="write the verdict here, as JSON")] = None,
+    form: Form = "table",
+    report_file: ReportFile = None,
     resume_id: Annotated[str | None, typer.Option("--run", help="go on with one that was interrupted")] = None,
 ) -> None:
     """Compare every cell of every row of SOURCE and TARGET, whoever loaded it; changes nothing without --repair.
 
     Exits with 0 when both hold the same, 1 when they differ, 2 when that could not be found out.
     """
-    if form not in FORMS:
-        raise PreflightError([f"unknown format {form!r}; known: {', '.join(FORMS)}"])
     if sample is not None and not 0 < sample <= 1:
         raise PreflightError([f"--sample must be above 0 and at most 1, not {sample}"])
     params = Params.from_mapping({"tables": tuple(tables or ()), "workers": workers, "ignore_window": True})

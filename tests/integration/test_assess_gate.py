@@ -8,14 +8,21 @@ from typing import Any
 
 import pytest
 from helpers import access, begin, cutover, migrations, mysql, mysql_rows, postgres, rows, schemas, spec
+from typer.testing import CliRunner
 
-from cutover.errors import PreflightError
+from cutover import cli, plan
+from cutover.assess import look
+from cutover.assess.facts import Seen
+from cutover.dialects.endpoint import Endpoint
+from cutover.errors import PreflightError, WindowClosedError
 from cutover.ledger import Ledger
 from cutover.local.servers import Server
 from cutover.report import build
+from cutover.route import TableRoute
 from cutover.run import NotStartedError, run_migration
 from cutover.steps import assess, check
 from cutover.steps.context import Run
+from cutover.verify.outcome import KINDS
 
 ORPHANS = "INSERT INTO orders (customer) VALUES (97), (98), (99)"
 CHECKED = {"preMigration": {"dataValidation": True, "constraintValidation": True, "performanceValidation": True}}
@@ -133,6 +140,16 @@ def test_a_run_above_its_data_loss_risk_is_refused(
     assert run_migration(begin(shop, target_db, bounded(data=TOLERANT, dataLoss=above))).status.startswith("completed")
 
 
+def test_rows_of_which_only_the_constraints_were_looked_at_are_no_low_risk(shop: Server, target_db: Server) -> None:
+    mysql(shop, "UPDATE customers SET name = CONCAT('a', CHAR(0)) WHERE id = 1")
+    written = bounded({"preMigration": {"constraintValidation": True}}, dataLoss="low").model_dump(
+        mode="json", by_alias=True, exclude_unset=True
+    )
+    written["strategy"]["planning"]["analysis"] = {"dataAnalysis": False}
+    with pytest.raises(PreflightError, match=r"the data loss risk is medium.*rows were not looked at: dataAnalysis is"):
+        planned(begin(shop, target_db, spec().model_validate(written)))
+
+
 def test_the_other_risks_are_bounded_too(shop: Server, target_db: Server) -> None:
     postgres(target_db, "CREATE TABLE customers (id int)")
     mysql(shop, "CREATE VIEW v AS SELECT SLEEP(1) AS slept")
@@ -151,7 +168,7 @@ def test_the_other_risks_are_bounded_too(shop: Server, target_db: Server) -> Non
 
 def test_what_validates_before_a_migration_is_one_function(shop: Server, target_db: Server) -> None:
     mysql(shop, ORPHANS)
-    found = assess.pre_migration(begin(shop, target_db, bounded(CHECKED)))
+    found = assess.pre_migration(begin(shop, target_db, bounded()), KINDS)
     assert [(outcome.kind, outcome.status) for outcome in found] == [
         ("schema", "passed"),
         ("data", "passed"),
@@ -159,7 +176,7 @@ def test_what_validates_before_a_migration_is_one_function(shop: Server, target_
         ("performance", "passed"),
     ]
     postgres(target_db, "CREATE TABLE customers (id int)")
-    blocked = assess.pre_migration(begin(shop, target_db, bounded({"preMigration": {"enabled": False}})))
+    blocked = assess.pre_migration(begin(shop, target_db, bounded()), ())
     assert [(outcome.kind, outcome.status) for outcome in blocked] == [("schema", "failed")]
     assert "customers were not made by this migration" in blocked[0].errors[0]
 
@@ -176,6 +193,40 @@ def test_the_command_exits_with_0_where_a_run_could_begin(shop: Server, target_d
     assert told["effort"]["by_hand"] == []
     assert schemas(target_db) == {"public"}
     assert list(Ledger().runs("shop")) == []
+
+
+def test_the_command_counts_the_window(
+    shop: Server, target_db: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plan, "ROWS_PER_SECOND", 0.01)
+    window = {"startTime": "02:00", "endTime": "02:01", "days": ["monday"]}
+    folder = migrations(tmp_path, spec(strategy={"planning": {"scheduling": {"maintenanceWindow": window}}}))
+    arguments = ["assess", "shop", "--migrations", str(folder), "--format", "json"]
+    done = CliRunner().invoke(cli.app, arguments, env=access(shop, target_db))
+    (downtime,) = (risk for risk in json.loads(done.stdout)["risks"] if risk["name"] == "downtime")
+    assert downtime["level"] == "high"
+    assert "more than the 60 s that window and maxDuration leave" in downtime["reasons"][0]
+
+
+def test_the_window_holds_while_the_rows_are_looked_at(
+    shop: Server, target_db: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked: list[str] = []
+    ask = look.asked
+
+    def asked(source: Endpoint, route: TableRoute, *given: Any) -> Seen:
+        looked.append(route.source)
+        return ask(source, route, *given)
+
+    def check_time(run: Run) -> None:
+        if looked:
+            raise WindowClosedError("it has closed by now")
+
+    monkeypatch.setattr(look, "asked", asked)
+    monkeypatch.setattr(Run, "check_time", check_time)
+    with pytest.raises(WindowClosedError):
+        planned(begin(shop, target_db, bounded(CHECKED)))
+    assert looked == ["customers"]
 
 
 def test_the_command_exits_with_1_where_something_is_an_error(shop: Server, target_db: Server) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -66,6 +67,68 @@ def test_mappings_of_every_kind(source_db: Server, target_db: Server) -> None:
             f"index t.by_v: 1 rows are alike to another in v as the target compares: they are set aside; {keys(1, 2)}",
         ]
     )
+
+
+def test_a_date_that_is_none_in_a_key_becomes_the_default_of_null(source_db: Server, target_db: Server) -> None:
+    mysql(
+        source_db,
+        "CREATE TABLE t (id INT, at DATE NOT NULL, PRIMARY KEY (id, at))",
+        "INSERT INTO t VALUES (1, '0000-00-00')",
+    )
+    nulls = {"nullHandling": {"strategy": "default", "defaultValues": {"t.at": "1970-01-01"}}}
+    written = spec(data={"transformation": {"cleaning": nulls}})
+    made = assess.assess(begin(source_db, target_db, written))
+    assert made.data is not None
+    (line,) = made.data.findings
+    assert line.startswith("column t.at: 1 rows hold a date that is none, such as 0000-00-00; it becomes 1970-01-01")
+    assert made.errors == ()
+    run = finished(begin(source_db, target_db, written))
+    assert rows(target_db, f'SELECT at::text FROM "{run.shadow}".t') == [("1970-01-01",)]
+
+
+def test_orphans_are_those_of_the_keys_that_arrive(source_db: Server, target_db: Server) -> None:
+    mysql(
+        source_db,
+        "SET foreign_key_checks = 0",
+        "CREATE TABLE p (id INT PRIMARY KEY, word VARCHAR(9) COLLATE utf8mb4_bin NOT NULL, UNIQUE KEY by_word (word))",
+        "INSERT INTO p VALUES (1, 'a'), (2, 'b'), (3, 'c')",
+        "CREATE TABLE c (id INT PRIMARY KEY, parent INT, word VARCHAR(9) COLLATE utf8mb4_bin, "
+        "CONSTRAINT of_parent FOREIGN KEY (parent) REFERENCES p (id), "
+        "CONSTRAINT of_word FOREIGN KEY (word) REFERENCES p (word))",
+        "CREATE TABLE days (day DATE PRIMARY KEY)",
+        "CREATE TABLE e (id INT PRIMARY KEY, day DATE, CONSTRAINT of_day FOREIGN KEY (day) REFERENCES days (day))",
+        # As they are, 0 has no parent and the others have one; as they arrive, 9 has none.
+        "INSERT INTO c VALUES (1, 1, 'a'), (2, 0, 'c'), (3, 3, 'b'), (4, NULL, NULL)",
+    )
+    values: dict[str, Any] = {"c.parent": {"0": 2, "1": 1, "3": 9}, "c.word": {"c": "z"}}
+    values |= {"e.day": {"2020-01-01": 1}, "days.day": {"2020-01-01": 1}}
+    mapping = {"valueMapping": values, "unmappedValues": {"c.word": "keep"}}
+    written = spec(data={"transformation": {"mapping": mapping}, "loading": {"options": TOLERANT}})
+    made = assess.assess(begin(source_db, target_db, written))
+    assert made.data is not None
+    assert sorted(line for line in made.data.findings if line.startswith("foreign key")) == [
+        f"foreign key c.of_parent: 1 rows have no parent in p(id): they are set aside; {keys(3)}",
+        f"foreign key c.of_word: 1 rows have no parent in p(word): they are set aside; {keys(2)}",
+        "foreign key e.of_day: orphans are seen while it is built",
+    ]
+    run = finished(begin(source_db, target_db, written))
+    assert [removed["rows"] for removed in run.finished("finish_schema")["removed"]] == [1, 1]  # type: ignore[index]
+
+
+@pytest.mark.parametrize(("referred", "certain"), [("code", 0), ("id", 1)], ids=["changes", "keeps"])
+def test_orphans_are_certain_unless_a_function_may_make_their_parents(
+    source_db: Server, target_db: Server, tmp_path: Path, referred: str, certain: int
+) -> None:
+    mysql(
+        source_db,
+        "SET foreign_key_checks = 0",
+        "CREATE TABLE p (id INT PRIMARY KEY, code INT, UNIQUE KEY by_code (code))",
+        f"CREATE TABLE c (id INT PRIMARY KEY, p INT, CONSTRAINT of_p FOREIGN KEY (p) REFERENCES p ({referred}))",
+        "INSERT INTO c VALUES (1, 99)",
+    )
+    (tmp_path / "mend.py").write_text("def same(rows):\n    return rows\n")
+    written = spec(data={"transformation": {"functions": {"p": "mend.same"}}})
+    assert len(assess.assess(begin(source_db, target_db, written, tmp_path)).errors) == certain
 
 
 ALIKE = (

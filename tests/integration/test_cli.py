@@ -57,6 +57,24 @@ def arrived(target: Server, schema: str) -> list[tuple[object, ...]]:
 GOODS = [(1, "a"), (2, "b"), (3, "桜")]
 
 
+@pytest.mark.parametrize(
+    ("report", "why"),
+    [("/nonexistent/x.json", "there is no folder /nonexistent"), ("/tmp", "is a folder")],
+    ids=["missing", "folder"],
+)
+@pytest.mark.parametrize("command", ["run", "assess", "verify", "validate"])
+def test_a_report_that_cannot_be_written_is_refused_before_the_work(command: str, report: str, why: str) -> None:
+    with pytest.raises(PreflightError, match=f"--report {report}: {why}"):
+        printed(command, "shop", "--report", report)
+
+
+def test_a_report_that_cannot_be_written_is_2() -> None:
+    done = cutover(["run", "shop", "--report", "/nonexistent/x.json"])
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert "there is no folder /nonexistent" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_complete_is_0(shop: Server, target_db: Server, tmp_path: Path) -> None:
     file = tmp_path / "report.json"
     arguments = ["run", "--source", shop.url(), "--target", target_db.url(), "--report", str(file)]

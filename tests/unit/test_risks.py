@@ -9,8 +9,6 @@ import pytest
 
 from cutover.assess.facts import (
     ALTERED,
-    CONSTRAINT,
-    DATA,
     FAILS,
     REFUSED,
     STAYS,
@@ -28,6 +26,7 @@ from cutover.plan import build_plan
 from cutover.schema.model import Column, Index, Schema, Statistics, Table
 from cutover.schema.target import Loss, Note
 from cutover.spec import MigrationSpec
+from cutover.verify.outcome import CONSTRAINT, DATA
 
 SPEC = MigrationSpec.model_validate({"name": "shop", "source": {"env": "S"}, "target": {"env": "T"}})
 GOODS = Table(

@@ -6,12 +6,12 @@ import json
 from collections.abc import Collection, Iterator
 from dataclasses import asdict, dataclass
 
-from cutover.assess.facts import ALTERED, DATA, FAILS, REFUSED, STAYS, Facts
+from cutover.assess.facts import ALTERED, FAILS, REFUSED, STAYS, Facts
 from cutover.assess.outcomes import memory, outcomes
 from cutover.assess.risks import Risk, risks
 from cutover.inventory import AS_IS, LEFT_OUT, TRANSLATED, counts, inventory
 from cutover.plan import BYTES_PER_SECOND, ROWS_PER_SECOND
-from cutover.verify.outcome import CONSTRAINT, PERFORMANCE, SCHEMA, Outcome
+from cutover.verify.outcome import CONSTRAINT, DATA, PERFORMANCE, SCHEMA, Outcome
 
 IMPACT = "impact"
 PARTS = (SCHEMA, DATA, IMPACT, PERFORMANCE)

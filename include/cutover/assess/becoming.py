@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from cutover.dialects import mysql, mysql_types
 from cutover.route import ColumnRoute
 
@@ -9,6 +11,7 @@ TEXTS = ("char", "varchar", "tinytext", "text", "mediumtext", "longtext")
 _NUMBERS = ("tinyint", "smallint", "mediumint", "int", "integer", "bigint", "decimal", "numeric", "bit", "year")
 # What is done to text that MySQL has a function for, near enough to tell which texts become alike.
 _WRITTEN = {"trim": "TRIM({x})", "lower": "LOWER({x})", "upper": "UPPER({x})"}
+_DECIMALS = re.compile(r"int\d+|bool|decimal\(\d+,\d+\)")
 # Compares as the ICU collations of the target do but for a few letters: neither accents nor case.
 _FOLDED = "CONVERT({x} USING utf8mb4) COLLATE utf8mb4_unicode_520_ci"
 
@@ -102,6 +105,28 @@ def compared(column: ColumnRoute) -> str | None:
     if column.collation is not None:
         return _FOLDED.format(x=made)
     return letters(f"LOWER({made})" if column.arrow == "citext" else made)
+
+
+def referring(column: ColumnRoute) -> str | None:
+    """Return the expression by which the target's foreign keys compare a column; None where none is known.
+
+    Made values are of one type and of few bytes: MariaDB joins by an index of its own then, and row by row otherwise.
+    """
+    made = compared(column)
+    if made is None:
+        return None
+    if _DECIMALS.fullmatch(column.arrow):
+        return f"CAST({made} AS DECIMAL(65,30))"
+    if column.values or is_text(column):
+        return f"MD5({made if column.collation is None else f'WEIGHT_STRING({made})'})"
+    return made
+
+
+def replaced(column: ColumnRoute) -> bool:
+    """Whether the spec may give the values of a key's column others in their place; it rewrites no text of a key."""
+    return (
+        bool(column.values) or column.default is not None or (column.may_lose and column.no_date not in (None, "fail"))
+    )
 
 
 def changed(column: ColumnRoute) -> str:

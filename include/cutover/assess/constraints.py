@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import reduce
 from typing import Any
 
 import sqlalchemy as sa
 
 from cutover.assess import becoming
-from cutover.assess.facts import CONSTRAINT, REFUSED, STAYS, Finding
-from cutover.assess.questions import KEYS, Question, key_text
+from cutover.assess.facts import REFUSED, STAYS, Finding
+from cutover.assess.questions import KEYS, Question
 from cutover.assess.values import keeps_rows
+from cutover.data.transform import key_text
 from cutover.dialects import mysql
 from cutover.dialects.endpoint import Endpoint
 from cutover.errors import PreflightError
@@ -19,6 +21,7 @@ from cutover.plan import Plan
 from cutover.route import ColumnRoute, TableRoute
 from cutover.schema.model import ForeignKey, Index, Table
 from cutover.schema.target import TargetTable
+from cutover.verify.outcome import CONSTRAINT
 
 _LATER = "the key holds for rows to come alone"
 
@@ -58,12 +61,11 @@ def broken(source: Endpoint, plan: Plan, target: TargetTable) -> tuple[list[Find
     parents = {table.name: table for table in plan.tables}
     with mysql.session(source) as connection:
         for key in target.foreign_keys:
-            parent = parents[key.referred_table]
-            columns = (*map(target.route.column, key.columns), *map(parent.route.column, key.referred_columns))
-            if any(column.added is not None for column in columns):
+            pairs = _pairs(target.route, parents[key.referred_table].route, key)
+            if pairs is None:
                 untold.append(f"foreign key {target.route.source}.{key.name}: orphans are seen while it is built")
                 continue
-            found += _orphans(connection, plan, target, parent, key)
+            found += _orphans(connection, plan, target, parents[key.referred_table], key, pairs)
         for what, names, vouched in _unique(target, plan.source.table(target.route.source)):
             routes = [target.route.column(name) for name in names]
             expressions = [becoming.compared(column) for column in routes]
@@ -77,10 +79,10 @@ def broken(source: Endpoint, plan: Plan, target: TargetTable) -> tuple[list[Find
     return found, untold
 
 
-def _rows(route: TableRoute, columns: Sequence[tuple[str, str]], name: str) -> sa.Subquery:
-    """The rows that travel, by (expression, alias)."""
+def _rows(route: TableRoute, columns: Sequence[tuple[str, str]], name: str, distinct: bool = False) -> sa.Subquery:
+    """The rows that travel, by (expression, alias); of those that are alike one, where they are distinct."""
     named: list[sa.Label[Any]] = [sa.literal_column(expression).label(alias) for expression, alias in columns]
-    chosen: sa.Select[*tuple[Any, ...]] = sa.select(*named)
+    chosen: sa.Select[*tuple[Any, ...]] = sa.select(*named).distinct() if distinct else sa.select(*named)
     chosen = chosen.select_from(sa.table(route.source))
     return (chosen if route.where is None else chosen.where(sa.literal_column(f"({route.where})"))).subquery(name)
 
@@ -89,20 +91,59 @@ def _named(columns: Sequence[ColumnRoute], prefix: str) -> list[tuple[str, str]]
     return [(mysql.quoted(column.source), f"{prefix}{n}") for n, column in enumerate(columns)]
 
 
+@dataclass(frozen=True)
+class _Pair:
+    """A column of a foreign key and the one that it refers to, each with the expression that they are joined by.
+
+    ``present`` is true where the key refers to anything, and ``replaced`` where either side arrives with other values.
+    """
+
+    mine: ColumnRoute
+    theirs: ColumnRoute
+    expressions: tuple[str, str]
+    present: str
+    replaced: bool
+
+
+def _pairs(route: TableRoute, parent: TableRoute, key: ForeignKey) -> list[_Pair] | None:
+    """Return a key's pairs of columns; None where only the load knows what one of them becomes."""
+    made = []
+    for one, other in zip(map(route.column, key.columns), map(parent.column, key.referred_columns), strict=True):
+        if one.added is not None or other.added is not None:
+            return None
+        if not becoming.replaced(one) and not becoming.replaced(other):
+            # As the columns are, an index of the source finds the parents. A date that is none becomes NULL, and is
+            # no orphan.
+            names = mysql.quoted(one.source), mysql.quoted(other.source)
+            made.append(_Pair(one, other, names, f"({one.read}) IS NOT NULL", False))
+            continue
+        mine, theirs = becoming.referring(one), becoming.referring(other)
+        if mine is None or theirs is None:
+            return None
+        made.append(_Pair(one, other, (mine, theirs), f"({mine}) IS NOT NULL", True))
+    return made
+
+
 def _orphans(
-    connection: sa.Connection, plan: Plan, target: TargetTable, parent: TargetTable, key: ForeignKey
+    connection: sa.Connection,
+    plan: Plan,
+    target: TargetTable,
+    parent: TargetTable,
+    key: ForeignKey,
+    columns: Sequence[_Pair],
 ) -> Iterator[Finding]:
-    mine, theirs = [target.route.column(c) for c in key.columns], [parent.route.column(c) for c in key.referred_columns]
+    replaced = any(column.replaced for column in columns)
     own = target.route.identifying if target.route.key else ()
-    # A date that is none becomes NULL, and is no orphan.
-    present = [(f"({column.read}) IS NOT NULL", f"w{n}") for n, column in enumerate(mine)]
-    child = _rows(target.route, [*_named(mine, "k"), *_named(own, "i"), *present], "c")
-    above = _rows(parent.route, _named(theirs, "k"), "p")
-    pairs = [(child.c[f"k{n}"], above.c[f"k{n}"]) for n in range(len(mine))]
+    present = [(column.present, f"w{n}") for n, column in enumerate(columns)]
+    mine, theirs = ([(column.expressions[side], f"k{n}") for n, column in enumerate(columns)] for side in (0, 1))
+    child = _rows(target.route, [*mine, *_named(own, "i"), *present], "c")
+    # Of parents that become alike there is one. What is told apart is a table of its own to MariaDB, with an index.
+    above = _rows(parent.route, theirs, "p", distinct=replaced)
+    pairs = [(child.c[f"k{n}"], above.c[f"k{n}"]) for n in range(len(columns))]
     joined = child.outerjoin(above, _all([one == other for one, other in pairs]))
-    whole = [child.c[f"w{n}"] for n in range(len(mine))]
+    whole = [child.c[f"w{n}"] for n in range(len(columns))]
     alone = pairs[0][1].is_(None)
-    loose = [pair for pair, column in zip(pairs, mine, strict=True) if column.ignores_case]
+    loose = [pair for pair, c in zip(pairs, columns, strict=True) if c.mine.ignores_case and not c.replaced]
     letters = [sa.func.hex(one) != sa.func.hex(other) for one, other in loose]
     unlike = [sa.and_(~alone, _any(letters))] if letters else []
     counts = sa.select(*(sa.func.sum(condition, type_=sa.Integer) for condition in (alone, *unlike))).select_from(
@@ -110,15 +151,16 @@ def _orphans(
     )
     orphans, *others = (int(str(n or 0)) for n in connection.execute(counts.where(*whole)).one())
     what = f"foreign key {target.route.source}.{key.name}"
-    held = f"{parent.route.source}({', '.join(c.source for c in theirs)})"
+    held = f"{parent.route.source}({', '.join(column.theirs.source for column in columns)})"
     if orphans:
         ids = [child.c[f"i{n}"] for n in range(len(own))]
         first = sa.select(*ids).select_from(joined).where(*whole, alone).order_by(*ids).limit(KEYS) if ids else None
         names = [column.source for column in own]
         keys = [key_text(names, row) for row in connection.execute(first)] if first is not None else []
         fate, text = _fate(plan, target, key)
-        stays = all(not c.values and not c.rewritten and c.default is None for c in (*mine, *theirs))
-        certain = stays and keeps_rows(target.route) and not target.route.duplicates
+        # A function of the spec's may change what is referred to, but for the primary key.
+        stands = parent.route.function is None or set(key.referred_columns) <= set(parent.route.key)
+        certain = stands and not replaced and keeps_rows(target.route) and not target.route.duplicates
         text = f"have no parent in {held}: {text}"
         yield Finding(CONSTRAINT, target.route.source, what, text, orphans, fate, tuple(keys), certain)
     if others and others[0]:

@@ -6,11 +6,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from cutover.plan import Plan
+from cutover.verify.outcome import CONSTRAINT, DATA
 
 # What becomes of the rows of a finding: they are not loaded (or are set aside) and count as errors, they arrive with
 # another value, they arrive as they are and something else gives way, or the run ends with the first.
 REFUSED, ALTERED, STAYS, FAILS = FATES = ("refused", "altered", "stays", "fails")
-DATA, CONSTRAINT = "data", "constraint"
+# PostgreSQL's longest field (PostgreSQL manual, Limits).
+FIELD_BYTES = 2**30 - 1
 
 
 @dataclass(frozen=True)
@@ -173,6 +175,12 @@ class Facts:
         """Yield the findings of one kind, or of both, that have one of these fates."""
         for table in self.seen:
             yield from (f for f in table.findings if f.fate in fates and kind in (None, f.kind))
+
+    @property
+    def oversized(self) -> Iterator[tuple[Seen, str, int]]:
+        """The tables, columns and sizes in bytes of values that PostgreSQL has no room for."""
+        for table in self.seen:
+            yield from ((table, column, size) for column, size in table.largest if size > FIELD_BYTES)
 
     @property
     def whole(self) -> set[str]:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
-from cutover.assess.facts import ALTERED, CONSTRAINT, DATA, FAILS, FATES, REFUSED, STAYS, Facts
-from cutover.verify.outcome import PERFORMANCE, SCHEMA, Outcome
+from cutover.assess.facts import ALTERED, FAILS, FATES, FIELD_BYTES, REFUSED, STAYS, Facts
+from cutover.verify.outcome import CONSTRAINT, DATA, PERFORMANCE, SCHEMA, Outcome
 
-# PostgreSQL's longest field, and the longest that pg_dump writes as text (PostgreSQL manual, Limits; bytea Hex Format).
-FIELD_BYTES = 2**30 - 1
+# The longest field that pg_dump writes as text (PostgreSQL manual, bytea Hex Format).
 DUMPED_BYTES = FIELD_BYTES // 2
 # The README's memory formula: what a worker takes for itself, and how many copies of a batch it holds.
 WORKER_BYTES, COPIES = 300 * 2**20, 2
@@ -38,13 +37,11 @@ def _data(facts: Facts) -> Outcome:
     warnings: list[str] = []
     for finding in facts.findings(*FATES, kind=DATA):
         (errors if finding.fate == FAILS and finding.certain else warnings).append(str(finding))
-    for seen in facts.seen:
-        for column, size in seen.largest:
-            if size > FIELD_BYTES:
-                text = f"a value has {size:,} bytes, and a field of PostgreSQL holds {FIELD_BYTES:,}"
-                line = f"column {seen.table}.{column}: {text}; divide it, or leave its row out"
-                (errors if seen.table in facts.whole else warnings).append(line)
-        warnings += seen.unasked
+    for seen, column, size in facts.oversized:
+        text = f"a value has {size:,} bytes, and a field of PostgreSQL holds {FIELD_BYTES:,}"
+        line = f"column {seen.table}.{column}: {text}; divide it, or leave its row out"
+        (errors if seen.table in facts.whole else warnings).append(line)
+    warnings += [line for seen in facts.seen for line in seen.unasked]
     return Outcome(DATA, tuple(errors), tuple(warnings))
 
 

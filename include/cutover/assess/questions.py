@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from cutover.assess.facts import REFUSED, Finding, Seen
+from cutover.data.transform import key_text
 from cutover.dialects import mysql
 from cutover.dialects.endpoint import Endpoint
 from cutover.errors import PreflightError
@@ -118,9 +118,3 @@ def _keys(connection: sa.Connection, route: TableRoute, condition: sa.ColumnElem
     key: list[sa.ColumnClause[Any]] = [sa.column(column.source) for column in route.identifying]
     rows = connection.execute(_of(route, key).where(condition).order_by(*key).limit(KEYS))
     return [key_text([column.source for column in route.identifying], row) for row in rows]
-
-
-def key_text(names: Sequence[str], values: Sequence[object]) -> str:
-    """Write a row's key down as JSON, as rejected rows have theirs; bytes as hex."""
-    plain = [value.hex() if isinstance(value, bytes) else value for value in values]
-    return json.dumps(dict(zip(names, plain, strict=True)), default=str, ensure_ascii=False)

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from cutover.assess.facts import ALTERED, FAILS, REFUSED, Facts
-from cutover.assess.outcomes import FIELD_BYTES, memory
+from cutover.assess.outcomes import memory
+from cutover.verify.outcome import DATA
 
 LOW, MEDIUM, HIGH = LEVELS = ("low", "medium", "high")
 # What a table or a key has of its own may stay behind; what is slow without it is named here.
@@ -51,10 +52,8 @@ def _data_loss(facts: Facts) -> Iterator[_Reason]:
         yield HIGH, f"{len(losses)} objects do not arrive as they are: {_named(losses)}"
     for finding in facts.findings(FAILS, REFUSED):
         yield HIGH, finding.told
-    for seen in facts.seen:
-        for column, size in seen.largest:
-            if size > FIELD_BYTES:
-                yield HIGH, f"column {seen.table}.{column}: a value of {size:,} bytes is more than PostgreSQL holds"
+    for seen, column, size in facts.oversized:
+        yield HIGH, f"column {seen.table}.{column}: a value of {size:,} bytes is more than PostgreSQL holds"
     for finding in facts.findings(ALTERED):
         yield MEDIUM, finding.told
     ruled = [table.route.source for table in facts.plan.tables if table.route.changes_rows]
@@ -62,7 +61,7 @@ def _data_loss(facts: Facts) -> Iterator[_Reason]:
         yield MEDIUM, f"the spec leaves out or changes rows of {len(ruled)} tables: {_named(ruled)}"
     if facts.unkeyed:
         yield MEDIUM, f"{len(facts.unkeyed)} tables have no primary key to tell their rows by: {_named(facts.unkeyed)}"
-    if not facts.looked:
+    if DATA not in facts.looked:
         yield MEDIUM, f"the values of about {facts.plan.rows:,} rows were not looked at: dataAnalysis is off"
     else:
         rows = sum(seen.rows for seen in facts.seen)

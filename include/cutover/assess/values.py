@@ -7,11 +7,12 @@ from collections.abc import Iterator
 from decimal import Decimal
 
 from cutover.assess.becoming import base, cleaned, code, coded, is_text, letters
-from cutover.assess.facts import ALTERED, DATA, FAILS, REFUSED, STAYS
+from cutover.assess.facts import ALTERED, FAILS, REFUSED, STAYS
 from cutover.assess.questions import Measure, Question
 from cutover.dialects import mysql, mysql_types
 from cutover.route import ColumnRoute, TableRoute
 from cutover.schema.model import Table
+from cutover.verify.outcome import DATA
 
 _SIZED = re.compile(r"(?:varchar|character varying)\s*\(\s*(\d+)\s*\)", re.IGNORECASE)
 _DECIMAL = re.compile(r"decimal\((\d+),(\d+)\)")
@@ -93,6 +94,9 @@ def _dates(column: ColumnRoute) -> Iterator[_Asked]:
         yield f"{none}, and zeroDates is fail: the run ends there", FAILS, condition, True
     elif column.no_date is not None:
         yield f"{none}; it becomes {column.no_date}", ALTERED, condition, True
+    elif column.default is not None:
+        # The load makes it NULL, and then the default of NULL.
+        yield f"{none}; it becomes {column.default}", ALTERED, condition, True
     elif column.nullable:
         yield f"{none}; it becomes NULL", ALTERED, condition, True
     else:
@@ -122,7 +126,8 @@ def _unmapped(column: ColumnRoute) -> Iterator[_Asked]:
     condition = f"{looked_up} NOT IN ({', '.join(code(value) for value, _ in column.values)})"
     unknown = "hold a value that valueMapping does not name"
     if column.unmapped == "nullify":
-        yield f"{unknown}; it becomes NULL", ALTERED, condition, column.nullable
+        becomes = "NULL" if column.default is None else column.default
+        yield f"{unknown}; it becomes {becomes}", ALTERED, condition, column.nullable or column.default is not None
     elif column.unmapped == "default":
         yield f"{unknown}; it becomes {column.unmapped_default}", ALTERED, condition, True
     else:

@@ -166,8 +166,14 @@ def source_keys(route: TableRoute, rows: pa.RecordBatch) -> Iterator[str]:
     """Yield each row's key in the source as JSON; a table without a key gives the whole row."""
     told = route.identifying
     named = [(position, column.source) for position, column in enumerate(route.columns) if column in told]
+    names = [name for _, name in named]
     for row in range(rows.num_rows):
-        yield json.dumps({name: rows.column(position)[row].as_py() for position, name in named}, default=str)
+        yield key_text(names, [rows.column(position)[row].as_py() for position, _ in named])
+
+
+def key_text(names: Sequence[str], values: Sequence[object]) -> str:
+    """Write a row's key down as JSON, by which it is found again: what is stored in a target is compared with it."""
+    return json.dumps(dict(zip(names, values, strict=True)), default=str)
 
 
 def _lost_dates(route: TableRoute, batch: pa.RecordBatch) -> dict[str, pa.BooleanArray]:

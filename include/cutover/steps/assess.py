@@ -7,27 +7,25 @@ from collections.abc import Collection
 from cutover.assess import outcomes
 from cutover.assess.assessment import Assessment, assessment
 from cutover.errors import PreflightError
-from cutover.plan import Plan
 from cutover.steps import check, examine, obstacles
 from cutover.steps.context import Run
 from cutover.verify.outcome import APPLICATION, KINDS, Outcome
 
 
-def pre_migration(run: Run, wanted: Collection[str] | None = None) -> tuple[Outcome, ...]:
+def pre_migration(run: Run, wanted: Collection[str]) -> tuple[Outcome, ...]:
     """Validate a migration before it begins; changes and records nothing.
 
-    Returns an outcome for each kind that is wanted, or that ``schema.validation.preMigration`` of the spec asks for
-    where none is named. What a run would be refused for is an error of the first.
+    Returns an outcome for each kind that is wanted, but for the application, which has nothing to try yet. What a run
+    would be refused for is an error of the first.
 
     Raises:
         PreflightError: a server is not fit for any run.
         SpecError: the spec does not fit the source.
         TransientError: a server could not be reached, or was lost.
     """
-    asked = run.spec.schema_.validation.pre_migration.kinds
-    kinds = asked if wanted is None else tuple(kind for kind in KINDS if kind in wanted and kind != APPLICATION)
+    kinds = tuple(kind for kind in KINDS if kind in wanted and kind != APPLICATION)
     check.preflight_servers(run)
-    made = _plan(run)
+    made = check.worked_out(run)
     looked = examine.facts(run, made, kinds, obstacles.displaced(run, made), obstacles.found(run, made))
     return outcomes.outcomes(looked, kinds)
 
@@ -44,11 +42,6 @@ def assess(run: Run) -> Assessment:
     if not run.spec.strategy.planning.analysis.enabled:
         raise PreflightError(["strategy.planning.analysis.enabled is false: there is nothing to assess; say true"])
     check.preflight_servers(run)
-    made, parts = _plan(run), examine.analysed(run)
+    made, parts = check.worked_out(run), examine.analysed(run)
     looked = examine.facts(run, made, parts, obstacles.displaced(run, made), obstacles.found(run, made))
     return assessment(looked, str(run.source), f"{run.target}, schema {run.live}", parts)
-
-
-def _plan(run: Run) -> Plan:
-    """The plan of a run that has one, else the one that it would have."""
-    return run.plan if run.ledger.last(run.id, "planned") is not None else check.worked_out(run)

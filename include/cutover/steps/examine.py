@@ -9,13 +9,13 @@ from dataclasses import asdict, replace
 from cutover import window
 from cutover.assess import concerned, look, outcomes, source_server, target_server
 from cutover.assess.assessment import IMPACT
-from cutover.assess.facts import CONSTRAINT, DATA, Facts, Limits, Room
+from cutover.assess.facts import Facts, Limits, Room
 from cutover.assess.risks import LEVELS, risks
 from cutover.errors import PreflightError
 from cutover.plan import Plan
 from cutover.schema.target import Movable
 from cutover.steps.context import Run
-from cutover.verify.outcome import PERFORMANCE, SCHEMA, Outcome
+from cutover.verify.outcome import CONSTRAINT, DATA, PERFORMANCE, SCHEMA, Outcome
 
 
 def hold(run: Run, made: Plan, displaced: Collection[Movable]) -> None:
@@ -29,6 +29,7 @@ def hold(run: Run, made: Plan, displaced: Collection[Movable]) -> None:
     Raises:
         PreflightError: with every reason. A dry run is not refused: its report has them.
         TransientError: a server could not be reached, or was lost.
+        WindowClosedError: the time of the run is over before all tables are looked at.
     """
     before = run.ledger.last(run.id, "examined")
     if before is not None and before.detail["digest"] == made.digest:
@@ -87,6 +88,7 @@ def facts(
     Raises:
         TransientError: a server could not be reached, or was lost.
         PreflightError: one refused.
+        WindowClosedError: the time of a run that has begun is over.
     """
     found = Facts(made, _limits(run), tuple(obstacles))
     if SCHEMA in parts or PERFORMANCE in parts:
@@ -104,7 +106,7 @@ def facts(
         found = replace(found, impact=concerned.concerned(run.source, run.target, run.live, made, displaced))
     kinds = tuple(kind for kind in (DATA, CONSTRAINT) if kind in parts)
     if kinds:
-        found = replace(found, looked=kinds, seen=look.at_rows(run.source, made, kinds))
+        found = replace(found, looked=kinds, seen=look.at_rows(run.source, made, kinds, run.check_time))
     return found
 
 
