@@ -20,8 +20,6 @@ from cutover.workers import warm_up
 # How often what differs is looked at again where the source moves, and how often a repair is.
 LOOKS, REPAIRS = 4, 3
 EXIT_SAME, EXIT_DIFFERENT, EXIT_COULD_NOT = 0, 1, 2
-
-
 # Compares pieces, however that is done, in a look of a number.
 Look = Callable[[int, Sequence[Chunk]], None]
 
@@ -95,8 +93,9 @@ def unlike(run: Run) -> list[Chunk]:
 def _look_again(run: Run, look: Look) -> None:
     """Look again at what differs: on a source that moves it may be on its way."""
     for number in range(1, LOOKS + 1):
-        rest = unlike(run)
-        if not rest or not compare.has_moved(run):
+        rest, moved = unlike(run), compare.has_moved(run)
+        # Where the source does not tell whether it has moved, once more has to do.
+        if not rest or moved is False or (moved is None and number > 1):
             return
         if number == 1:
             run.record(

@@ -249,7 +249,7 @@ def differing(run: Run) -> Path:
     return run.staging / "differing"
 
 
-def has_moved(run: Run) -> bool:
-    """Whether the source was written to since the comparison began; also where its binary log does not tell."""
+def has_moved(run: Run) -> bool | None:
+    """Whether the source was written to since the comparison began; None where it has no binary log that tells."""
     before = _noted(run)["binlog"]
-    return before is None or before != binlog.position(run.source)
+    return None if before is None else before != binlog.position(run.source)
