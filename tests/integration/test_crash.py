@@ -44,7 +44,8 @@ from cutover.steps.context import Run
 # The numbers of the last events before the end, with the run's own proof and without.
 LAST, LAST_PROVED = 36, 50
 UNPROVED = spec(strategy={"execution": {"modes": {"safe": {"validateAfterMigration": False}}}})
-SEEDS = [*range(5), *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(5, 50))]
+# The last of every five proves what it has loaded, too.
+SEEDS = [0, 1, 4, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(50) if seed not in (0, 1, 4))]
 
 
 @pytest.fixture(scope="module")
