@@ -1,14 +1,14 @@
 """One number for a range of rows, which both servers make by themselves: no row travels.
 
-Each value has an image, a whole number that both servers work out alike. It is multiplied by a factor that the row's
-key and the column give, and added up: one value that changes gives another sum, and so do two that change places, but
-for rows whose factors are the same, of which there are one in a million. Several changes can make up for each other, so
-equal sums are no proof.
+Each value has an image, a whole number that both servers work out alike. Those of a row are added up, each times a
+number of its column's, and the rows, each times a factor that its key gives: one value that changes gives another sum,
+and so do two that change places, but for rows whose factors are the same, of which there are one in a million. Several
+changes can make up for each other, so equal sums are no proof.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -21,6 +21,7 @@ from cutover.verify.rows import Sides
 
 # Primes: what is left of a division by the first gives a row its factor, by the second a large value its image. Their
 # product has less than 63 bits. The keys of a dense range of 500,000 rows have factors of their own.
+_AT_ONCE = 7
 _FACTORS, _PRIME, _MIX = 1_048_573, 1_099_511_627_689, 715_827
 _WORDS = ("string", "enum", "citext", "uuid", "json", "set")
 
@@ -76,19 +77,24 @@ def _statements(sides: Sides, route: TableRoute, chunk: Chunk) -> tuple[str, str
     if not can(route) or images is None or factor is None:
         return None
     mine, theirs = [("COUNT(*)", "n")], [("count(*)", "n")]
-    for number, image in enumerate(images):
-        # A factor for each column, odd and never 0; what is NULL adds nothing, and 0 does.
-        shift = number * 101
-        one = f"(CAST({image.source} AS SIGNED) * 2 + 1) * (({factor.source} + {shift}) * 2 + 1)"
-        other = f"(({image.target})::bigint * 2 + 1) * (({factor.target} + {shift}) * 2 + 1)"
-        mine.append((f"SUM({one})", f"x{number}"))
-        theirs.append((f"sum({other})", f"x{number}"))
+    for number, group in enumerate(_batched(images)):
+        one = " + ".join(f"COALESCE((CAST({i.source} AS SIGNED) * 2 + 1) * {n}, 0)" for n, i in group)
+        other = " + ".join(f"coalesce((({i.target})::bigint * 2 + 1) * {n}, 0)" for n, i in group)
+        mine.append((f"SUM(({one}) % {_PRIME} * (({factor.source} + {number}) * 2 + 1))", f"x{number}"))
+        theirs.append((f"sum(({other}) % {_PRIME} * (({factor.target} + {number}) * 2 + 1))", f"x{number}"))
     source = mysql.select(
         route.source, mine, route.condition, (), mysql_ranges.within(route.cut_by, chunk.lower, chunk.upper)
     )
     key = [(name, route.column(name).arrow) for name in route.key]
     within = postgresql_ranges.within(key, chunk.lower, chunk.upper)
     return source, postgresql.summed(sides.schema, route.target, theirs, within)
+
+
+def _batched(images: Sequence[Image]) -> Iterator[list[tuple[int, Image]]]:
+    """Yield images with the numbers of their columns, as many at a time as add up below 2**63."""
+    numbered = [(131_071 + 2 * (place * 7_919 % 65_521), image) for place, image in enumerate(images)]
+    for start in range(0, len(numbered), _AT_ONCE):
+        yield numbered[start : start + _AT_ONCE]
 
 
 def _factor(route: TableRoute) -> Image | None:
