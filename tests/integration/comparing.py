@@ -49,6 +49,31 @@ CELLS = {
     "same_as": ("UUID", "uuid", "'123e4567-e89b-12d3-a456-426614174000'", "'123e4567-e89b-12d3-a456-426614174001'"),
 }
 
+# A small source, what another tool could have made of it, and the rows of both.
+SOURCE = (
+    "CREATE TABLE parents (id INT AUTO_INCREMENT PRIMARY KEY, name VARCHAR(20) NOT NULL, UNIQUE KEY by_name (name))",
+    "CREATE TABLE children (id INT PRIMARY KEY, parent INT, note VARCHAR(20), spare VARCHAR(20), "
+    "CONSTRAINT of_parent FOREIGN KEY (parent) REFERENCES parents (id))",
+    "CREATE TABLE words (code VARCHAR(20) PRIMARY KEY, word TEXT)",
+    "CREATE TABLE heap (a INT, b VARCHAR(9))",
+    "CREATE TABLE gone (id INT PRIMARY KEY)",
+)
+TARGET = (
+    "CREATE TABLE parents (id bigserial PRIMARY KEY, name text NOT NULL UNIQUE)",
+    "CREATE TABLE children (id integer PRIMARY KEY, parent bigint REFERENCES parents, note text, spare text)",
+    "CREATE TABLE words (code varchar(20) PRIMARY KEY, word text)",
+    "CREATE TABLE heap (a integer, b varchar(9))",
+    "CREATE TABLE gone (id smallint PRIMARY KEY)",
+)
+ROWS = (
+    "INSERT INTO parents VALUES (1, 'a'), (2, 'b'), (3, 'c'), (4, 'd'), (5, 'e'), (6, 'f')",
+    "INSERT INTO children VALUES (1, 1, 'x', 'y'), (2, 2, NULL, ''), (3, NULL, 'z', 'z'), (4, 4, 'w', 'w'), "
+    "(5, 5, '', '')",
+    "INSERT INTO words VALUES ('ö', 'x'), ('_', NULL), ('A', 'y'), ('B', 'z')",
+    "INSERT INTO heap VALUES (1, 'x'), (1, 'x'), (1, 'x'), (NULL, NULL), (12, '3'), (4, 'd')",
+    "INSERT INTO gone VALUES (1), (2), (3)",
+)
+
 
 def cells(source: Server, target: Server) -> None:
     """Make a table of every type on both sides: row by row the same, row 0 and one for each column."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from helpers import SHOP, access, mysql
+from comparing import ROWS, SOURCE, TARGET
+from helpers import SHOP, access, mysql, postgres
 from versioned import VERSIONED, Make, Migration
 
 from cutover.local.servers import Server
@@ -37,3 +38,11 @@ def make(shop: Server, target_db: Server, tmp_path: Path, monkeypatch: pytest.Mo
     for name, value in access(shop, target_db).items():
         monkeypatch.setenv(name, value)
     return lambda strategy=VERSIONED: Migration(tmp_path, shop, target_db, strategy)
+
+
+@pytest.fixture
+def copied(source_db: Server, target_db: Server) -> tuple[Server, Server]:
+    """A source, and what another tool has made of it."""
+    mysql(source_db, *SOURCE, *ROWS)
+    postgres(target_db, *TARGET, *ROWS)
+    return source_db, target_db
