@@ -322,6 +322,7 @@ def test_a_row_without_a_key_is_named_by_where_it_lies(target: Endpoint, tmp_pat
     assert [result.keys for result in results if not result.success] == [("ctid (0,4)",)]
 
 
+@pytest.mark.slow
 def test_a_table_of_more_columns_than_one_query_gives(target: Endpoint, tmp_path: Path) -> None:
     names = [f"c{number}" for number in range(600)]
     run(target, f"CREATE TABLE wide (id int PRIMARY KEY, {', '.join(f'{name} int' for name in names)})")

@@ -139,5 +139,3 @@ def test_the_command_line_answers_in_the_requirements_shape(
     assert (failed.returncode, "data, error: orders[1]: only in the source" in failed.stdout) == (1, True), (
         failed.stderr
     )
-    wrong = cutover(["validate", "shop", "--kind", "speed"], variables)
-    assert (wrong.returncode, "unknown kind of validation 'speed'" in wrong.stderr) == (2, True)
