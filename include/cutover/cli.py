@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import sys
-import uuid
-from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
 
 from cutover import cli_assess, cli_follow, cli_schema, cli_status, cli_validate, cli_verify, render, report
 from cutover.cli_ends import endpoint, spec_for
-from cutover.cli_options import DEFAULT_MIGRATIONS, Migrations, Name, ReportFile, RunId
+from cutover.cli_options import DEFAULT_MIGRATIONS, Migrations, Name, ReportFile, RunId, new_id
 from cutover.cli_status import shown
 from cutover.dialects.endpoint import from_url
 from cutover.errors import CutoverError, PreflightError
@@ -56,7 +54,7 @@ def plan(
     """Show what a run would do; changes nothing."""
     home = migrations / name
     spec = load_spec(home / "migration.yaml")
-    run = start(_new_id("plan"), spec, Params(mode="dry_run", ignore_window=True), Ledger(), *endpoints(spec), home)
+    run = start(new_id("plan"), spec, Params(mode="dry_run", ignore_window=True), Ledger(), *endpoints(spec), home)
     check.preflight(run)
     made = check.make_plan(run)
     paths = check.write_scripts(run) if scripts else []
@@ -135,7 +133,7 @@ def run(
             raise PreflightError(["give a migration's NAME, or both --source and --target"])
         where = endpoint("--source", source, "mysql"), endpoint("--target", target, "postgresql")
         spec = spec_for(where[0], schema or where[0].database, verify, indexes, exclude or [], allow_losses)
-    this = start(resume_id or _new_id("cli"), spec, params, ledger, *where, home)
+    this = start(resume_id or new_id("cli"), spec, params, ledger, *where, home)
     console = render.console()
     try:
         with shown(this.ledger, this.id, console):
@@ -159,10 +157,6 @@ def run(
     if code != EXIT_NOT_STARTED:
         render.show_report(outcome, console)
     raise typer.Exit(code)
-
-
-def _new_id(kind: str) -> str:
-    return f"{kind}__{datetime.now(UTC):%Y-%m-%dT%H:%M:%S}__{uuid.uuid4().hex[:6]}"
 
 
 @app.command()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import uuid
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -41,3 +43,8 @@ Form = Annotated[str, typer.Option("--format", callback=_known, help="table, jso
 ReportFile = Annotated[
     Path | None, typer.Option("--report", callback=_writable, help="write what is shown to this file, as JSON")
 ]
+
+
+def new_id(kind: str) -> str:
+    """Return a name in the ledger for what a command begins."""
+    return f"{kind}__{datetime.now(UTC):%Y-%m-%dT%H:%M:%S}__{uuid.uuid4().hex[:6]}"

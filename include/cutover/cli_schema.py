@@ -5,17 +5,15 @@ from __future__ import annotations
 import json
 import sys
 import tempfile
-import uuid
 from collections.abc import Sequence
 from dataclasses import asdict, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from alembic.script import Script
 
-from cutover.cli_options import DEFAULT_MIGRATIONS, Migrations, Name
+from cutover.cli_options import DEFAULT_MIGRATIONS, Migrations, Name, new_id
 from cutover.errors import PreflightError
 from cutover.ledger import Ledger
 from cutover.schema import definitions
@@ -207,7 +205,7 @@ def _change(run: Run, chosen: Sequence[Script], *, sql: bool, upward: bool, igno
     if sql:
         sys.stdout.write(apply.script(chosen, versions.bookkeeping(run), run.live, upward=upward))
         return
-    run_id = f"schema__{datetime.now(UTC):%Y-%m-%dT%H:%M:%S}__{uuid.uuid4().hex[:6]}"
+    run_id = new_id("schema")
     params = Params(ignore_window=ignore_window)
     recorded = start(run_id, run.spec, params, run.ledger, run.source, run.target, run.home)
     versions.change_live(recorded, chosen, upward=upward)

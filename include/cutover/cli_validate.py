@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import sys
-import uuid
-from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
 
 from cutover import render
-from cutover.cli_options import DEFAULT_MIGRATIONS, Form, Migrations, Name, ReportFile
+from cutover.cli_options import DEFAULT_MIGRATIONS, Form, Migrations, Name, ReportFile, new_id
 from cutover.ledger import Ledger
 from cutover.spec import load_spec
 from cutover.steps.context import Params, endpoints, start
@@ -40,8 +38,7 @@ def validation(
     """
     home = migrations / name
     spec = load_spec(home / "migration.yaml")
-    run_id = f"validate__{datetime.now(UTC):%Y-%m-%dT%H:%M:%S}__{uuid.uuid4().hex[:6]}"
-    run = start(run_id, spec, Params(ignore_window=True), Ledger(), *endpoints(spec), home)
+    run = start(new_id("validate"), spec, Params(ignore_window=True), Ledger(), *endpoints(spec), home)
     found = validate(run, type_, kinds or (), verify)
     if report_file is not None:
         report_file.write_text(found.to_json())

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -11,7 +9,7 @@ import typer
 
 from cutover import render, verdict
 from cutover.cli_ends import endpoint, spec_for
-from cutover.cli_options import DEFAULT_MIGRATIONS, Form, Migrations, ReportFile
+from cutover.cli_options import DEFAULT_MIGRATIONS, Form, Migrations, ReportFile, new_id
 from cutover.cli_status import show_verdict, shown
 from cutover.errors import CutoverError, PreflightError
 from cutover.ledger import Ledger
@@ -85,7 +83,7 @@ def _started(
     resume_id: str | None,
 ) -> Run:
     ledger, home = Ledger(), None
-    run_id = resume_id or f"verify__{datetime.now(UTC):%Y-%m-%dT%H:%M:%S}__{uuid.uuid4().hex[:6]}"
+    run_id = resume_id or new_id("verify")
     if resume_id is not None and ledger.last(resume_id, "run_started") is None:
         raise PreflightError([f"no run {resume_id!r} in the ledger"])
     if target is None:

@@ -50,17 +50,23 @@ def verify(run: Run, options: Options) -> Verdict:
         raise
 
 
+def one_by_one(run: Run, options: Options) -> Look:
+    """Return what compares pieces in this process, one after the other."""
+
+    def look(number: int, pieces: Sequence[Chunk]) -> None:
+        for piece in pieces:
+            compare.compare_piece(run, options, number, compare.differing(run), piece)
+
+    return look
+
+
 def verify_here(run: Run, options: Options) -> Verdict:
     """Do what :func:`verify` does piece by piece in this process.
 
     Raises:
         As :func:`verify` does.
     """
-
-    def look(number: int, pieces: Sequence[Chunk]) -> None:
-        for piece in pieces:
-            compare.compare_piece(run, options, number, compare.differing(run), piece)
-
+    look = one_by_one(run, options)
     compare.prepare(run, options)
     look(0, compare.pieces(run))
     return conclude(run, options, look)

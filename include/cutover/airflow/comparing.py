@@ -92,17 +92,11 @@ def verify_dag(spec: MigrationSpec, folder: Path) -> DAG:
         @task(trigger_rule=TriggerRule.NONE_FAILED)
         def conclude() -> str:
             from cutover import render_verdict, verdict, verifying
-            from cutover.steps import compare
 
             context = get_current_context()
             with in_run(folder, context) as run:
                 options = _options(context)
-
-                def look(number: int, pieces: Any) -> None:
-                    for piece in pieces:
-                        compare.compare_piece(run, options, number, compare.differing(run), piece)
-
-                found = verifying.conclude(run, options, look)
+                found = verifying.conclude(run, options, verifying.one_by_one(run, options))
                 told = render_verdict.markdown(found)
                 run.folder.mkdir(parents=True, exist_ok=True)
                 (run.folder / "verdict.md").write_text(told)

@@ -19,9 +19,10 @@ from cutover.errors import PreflightError, RefusedRowsError
 from cutover.route import Chunk, ColumnRoute, TableRoute
 from cutover.verify.rows import Sides
 
+# Terms of a row that are added up at once.
+_AT_ONCE = 7
 # Primes: what is left of a division by the first gives a row its factor, by the second a large value its image. Their
 # product has less than 63 bits. The keys of a dense range of 500,000 rows have factors of their own.
-_AT_ONCE = 7
 _FACTORS, _PRIME, _MIX = 1_048_573, 1_099_511_627_689, 715_827
 _WORDS = ("string", "enum", "citext", "uuid", "json", "set")
 
@@ -36,6 +37,8 @@ class Image:
 
 def alike(sides: Sides, route: TableRoute, chunk: Chunk) -> int | None:
     """Return how many rows a chunk has, where both sides make the same of them; None where they do not, or cannot.
+
+    The table is one of which :func:`can` is true.
 
     Raises:
         TransientError: a server was lost.
@@ -74,7 +77,7 @@ def can(route: TableRoute) -> bool:
 
 def _statements(sides: Sides, route: TableRoute, chunk: Chunk) -> tuple[str, str] | None:
     images, factor = _images(route), _factor(route)
-    if not can(route) or images is None or factor is None:
+    if images is None or factor is None:
         return None
     mine, theirs = [("COUNT(*)", "n")], [("count(*)", "n")]
     for number, group in enumerate(_batched(images)):
