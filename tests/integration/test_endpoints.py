@@ -174,10 +174,10 @@ def test_a_log_of_everything_holds_no_value_of_a_variable(
     monkeypatch.setenv("APP", f"{application.url}/health?key={TOKEN}")
     monkeypatch.setenv("APP_TOKEN", TOKEN)
     client = logging.getLogger("httpx")
-    # Whoever configured logging before may have switched it off.
+    # Whoever configured logging before, as Airflow does, may have switched it off.
     monkeypatch.setattr(client, "disabled", False)
     monkeypatch.setattr(client, "propagate", True)
-    with caplog.at_level(logging.DEBUG):
+    with caplog.at_level(logging.DEBUG), caplog.at_level(logging.DEBUG, client.name):
         found = problems(shop, target_db, home={"url": "${APP}", "headers": {"X-Key": "${APP_TOKEN}"}})
         client.info("loud again")
     assert (found, len(application.asked)) == ((), 1)
