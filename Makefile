@@ -15,7 +15,7 @@ test: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest -m "not slow and not corpus" -n 3 --dist loadfile --no-loadscope-reorder
+	$(BIN)/pytest -m "not slow and not corpus" -n 4 --dist loadfile --no-loadscope-reorder
 
 test-slow: setup
 	@command -v pgloader >/dev/null || scripts/setup.sh pgloader

@@ -11,7 +11,8 @@ from typing import Any
 
 import psycopg
 import pytest
-from helpers import cutover, mysql, mysql_rows, target_database
+from helpers import mysql, mysql_rows, target_database
+from program import cutover
 
 from checker import Address, Finding, check
 from checker.feed import feed

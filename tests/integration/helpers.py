@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -27,7 +25,6 @@ from cutover.steps import check, follow, move, prove, versions
 from cutover.steps.context import Params, Run, start
 
 CAMERA = Path(__file__).parents[2] / "include" / "migrations" / "camera_counting"
-CUTOVER = str(Path(sys.executable).with_name("cutover"))
 # For connections that a test gives up in the end: a hang becomes a failure with a name.
 PATIENCE = 120.0
 # Of every role and account that a test makes.
@@ -260,23 +257,3 @@ def access(source: Server, target: Server) -> dict[str, str]:
         for part in ("host", "port", "name", "user", "password"):
             found[f"{prefix}_{part.upper()}"] = str(getattr(server, part))
     return found
-
-
-def started(arguments: Sequence[str], environment: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
-    """Start the command line in a process group of its own."""
-    return subprocess.Popen(
-        [CUTOVER, *arguments],
-        env=os.environ | (environment or {}),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-
-
-def cutover(arguments: Sequence[str], environment: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-    """Run the command line to its end."""
-    process = started(arguments, environment)
-    out, err = process.communicate(timeout=PATIENCE * 2)
-    return subprocess.CompletedProcess(process.args, process.returncode, out, err)

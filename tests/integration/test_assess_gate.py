@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from helpers import access, begin, cutover, migrations, mysql, mysql_rows, postgres, rows, schemas, spec
+from helpers import access, begin, migrations, mysql, mysql_rows, postgres, rows, schemas, spec
+from program import cutover
 from typer.testing import CliRunner
 
 from cutover import cli, plan

@@ -15,7 +15,6 @@ from helpers import (
     access,
     account,
     begin,
-    cutover,
     dump,
     endpoint,
     migrations,
@@ -28,6 +27,7 @@ from helpers import (
     schemas,
     spec,
 )
+from program import cutover
 
 from cutover import report
 from cutover.data.sync import binlog

@@ -17,7 +17,6 @@ from helpers import (
     CAMERA,
     access,
     account,
-    cutover,
     held,
     migrations,
     mysql,
@@ -26,10 +25,10 @@ from helpers import (
     rows,
     schemas,
     spec,
-    started,
     wait_for,
     waiting,
 )
+from program import cutover, started
 from typer.testing import CliRunner
 
 from cutover.cli import app

@@ -12,7 +12,8 @@ from uuid import uuid4
 
 import pytest
 from comparing import CELLS, cells, compared, comparison
-from helpers import SECRET, begin, cutover, endpoint, mysql, one, postgres, role, rows, spec, started
+from helpers import SECRET, begin, endpoint, mysql, one, postgres, role, rows, spec
+from program import cutover, started
 
 from cutover import report, verdict
 from cutover.errors import PreflightError, SpecError

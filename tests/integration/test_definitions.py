@@ -6,7 +6,8 @@ import json
 from pathlib import Path
 
 import pytest
-from helpers import access, begin, cutover, dump, migrations, mysql, postgres, spec
+from helpers import access, begin, dump, migrations, mysql, postgres, spec
+from program import cutover
 from test_code import SOURCE
 
 from cutover.local.servers import Server

@@ -14,7 +14,6 @@ from helpers import (
     SECRET,
     access,
     begin,
-    cutover,
     differences,
     endpoint,
     finished,
@@ -28,9 +27,9 @@ from helpers import (
     role,
     rows,
     spec,
-    started,
     wait_for,
 )
+from program import cutover, started
 from pymysqlreplication.event import QueryEvent
 from pymysqlreplication.exceptions import StatusVariableMismatch
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 from changing import CHANGES, TABLES, equal
-from helpers import SECRET, access, account, begin, cutover, endpoint, finished, migrations, mysql, ready, rows, spec
+from helpers import SECRET, access, account, begin, endpoint, finished, migrations, mysql, ready, rows, spec
+from program import cutover
 
 from cutover.data.sync.snapshot import snapshot
 from cutover.errors import DataError, DriftError, PreflightError, SpecError

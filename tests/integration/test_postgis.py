@@ -6,7 +6,8 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from helpers import access, begin, cutover, migrations, mysql, one, postgres, rows, schemas, spec
+from helpers import access, begin, migrations, mysql, one, postgres, rows, schemas, spec
+from program import cutover
 
 from cutover import report
 from cutover.local.servers import Server

@@ -8,21 +8,8 @@ from pathlib import Path
 
 import psutil
 import pytest
-from helpers import (
-    access,
-    begin,
-    finished,
-    held,
-    migrations,
-    mysql,
-    mysql_rows,
-    rows,
-    schemas,
-    spec,
-    started,
-    wait_for,
-    waiting,
-)
+from helpers import access, begin, finished, held, migrations, mysql, mysql_rows, rows, schemas, spec, wait_for, waiting
+from program import started
 
 from cutover import report
 from cutover.errors import TransientError

@@ -9,7 +9,6 @@ import pytest
 from helpers import (
     access,
     begin,
-    cutover,
     dump,
     endpoint,
     finished,
@@ -23,6 +22,7 @@ from helpers import (
     schemas,
     spec,
 )
+from program import cutover
 
 from cutover import report
 from cutover.errors import CutoverError, DataError, RollbackError, VerificationError

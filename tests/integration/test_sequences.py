@@ -6,7 +6,8 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from helpers import access, begin, cutover, dump, finished, loaded, migrations, mysql, one, postgres, role, rows, spec
+from helpers import access, begin, dump, finished, loaded, migrations, mysql, one, postgres, role, rows, spec
+from program import cutover
 
 from cutover import report
 from cutover.local.servers import Server

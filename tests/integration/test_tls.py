@@ -14,7 +14,8 @@ from urllib.parse import quote
 import psycopg
 import pytest
 import trustme
-from helpers import SECRET, access, account, begin, cutover, endpoint, mysql, rows, schemas, spec
+from helpers import SECRET, access, account, begin, endpoint, mysql, rows, schemas, spec
+from program import cutover
 
 from cutover.dialects.endpoint import Endpoint
 from cutover.local.servers import Server, mariadb, postgresql

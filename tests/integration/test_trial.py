@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from helpers import access, begin, cutover, dump, migrations, mysql, rows, spec
+from helpers import access, begin, dump, migrations, mysql, rows, spec
+from program import cutover
 
 from cutover import report
 from cutover.local.servers import Server

@@ -7,7 +7,8 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from helpers import access, begin, cutover, endpoint, migrations, mysql, postgres, spec
+from helpers import access, begin, endpoint, migrations, mysql, postgres, spec
+from program import cutover
 
 from cutover import report
 from cutover.errors import PreflightError
