@@ -223,6 +223,20 @@ def held(server: Server, table: str, mode: str) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def held_at_once(server: Server, table: str, mode: str) -> Iterator[None]:
+    """Hold a lock on a table of the run's schema from the moment on in which it is there."""
+    ours = "SELECT nspname FROM pg_namespace WHERE nspname LIKE 'cutover\\_%'"
+    with psycopg.connect(server.url(), autocommit=True) as connection:
+        # Connected before, and asking without rest: the run does not wait for this test.
+        deadline = time.monotonic() + PATIENCE
+        while (row := connection.execute(ours).fetchone()) is None:
+            assert time.monotonic() < deadline, "the run has made no schema"
+        with connection.transaction():
+            connection.execute(f'LOCK TABLE "{row[0]}".{table} IN {mode} MODE'.encode())
+            yield
+
+
 def waiting(server: Server, fragment: str = "") -> int:
     """How many sessions of the target wait for a lock, with ``fragment`` in their statement."""
     query = (

@@ -8,7 +8,20 @@ from pathlib import Path
 
 import psutil
 import pytest
-from helpers import access, begin, finished, held, migrations, mysql, mysql_rows, rows, schemas, spec, wait_for, waiting
+from helpers import (
+    access,
+    begin,
+    finished,
+    held,
+    held_at_once,
+    migrations,
+    mysql,
+    mysql_rows,
+    rows,
+    spec,
+    wait_for,
+    waiting,
+)
 from program import started
 
 from cutover import report
@@ -78,8 +91,7 @@ def test_a_run_that_was_killed_goes_on_where_it_was(
     folder, environment = migrations(tmp_path, CLEANED), access(large, target_db)
     arguments = ["run", "shop", "--migrations", str(folder), "--workers", "1"]
     process = started(arguments, environment)
-    shadow = wait_for(lambda: schemas(target_db) - {"public"}, "the shadow schema is there").pop()
-    with held(target_db, f"{shadow}.people", mode):
+    with held_at_once(target_db, "people", mode):
         wait_for(lambda: waiting(target_db, waits_in), f"{waits_in} waits for the lock")
         left = waiting(target_db)
         if whole:
@@ -105,8 +117,7 @@ def test_a_run_that_was_killed_goes_on_where_it_was(
 def test_a_killed_worker_is_replaced(large: Server, target_db: Server, tmp_path: Path) -> None:
     folder, environment = migrations(tmp_path, CLEANED), access(large, target_db)
     process = started(["run", "shop", "--migrations", str(folder), "--workers", "2"], environment)
-    shadow = wait_for(lambda: schemas(target_db) - {"public"}, "the shadow schema is there").pop()
-    with held(target_db, f"{shadow}.people", "SHARE"):
+    with held_at_once(target_db, "people", "SHARE"):
         wait_for(lambda: waiting(target_db, "copy"), "COPY waits for the lock")
         workers = [
             child for child in psutil.Process(process.pid).children(recursive=True) if connected(child, target_db)
