@@ -29,10 +29,27 @@ _WORDS = ("string", "enum", "citext", "uuid", "json", "set")
 
 @dataclass(frozen=True)
 class Image:
-    """A whole number made of a column's value, in the words of both sides; below 2**41, NULL for NULL."""
+    """A whole number made of a column's value, in the words of both sides; below 2**41, NULL for NULL.
+
+    ``never_null`` says that the source has no NULL there, and ``integer`` that it has signed integers.
+    """
 
     source: str
     target: str
+    never_null: bool = False
+    integer: bool = False
+
+    def times(self, number: int) -> tuple[str, str]:
+        """Return an odd multiple for each image, by a number of the column's, and 0 for NULL.
+
+        Where the source has no NULL the number times the image will do: a term that is NULL at the target only makes
+        another sum. What a server does ten million times is worth leaving out.
+        """
+        mine = self.source if self.integer else f"CAST({self.source} AS SIGNED)"
+        theirs = f"({self.target})::bigint"
+        if self.never_null:
+            return f"{mine} * {number}", f"{theirs} * {number}"
+        return tuple(f"COALESCE({each} * {2 * number} + {number}, 0)" for each in (mine, theirs))  # type: ignore[return-value]
 
 
 def alike(sides: Sides, route: TableRoute, chunk: Chunk) -> int | None:
@@ -81,8 +98,7 @@ def _statements(sides: Sides, route: TableRoute, chunk: Chunk) -> tuple[str, str
         return None
     mine, theirs = [("COUNT(*)", "n")], [("count(*)", "n")]
     for number, group in enumerate(_batched(images)):
-        one = " + ".join(f"COALESCE((CAST({i.source} AS SIGNED) * 2 + 1) * {n}, 0)" for n, i in group)
-        other = " + ".join(f"coalesce((({i.target})::bigint * 2 + 1) * {n}, 0)" for n, i in group)
+        one, other = (" + ".join(terms) for terms in zip(*(image.times(n) for n, image in group), strict=True))
         mine.append((f"SUM(({one}) % {_PRIME} * (({factor.source} + {number}) * 2 + 1))", f"x{number}"))
         theirs.append((f"sum(({other}) % {_PRIME} * (({factor.target} + {number}) * 2 + 1))", f"x{number}"))
     source = mysql.select(
@@ -105,7 +121,8 @@ def _factor(route: TableRoute) -> Image | None:
     found: Image | None = None
     for name in route.key:
         for image in _of(route.column(name)):
-            part = Image(f"CAST({image.source} AS SIGNED) % {_FACTORS}", f"({image.target})::bigint % {_FACTORS}")
+            mine = image.source if image.integer else f"CAST({image.source} AS SIGNED)"
+            part = Image(f"{mine} % {_FACTORS}", f"({image.target})::bigint % {_FACTORS}")
             found = _mixed(part if found is None else _joined(found, part))
     whole = all(any(True for _ in _of(route.column(name))) for name in route.key)
     return found if whole else None
@@ -139,9 +156,9 @@ def _found(column: ColumnRoute) -> str:
 def _of(column: ColumnRoute) -> Iterator[Image]:
     read, found, arrow = column.read, _found(column), column.arrow
     if arrow in ("int16", "int32", "bool"):
-        yield Image(read, f"{found}::int")
+        yield Image(read, f"{found}::int", not column.source_nullable, _signed(column))
     elif arrow == "int64":
-        yield Image(f"{read} % {_PRIME}", f"{found} % {_PRIME}")
+        yield Image(f"{read} % {_PRIME}", f"{found} % {_PRIME}", not column.source_nullable, _signed(column))
     elif arrow.startswith("decimal"):
         yield from _decimal(column)
     elif arrow == "float32":
@@ -161,6 +178,12 @@ def _of(column: ColumnRoute) -> Iterator[Image]:
         yield Image(f"({mysql.quoted(column.source)} + 0)", f"CASE WHEN {found} IS NOT NULL THEN {place} END")
     elif arrow in _WORDS:
         yield _digest(f"CONVERT({read} USING utf8mb4)", f"{found}::text")
+
+
+def _signed(column: ColumnRoute) -> bool:
+    """Whether the source reads a column as it is, and has signed integers in it."""
+    declared = mysql_types.parse(column.source_type)
+    return declared.base.endswith("int") and not declared.unsigned and column.read == mysql.quoted(column.source)
 
 
 def _literal(text: str) -> str:
@@ -223,7 +246,8 @@ def _moment(column: ColumnRoute) -> Iterator[Image]:
     declared = mysql_types.parse(column.source_type)
     if declared.base == "timestamp":
         # Of a date that is none it would be 0.
-        seconds = f"IF({name} + 0, FLOOR(UNIX_TIMESTAMP({name})), NULL)"
+        whole = "FLOOR(UNIX_TIMESTAMP({}))" if declared.number(0, 0) else "UNIX_TIMESTAMP({})"
+        seconds = f"NULLIF({whole.format(name)}, 0)"
     else:
         # What is no date has no number, or one that the target's NULL has not.
         seconds = f"(TO_SECONDS({name}) - 62167219200)"
