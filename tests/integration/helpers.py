@@ -15,7 +15,7 @@ import MySQLdb
 import psycopg
 import yaml
 
-from cutover.dialects import postgresql
+from cutover.dialects import postgresql_programs
 from cutover.dialects.endpoint import Endpoint
 from cutover.errors import VerificationError
 from cutover.ledger import Ledger
@@ -172,7 +172,7 @@ def schemas(server: Server) -> set[str]:
 
 def dump(server: Server) -> str:
     """The whole target database, schema and data, as pg_dump writes it."""
-    command = [postgresql.program("pg_dump"), "--dbname", server.url()]
+    command = [postgresql_programs.program("pg_dump"), "--dbname", server.url()]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     # pg_dump's guard against psql injection is a new random word each time.
     lines = (line for line in done.stdout.splitlines() if not line.startswith(("\\restrict", "\\unrestrict")))

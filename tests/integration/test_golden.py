@@ -18,7 +18,7 @@ from checker import Address, check
 from checker.feed import feed
 from checker.losses import unexplained, untrue
 from cutover import report
-from cutover.dialects import postgresql
+from cutover.dialects import postgresql_programs
 from cutover.local.servers import Server
 from cutover.report import Report
 from cutover.run import run_migration
@@ -106,7 +106,7 @@ def agree(case: Path, own: str, common: str, found: Sequence[str]) -> None:
 
 def schema_of(target: Server) -> list[str]:
     command = [
-        postgresql.program("pg_dump"),
+        postgresql_programs.program("pg_dump"),
         "--schema-only",
         "--no-owner",
         "--schema=public",

@@ -11,7 +11,7 @@ from helpers import begin, migrations, rows, spec
 from typer.testing import CliRunner
 
 from cutover import cli, report
-from cutover.dialects import postgresql
+from cutover.dialects import postgresql_programs
 from cutover.errors import CutoverError
 from cutover.local.servers import Server
 from cutover.run import run_migration
@@ -57,7 +57,7 @@ Make = Callable[..., Migration]
 
 def live(target: Server) -> str:
     """The live schema, structure and rows, as pg_dump writes it."""
-    command = [postgresql.program("pg_dump"), "--schema=public", "--dbname", target.url()]
+    command = [postgresql_programs.program("pg_dump"), "--schema=public", "--dbname", target.url()]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     lines = (line for line in done.stdout.splitlines() if not line.startswith(("\\restrict", "\\unrestrict")))
     return "\n".join(lines)

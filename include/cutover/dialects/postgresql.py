@@ -1,16 +1,15 @@
-"""PostgreSQL: connecting, reading rows as Arrow batches, dumping."""
+"""PostgreSQL: connecting, reading rows as Arrow batches."""
 
 from __future__ import annotations
 
 import atexit
 import os
 import re
-import shutil
-import subprocess
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from pathlib import Path
+from dataclasses import replace
+from functools import partial
 from typing import Any, cast
 
 import psycopg
@@ -30,8 +29,6 @@ _TRANSIENT_CLASSES = ("08", "40", "53", "57")
 _TRANSIENT_STATES = ("55P03",)
 # SQLSTATE 53300 in the server's words, which are all that libpq tells of a connection it did not get.
 _FULL = re.compile(r"too many (?:connections|clients)|connection slots are reserved|\b53300\b")
-# pg_dump's own, and one for each of its two jobs.
-_DUMP_CONNECTIONS = 3
 # Until a transaction ends, large values are compressed with lz4 where the server has it and nobody set
 # default_toast_compression: pglz takes most of the time of loading them. A value says itself how it is compressed.
 COMPRESS_FAST = """
@@ -135,6 +132,34 @@ def session(
             yield connection
     except psycopg.Error as error:
         raise _translated(endpoint, error, doing) from error
+
+
+@contextmanager
+def beside(endpoint: Endpoint) -> Iterator[psycopg.Connection]:
+    """Open a session on the endpoint's server, but in a database that is not the endpoint's; each statement commits.
+
+    What is done to a database as a whole (CREATE DATABASE, a rename) is done from another one.
+
+    Raises:
+        TransientError: the server could not be reached or was full.
+        PreflightError: neither ``postgres`` nor ``template1`` lets us in, or the server refused something.
+    """
+    problem: psycopg.Error | None = None
+    for name in (name for name in ("postgres", "template1") if name != endpoint.database):
+        elsewhere = replace(endpoint, database=name).keeping_none()
+        try:
+            connection = pools.patient(elsewhere, partial(psycopg.connect, _uri(elsewhere), autocommit=True), full)
+        except psycopg.OperationalError as error:
+            problem = error
+            continue
+        try:
+            with connection:
+                yield connection
+        except psycopg.Error as error:
+            raise _translated(endpoint, error, None) from error
+        return
+    assert problem is not None
+    raise _translated(endpoint, problem, "connecting to another database") from problem
 
 
 @contextmanager
@@ -311,45 +336,3 @@ def read(endpoint: Endpoint, statement: str) -> Iterator[pa.RecordBatch]:
     with _arrow_connection(endpoint) as connection, closing(connection.cursor()) as cursor:
         cursor.execute(statement)
         yield from cursor.fetch_record_batch()
-
-
-def program(name: str) -> str:
-    """Return the path of a PostgreSQL client program.
-
-    Raises:
-        PreflightError: it is not installed.
-    """
-    found = shutil.which(name)
-    if found is None:
-        raise PreflightError([f"{name} is not installed; install the package postgresql-client"])
-    return found
-
-
-def dump(endpoint: Endpoint, schemas: Sequence[str], into: Path) -> None:
-    """Dump whole schemas into a directory that pg_restore reads; the password travels in the environment.
-
-    What is in the directory goes, and so do connections that this process keeps: pg_dump takes their place.
-
-    Raises:
-        PreflightError: pg_dump is missing or failed; its own words are in the message.
-        TransientError: the server was full for as long as the pool's ``acquire`` allows.
-    """
-    # A single job works on pg_dump's own connection.
-    jobs = max(1, endpoint.at_most(_DUMP_CONNECTIONS) - 1)
-    command = [program("pg_dump"), "--format=directory", f"--jobs={jobs}", "--compress=1", "--file", str(into)]
-    command += ["--host", endpoint.host, "--port", str(endpoint.port), "--username", endpoint.user]
-    # The pattern is quoted: an unquoted name would be folded, and * would match more.
-    command += [f"--schema={quoted(schema)}" for schema in schemas]
-    command += ["--no-password", endpoint.database]
-    options = {"PGPASSWORD": endpoint.password}
-    if endpoint.verify_tls:
-        options |= {"PGSSLMODE": "verify-full", "PGSSLROOTCERT": endpoint.tls_ca or "system"}
-
-    def attempt() -> None:
-        shutil.rmtree(into, ignore_errors=True)
-        done = subprocess.run(command, env=os.environ | options, capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise PreflightError([f"pg_dump of {endpoint} failed: {done.stderr.strip()}"])
-
-    pools.close()
-    pools.patient(endpoint, attempt, full)

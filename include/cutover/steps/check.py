@@ -8,7 +8,7 @@ from pathlib import Path
 
 from cutover.data import edges, functions, places
 from cutover.data.sync import binlog
-from cutover.dialects import mysql, postgresql
+from cutover.dialects import mysql, postgresql, postgresql_programs
 from cutover.errors import CutoverError, PreflightError, SpecError, TransientError
 from cutover.plan import Plan, build_plan
 from cutover.schema import inspect_mysql, inspect_postgresql
@@ -119,7 +119,7 @@ def _target_findings(run: Run) -> Iterator[str]:
     if not may_create_table:
         yield f"{target.user} may not create tables; GRANT CREATE ON SCHEMA {postgresql.quoted(run.live)} TO it"
     if run.spec.strategy.execution.modes.safe.backup_before_migration and run.params.mode != "dry_run":
-        postgresql.program("pg_dump")
+        postgresql_programs.program("pg_dump")
 
 
 def inspect_both(run: Run) -> tuple[Schema, Schema]:

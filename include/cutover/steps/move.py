@@ -16,7 +16,7 @@ from cutover.data import finish, keys, merge, shadow, stage
 from cutover.data.extract import extract
 from cutover.data.load import ERROR, RULE, load
 from cutover.data.transform import Reject, Tally, target_schema, transform
-from cutover.dialects import postgresql
+from cutover.dialects import postgresql, postgresql_programs
 from cutover.errors import DataError, DriftError, RefusedRowsError, TerminalError, TransientError
 from cutover.route import Chunk
 from cutover.schema import ddl, inspect_mysql_sequences, sequences
@@ -39,7 +39,7 @@ def backup(run: Run) -> None:
             return
         into = run.folder / "backup"
         into.parent.mkdir(parents=True, exist_ok=True)
-        postgresql.dump(run.target, [run.live], into)
+        postgresql_programs.dump(run.target, into, schemas=[run.live])
         detail["path"] = str(into)
         detail["bytes"] = sum(file.stat().st_size for file in into.iterdir())
 
