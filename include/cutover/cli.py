@@ -7,17 +7,26 @@ from typing import Annotated
 
 import typer
 
-from cutover import cli_assess, cli_follow, cli_schema, cli_status, cli_validate, cli_verify, render, report
+from cutover import (
+    cli_assess,
+    cli_follow,
+    cli_rollback,
+    cli_schema,
+    cli_status,
+    cli_validate,
+    cli_verify,
+    render,
+    report,
+)
 from cutover.cli_ends import endpoint, spec_for
-from cutover.cli_options import DEFAULT_MIGRATIONS, Migrations, Name, ReportFile, RunId, new_id
+from cutover.cli_options import DEFAULT_MIGRATIONS, Migrations, Name, ReportFile, new_id
 from cutover.cli_status import shown
-from cutover.dialects.endpoint import from_url
 from cutover.errors import CutoverError, PreflightError
 from cutover.ledger import Ledger
 from cutover.run import EXIT_NOT_STARTED, EXIT_ROLLED_BACK, NotStartedError, exit_code, run_migration
 from cutover.spec import json_schema, load_spec
-from cutover.steps import check, publish, switch
-from cutover.steps.context import Params, endpoints, resume, start
+from cutover.steps import check, publish
+from cutover.steps.context import Params, endpoints, start
 
 app = typer.Typer(
     help="Move a MySQL or MariaDB database to PostgreSQL, prove that it arrived, and go back if it did not.",
@@ -30,6 +39,7 @@ app.add_typer(cli_schema.app, name="schema")
 app.add_typer(cli_follow.app)
 app.add_typer(cli_status.app)
 app.add_typer(cli_assess.app)
+app.add_typer(cli_rollback.app)
 app.add_typer(cli_validate.app)
 app.add_typer(cli_verify.app)
 
@@ -159,42 +169,9 @@ def run(
     raise typer.Exit(code)
 
 
-@app.command()
-def rollback(
-    name: Name,
-    run_id: RunId = None,
-    target: Annotated[str | None, typer.Option(help="postgresql:// URL, for a run that was started with URLs")] = None,
-) -> None:
-    """Put the target back as it was before a run, also after its cutover."""
-    ledger = Ledger()
-    chosen = run_id or _latest_change(ledger, name)
-    ends = None
-    if target is not None:
-        # The way back reads nothing of the source: where it is, is known, and its password is not needed.
-        source = from_url(ledger.events(chosen, "run_started")[0].detail["source"])
-        ends = source, endpoint("--target", target, "postgresql")
-    this = resume(chosen, ledger, ends=ends)
-    try:
-        switch.rollback(this)
-        switch.validate_rollback(this)
-    except CutoverError as error:
-        render.complain(str(error))
-        raise typer.Exit(EXIT_ROLLED_BACK) from None
-    render.show_report(report.build(ledger, this.id), render.console())
-
-
 @app.command("json-schema")
 def schema_of_spec() -> None:
     """Print the JSON Schema of migration.yaml, for editors."""
     import json
 
     sys.stdout.write(json.dumps(json_schema(), indent=2) + "\n")
-
-
-def _latest_change(ledger: Ledger, name: str) -> str:
-    """Return the latest run that changed the target and was not taken back."""
-    for run_id, _, _ in ledger.runs(name):
-        changed = any(e.detail["step"] == "create_schema" for e in ledger.events(run_id, "step_started"))
-        if changed and ledger.last(run_id, "rolled_back") is None:
-            return run_id
-    raise PreflightError([f"{name} has no run that changed the target and was not rolled back"])

@@ -106,6 +106,11 @@ class Ledger:
         """A worker process opens the ledger anew: connections do not cross processes."""
         return (Ledger, (self._url,))
 
+    @property
+    def url(self) -> str:
+        """Where it is; a password in it is not for showing."""
+        return self._url
+
     def append(self, run_id: str, migration: str, kind: str, detail: Mapping[str, Any] | None = None) -> Event:
         """Add one event to a run's chain and return it.
 

@@ -273,13 +273,14 @@ def _outcome(report: Report, by_kind: Mapping[str, list[Event]]) -> None:
         report.notes += [
             f"{what}: an earlier run brought it, the source has it no longer" for what in event.detail["gone"]
         ]
-    if by_kind["completed"] and by_kind["rolled_back"]:
+    back = [event.kind for event in sorted([*by_kind["rolled_back"], *by_kind["went_forth"]], key=lambda e: e.number)]
+    if by_kind["completed"] and back[-1:] == ["rolled_back"]:
         report.status = UNDONE
     elif by_kind["completed"]:
         report.status = WITH_LOSSES if report.losses else COMPLETED
         if report.mode == "dry_run":
             report.status = PLANNED
-    elif by_kind["rolled_back"]:
+    elif back[-1:] == ["rolled_back"]:
         report.status = ROLLED_BACK
     elif by_kind["failed"]:
         report.status = FAILED

@@ -11,7 +11,20 @@ from cutover import report as reporting
 from cutover.dialects import pools
 from cutover.errors import CutoverError, TransientError
 from cutover.report import Report
-from cutover.steps import application, carry, check, follow, move, performance, prove, switch, versions
+from cutover.steps import (
+    application,
+    back,
+    carry,
+    check,
+    follow,
+    history,
+    move,
+    performance,
+    prove,
+    switch,
+    versions,
+    ways,
+)
 from cutover.steps.context import Run
 from cutover.workers import RETRY_SECONDS, on_workers, warm_up
 
@@ -56,8 +69,8 @@ def run_migration(run: Run) -> Report:
                 run.record("failed", changed_nothing=False)
                 raise
             try:
-                _patiently(run, switch.rollback)
-                _patiently(run, switch.validate_rollback)
+                _patiently(run, back.rollback)
+                _patiently(run, back.validate_rollback)
             except BaseException:
                 run.record("failed", changed_nothing=False)
                 raise
@@ -69,9 +82,9 @@ def run_migration(run: Run) -> Report:
 
 
 def _refuse_taken_back(run: Run) -> None:
-    if run.ledger.last(run.id, "rolled_back") is not None:
+    if history.taken_back(run.ledger, run.id):
         raise NotStartedError(f"run {run.id} was taken back; start a new one, without --run")
-    if run.ledger.last(run.id, "went_back") is not None:
+    if history.went_back(run):
         raise NotStartedError(f"run {run.id} is being taken back: cutover rollback {run.spec.name} --run {run.id}")
 
 
@@ -95,7 +108,7 @@ def _change(run: Run) -> None:
 
 def _prepare(run: Run) -> None:
     """Do every step before the exchange."""
-    _patiently(run, move.backup)
+    _patiently(run, ways.backup)
     _patiently(run, move.create_schema)
     side_by_side(run, partial(move.stream_chunk, run), run.plan.chunks)
     if run.plan.follows:

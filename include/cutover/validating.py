@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection
 from dataclasses import asdict, dataclass, replace
 
 from cutover.errors import PreflightError
-from cutover.steps import application, assess, history, performance, prove, switch
+from cutover.steps import application, assess, back, history, performance, prove
 from cutover.steps.compare import Options
 from cutover.steps.context import Run, resume
 from cutover.verdict import Verdict
@@ -151,18 +151,18 @@ def _unasked(kind: str, key: str) -> Outcome:
 
 
 def _taken_back(run: Run, wanted: Collection[str], compare: Compare) -> tuple[str, list[Outcome]]:
-    back = run.ledger.latest(run.spec.name, "rolled_back")
-    if back is None:
+    undone = run.ledger.latest(run.spec.name, "rolled_back")
+    if undone is None or not history.taken_back(run.ledger, undone.run_id):
         raise PreflightError([f"no run of {run.spec.name} was taken back"])
-    if any(event.at > back.at for event in history.in_place(run)):
+    if any(event.at > undone.at for event in history.in_place(run)):
         raise PreflightError(
-            [f"a later run than {back.run_id}, which was taken back, has put its tables in place: say post_migration"]
+            [f"a later run than {undone.run_id}, which was taken back, has put its tables in place: say post_migration"]
         )
-    of = replace(resume(back.run_id, run.ledger, ends=(run.source, run.target)), spec=run.spec)
-    left = tuple(switch.left_over(of)) if run.ledger.last(of.id, "planned") is not None else ()
+    of = replace(resume(undone.run_id, run.ledger, ends=(run.source, run.target)), spec=run.spec)
+    left = tuple(back.left_over(of)) if run.ledger.last(of.id, "planned") is not None else ()
     found = [Outcome(kind, left if kind == SCHEMA else ()) for kind in wanted if kind in (SCHEMA, CONSTRAINT)]
     if CONSTRAINT in wanted or PERFORMANCE in wanted:
-        unfit = switch.unfit(of)
+        unfit = back.unfit(of)
         found += [Outcome(kind, unfit[kind]) for kind in (CONSTRAINT, PERFORMANCE) if kind in wanted]
     if DATA in wanted:
         why = "the tables that were live before are live again themselves: what they hold is what they held, and what "

@@ -70,10 +70,16 @@ def check(spec: MigrationSpec, started: datetime, ignore_window: bool, now: date
             f"{', '.join(window.days)} {window.start_time}-{window.end_time} {window.timezone}. "
             "Wait for it, or trigger the run with ignore_window"
         )
+    automatic = spec.rollback.triggers.automatic
+    limits = []
     if scheduling.enabled and scheduling.automated.enabled:
-        longest = timedelta(milliseconds=scheduling.automated.max_duration)
+        limits.append(("maxDuration", scheduling.automated.max_duration))
+    if automatic.enabled and automatic.timeout_threshold is not None:
+        limits.append(("rollback.triggers.automatic.timeoutThreshold", automatic.timeout_threshold))
+    for key, limit in limits:
+        longest = timedelta(milliseconds=limit)
         if now - started > longest:
             raise WindowClosedError(
                 f"the run has taken {(now - started).total_seconds():.0f} s, longer than "
-                f"maxDuration {longest.total_seconds():.0f} s allows"
+                f"{key} {longest.total_seconds():.0f} s allows"
             )

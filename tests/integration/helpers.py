@@ -21,7 +21,7 @@ from cutover.errors import VerificationError
 from cutover.ledger import Ledger
 from cutover.local.servers import Server
 from cutover.spec import MigrationSpec, load_spec
-from cutover.steps import check, follow, move, prove, versions
+from cutover.steps import check, follow, move, prove, versions, ways
 from cutover.steps.context import Params, Run, start
 
 CAMERA = Path(__file__).parents[2] / "include" / "migrations" / "camera_counting"
@@ -81,7 +81,7 @@ def loaded(run: Run) -> Run:
     """Take a run, step by step and in this process, as far as every row is in the shadow schema."""
     check.preflight(run)
     check.make_plan(run)
-    move.backup(run)
+    ways.backup(run)
     move.create_schema(run)
     for chunk in run.plan.chunks:
         move.stream_chunk(run, chunk)

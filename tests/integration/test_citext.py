@@ -14,7 +14,7 @@ from cutover import report
 from cutover.local.servers import Server
 from cutover.run import NotStartedError, run_migration
 from cutover.spec import MigrationSpec
-from cutover.steps import switch
+from cutover.steps import back
 
 SOURCE = (
     "CREATE TABLE parent (code CHAR(9) PRIMARY KEY, mail VARCHAR(20) DEFAULT 'None', note VARCHAR(20), body TEXT, "
@@ -99,8 +99,8 @@ def test_they_come_and_go_and_the_extension_stays(source_db: Server, target_db: 
     second = begin(source_db, target_db, wanted())
     assert run_migration(second).cause is None
     assert rows(target_db, "SELECT count(*) FROM parent") == [(4,)]
-    switch.rollback(second)
-    switch.validate_rollback(second)
+    back.rollback(second)
+    back.validate_rollback(second)
     assert rows(target_db, "SELECT count(*) FROM parent") == [(3,)]
 
 

@@ -9,7 +9,7 @@ from cutover import report
 from cutover.local.servers import Server
 from cutover.report import Report
 from cutover.run import NotStartedError, run_migration
-from cutover.steps import switch
+from cutover.steps import back
 
 SOURCE = (
     "CREATE TABLE Cameras (id INT AUTO_INCREMENT PRIMARY KEY, name VARCHAR(40) NOT NULL, active TINYINT(1) DEFAULT 1, "
@@ -104,8 +104,8 @@ def test_the_way_back_takes_code_along(counted: Server, target_db: Server) -> No
     assert run_migration(second).cause is None
     views = "SELECT viewname FROM pg_views WHERE schemaname = 'public' ORDER BY 1"
     assert rows(target_db, views) == [("active_cameras",), ("busy",), ("fresh",)]
-    switch.rollback(second)
-    switch.validate_rollback(second)
+    back.rollback(second)
+    back.validate_rollback(second)
     assert rows(target_db, views) == [("active_cameras",), ("busy",), ("totals",)]
     postgres(target_db, "INSERT INTO \"Counts\" (camera, people, at) VALUES (1, 3, '2024-02-01')")
     assert rows(target_db, "SELECT people FROM totals WHERE id = 1") == [(15,)]
@@ -120,8 +120,8 @@ def test_rolling_back_the_first_run_leaves_nothing(counted: Server, target_db: S
     before = dump(target_db)
     run = begin(counted, target_db)
     run_migration(run)
-    switch.rollback(run)
-    switch.validate_rollback(run)
+    back.rollback(run)
+    back.validate_rollback(run)
     assert dump(target_db) == before
 
 

@@ -38,7 +38,7 @@ from cutover.local.servers import Server
 from cutover.rollback import swap
 from cutover.run import NotStartedError, run_migration
 from cutover.schema import inspect_mysql, tracking
-from cutover.steps import history, switch
+from cutover.steps import back, history, switch
 from cutover.steps.context import Run
 
 # The numbers of the last events before the end, with the run's own proof and without.
@@ -133,7 +133,7 @@ def test_a_run_that_died_after_the_exchange_is_completed(shop: Server, target_db
     assert rows(target_db, NAMES) == [("Ana",), ("Björn",), ("桜",)]
     assert run.ledger.last(run.id, "cut_over") is not None
     # Nothing is begun anew with a run that was taken back.
-    switch.rollback(run)
+    back.rollback(run)
     with pytest.raises(NotStartedError, match="was taken back; start a new one"):
         run_migration(run)
 
@@ -152,7 +152,7 @@ def test_a_way_back_that_died_is_gone_on_with(shop: Server, target_db: Server) -
     # ... or back: the next run knows that it is the first one's schema that stands there.
     swap.go_back(second.target, second.live, second.shadow, 10_000)
     postgres(target_db, "DROP INDEX orders_note")
-    switch.rollback(second)
+    back.rollback(second)
     assert rows(target_db, NAMES)[0] == ("Ana",)
     assert history.standing(second) == first.id
     with pytest.raises(NotStartedError, match=r"schema public is not as the last run left it: .*orders_note"):
@@ -168,8 +168,8 @@ def test_a_way_back_that_died_at_its_end_is_ended(shop: Server, target_db: Serve
     with pytest.raises(NotStartedError, match="is being taken back: cutover rollback shop --run"):
         run_migration(run)
     shadow.drop(run.target, run.shadow)
-    switch.rollback(run)
-    switch.validate_rollback(run)
+    back.rollback(run)
+    back.validate_rollback(run)
     assert run.ledger.last(run.id, "rolled_back") is not None
 
 

@@ -8,7 +8,7 @@ from helpers import begin, mysql, one, postgres, role, rows, schemas, spec
 from cutover import report
 from cutover.local.servers import Server
 from cutover.run import NotStartedError, run_migration
-from cutover.steps import switch
+from cutover.steps import back
 
 SOURCE = (
     "CREATE TABLE a (id INT PRIMARY KEY, k ENUM('x','y'), word VARCHAR(9))",
@@ -111,8 +111,8 @@ def test_what_the_source_has_no_longer_leaves(source_db: Server, migrated: Serve
     }
     tables = "SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY 1"
     assert rows(migrated, tables) == [("a",), ("e",), ("e_p0",), ("e_p2",)]
-    switch.rollback(run)
-    switch.validate_rollback(run)
+    back.rollback(run)
+    back.validate_rollback(run)
     assert {"gone", "e_p1"} <= {name for (name,) in rows(migrated, tables)}
     assert rows(migrated, "SELECT word FROM v") == [("one",)]
     # What a later run took back is known from the ledger, and leaves again.

@@ -10,7 +10,7 @@ from cutover import report
 from cutover.local.servers import Server
 from cutover.report import Report
 from cutover.run import run_migration
-from cutover.steps import move, switch
+from cutover.steps import back, move
 
 TABLE = (
     "CREATE TABLE notes (id INT AUTO_INCREMENT PRIMARY KEY, word VARCHAR(40), body TEXT, code VARBINARY(20), "
@@ -143,8 +143,8 @@ def test_they_come_and_go_with_their_table(source_db: Server, target_db: Server)
     assert run_migration(second).cause is None
     functions = "SELECT p.pronamespace::regnamespace::text FROM pg_proc p WHERE starts_with(proname, 'cutover_touch_')"
     assert sorted(rows(target_db, functions)) == sorted([("public",), (second.shadow,)])
-    switch.rollback(second)
-    switch.validate_rollback(second)
+    back.rollback(second)
+    back.validate_rollback(second)
     assert schemas(target_db) == {"public"}
     assert dump(target_db).count("CREATE TRIGGER cutover_touch_notes") == 1
     assert [line for line in dump(target_db).splitlines() if "public.notes" in line] == [

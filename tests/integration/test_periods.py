@@ -10,7 +10,7 @@ from cutover import report
 from cutover.local.servers import Server
 from cutover.run import run_migration
 from cutover.schema import inspect_mysql, inspect_mysql_periods
-from cutover.steps import switch
+from cutover.steps import back
 
 SOURCE = (
     "CREATE TABLE stays (room INT, guest VARCHAR(9), `from` DATE, till DATE, PERIOD FOR stay (`from`, till), "
@@ -42,8 +42,8 @@ def test_periods_do_not_overlap(source_db: Server, target_db: Server) -> None:
     # Over what is there, and back.
     second = begin(source_db, target_db)
     assert run_migration(second).cause is None
-    switch.rollback(second)
-    switch.validate_rollback(second)
+    back.rollback(second)
+    back.validate_rollback(second)
     assert rows(target_db, "SELECT count(*) FROM stays") == [(3,)]
 
 

@@ -8,7 +8,7 @@ from helpers import begin, mysql, one, postgres, rows, schemas, spec
 from cutover import report
 from cutover.local.servers import Server
 from cutover.run import NotStartedError, run_migration
-from cutover.steps import switch
+from cutover.steps import back
 
 DATES = (
     "CREATE TABLE t (id INT PRIMARY KEY, d DATE NOT NULL, s DATETIME NULL, stamp TIMESTAMP NOT NULL DEFAULT 0)",
@@ -208,7 +208,7 @@ def test_keys_that_ignore_case_keep_their_meaning(source_db: Server, target_db: 
     # Once more, and back: the collation comes and goes with its tables.
     again = begin(source_db, target_db, spec(**columns(ignoreCase="icu")))
     assert run_migration(again).cause is None
-    switch.rollback(again)
+    back.rollback(again)
     assert rows(target_db, "SELECT collname FROM pg_collation WHERE collname LIKE 'cutover%'") == [("cutover_ai_ci",)]
 
 

@@ -12,7 +12,7 @@ from program import cutover
 from cutover import report
 from cutover.local.servers import Server
 from cutover.run import NotStartedError, run_migration
-from cutover.steps import switch
+from cutover.steps import back
 
 SQUARES = (
     "CREATE TABLE squares (id INT AUTO_INCREMENT PRIMARY KEY, area POLYGON NOT NULL, corner POINT, "
@@ -56,8 +56,8 @@ def test_its_own_objects_are_in_nobodys_way(source_db: Server, target_db: Server
     assert told.status == report.COMPLETED, (told.cause, told.losses)
     assert one(target_db, "SELECT count(*) FROM squares") == 2499
     assert any((second.folder / "backup").iterdir())
-    switch.rollback(second)
-    switch.validate_rollback(second)
+    back.rollback(second)
+    back.validate_rollback(second)
     assert one(target_db, "SELECT count(*) FROM squares") == 2500
     assert seen(target_db, FOUND, within) == wanted
     assert schemas(target_db) == {"public", within}

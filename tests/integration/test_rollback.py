@@ -31,7 +31,7 @@ from cutover.local.servers import Server
 from cutover.rollback import swap
 from cutover.run import EXIT_ROLLED_BACK, exit_code, run_migration
 from cutover.spec import MigrationSpec
-from cutover.steps import prove, switch
+from cutover.steps import back, prove, switch
 from cutover.steps.context import Run
 
 LIVE = (
@@ -156,9 +156,9 @@ def test_the_lock_for_the_cutover_is_not_to_be_had(shop: Server, live: Server) -
     ended(run, "cutover", "timeout")
 
 
-def back(run: Run) -> None:
-    switch.rollback(run)
-    switch.validate_rollback(run)
+def taken_back(run: Run) -> None:
+    back.rollback(run)
+    back.validate_rollback(run)
 
 
 @pytest.mark.parametrize(
@@ -179,7 +179,7 @@ def test_the_live_schema_is_not_as_planned(shop: Server, live: Server, damage: s
     with pytest.raises(VerificationError) as failed:
         switch.validate_cutover(run)
     assert found in str(failed.value)
-    back(run)
+    taken_back(run)
     ended(run, "validate_cutover", found)
 
 
@@ -187,13 +187,13 @@ def test_the_live_schema_is_not_as_planned(shop: Server, live: Server, damage: s
 def test_back_from_the_middle_and_once_more(shop: Server, live: Server, steps: type) -> None:
     run = steps(begin(shop, live, replace_target=True))
     assert schemas(live) == {"public", "elsewhere", run.shadow}
-    back(run)
-    back(run)
+    taken_back(run)
+    taken_back(run)
     assert schemas(live) == {"public", "elsewhere"}
 
 
 def test_back_before_anything_was_done(shop: Server, live: Server) -> None:
-    back(begin(shop, live))
+    taken_back(begin(shop, live))
 
 
 def test_forth_and_back_and_forth_and_back(shop: Server, live: Server) -> None:
@@ -202,14 +202,14 @@ def test_forth_and_back_and_forth_and_back(shop: Server, live: Server) -> None:
         switch.cutover(run)
         switch.validate_cutover(run)
         switch.complete(run)
-        back(run)
+        taken_back(run)
 
 
 def test_a_schema_that_the_run_made_goes_with_it(shop: Server, live: Server) -> None:
     run = ready(begin(shop, live, spec(into="brand new")))
     switch.cutover(run)
     assert rows(live, 'SELECT name FROM "brand new".customers WHERE id = 1') == [("Ana",)]
-    back(run)
+    taken_back(run)
 
 
 @pytest.mark.slow
@@ -240,15 +240,15 @@ def test_a_way_back_that_is_barred_says_what_to_remove(shop: Server, live: Serve
     run = loaded(begin(shop, live, replace_target=True))
     postgres(live, f"CREATE VIEW public.bars AS SELECT word FROM {run.shadow}.fresh")
     with pytest.raises(RollbackError) as barred:
-        switch.rollback(run)
+        back.rollback(run)
     text = str(barred.value)
     assert "view bars depends on table" in text
     assert f"schema {run.shadow} of {endpoint(live)} is left" in text
     assert f"cutover rollback shop --run {run.id}" in text
     with pytest.raises(RollbackError, match=f"schema {run.shadow} is still there"):
-        switch.validate_rollback(run)
+        back.validate_rollback(run)
     postgres(live, "DROP VIEW public.bars")
-    back(run)
+    taken_back(run)
     assert report.build(run.ledger, run.id).status == report.ROLLED_BACK
 
 
@@ -268,7 +268,7 @@ def test_a_run_whose_way_back_is_barred_fails_and_leaves_the_live_tables_alone(s
     assert told.status == report.FAILED
     assert told.failed_step == "validate_rows"
     postgres(target_db, "DROP VIEW elsewhere.bars")
-    back(run)
+    taken_back(run)
     assert dump(target_db) == before
 
 
@@ -277,9 +277,9 @@ def test_a_retry_of_the_way_back_waits_for_a_lock(shop: Server, live: Server) ->
     run = ready(begin(shop, live, patient, replace_target=True))
     switch.cutover(run)
     with held(live, "public.customers", "ACCESS SHARE"), pytest.raises(CutoverError, match=r"lock timeout|time limit"):
-        switch.rollback(run)
+        back.rollback(run)
     assert swap.swapped(run.target, run.shadow)
-    back(run)
+    taken_back(run)
 
 
 def test_a_run_told_not_to_go_back_leaves_what_it_made(shop: Server, live: Server) -> None:
@@ -293,7 +293,7 @@ def test_a_run_told_not_to_go_back_leaves_what_it_made(shop: Server, live: Serve
         run_migration(run)
     assert report.build(run.ledger, run.id).status == report.FAILED
     assert run.shadow in schemas(live)
-    back(run)
+    taken_back(run)
 
 
 def test_rows_written_to_the_source_in_between_are_named(shop: Server, live: Server) -> None:
@@ -303,4 +303,4 @@ def test_rows_written_to_the_source_in_between_are_named(shop: Server, live: Ser
     with pytest.raises(VerificationError, match="the source was written to during the run") as failed:
         prove.validate_rows(run, number)
     assert "customers[1].name: source 'late', target 'Ana'" in failed.value.differences
-    back(run)
+    taken_back(run)

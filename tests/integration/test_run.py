@@ -27,7 +27,7 @@ from cutover.errors import DriftError
 from cutover.ledger import Ledger
 from cutover.local.servers import Server
 from cutover.run import NotStartedError, exit_code, run_migration
-from cutover.steps import check, move, switch
+from cutover.steps import back, check, move, switch
 
 
 def test_a_second_run_replaces_the_first_and_drops_what_it_kept(shop: Server, target_db: Server) -> None:
@@ -49,8 +49,8 @@ def test_going_back_from_a_second_run_leaves_the_first_replaceable(shop: Server,
     run_migration(begin(shop, target_db))
     second = begin(shop, target_db)
     run_migration(second)
-    switch.rollback(second)
-    switch.validate_rollback(second)
+    back.rollback(second)
+    back.validate_rollback(second)
     assert rows(target_db, NAMES) == [("Ana",), ("Björn",), ("桜",)]
     # They are this migration's own tables, so no permission is needed to replace them.
     assert run_migration(begin(shop, target_db)).status == report.COMPLETED

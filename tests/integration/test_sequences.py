@@ -12,7 +12,7 @@ from program import cutover
 from cutover import report
 from cutover.local.servers import Server
 from cutover.run import NotStartedError, run_migration
-from cutover.steps import move, switch
+from cutover.steps import back, move
 
 SOURCE = (
     "CREATE SEQUENCE tickets START WITH 100 INCREMENT BY 10 NOCACHE",
@@ -77,8 +77,8 @@ def test_they_come_and_go_with_the_tables(source_db: Server, migrated: Server) -
         ("public", "tickets"),
     ]
     assert one(migrated, NEXT, "tickets") == 150
-    switch.rollback(second)
-    switch.validate_rollback(second)
+    back.rollback(second)
+    back.validate_rollback(second)
     assert [name for _, name in rows(migrated, SEQUENCES)] == ["down", "short", "tickets"]
     postgres(migrated, "INSERT INTO orders (n) VALUES (4)")
     assert one(migrated, "SELECT max(id) FROM orders") == 130
@@ -89,7 +89,7 @@ def test_the_way_back_of_the_first_run_leaves_none(source_db: Server, target_db:
     before = dump(target_db)
     run = begin(source_db, target_db)
     assert run_migration(run).cause is None
-    switch.rollback(run)
+    back.rollback(run)
     assert dump(target_db) == before
 
 

@@ -14,7 +14,7 @@ from cutover.errors import PreflightError, VerificationError
 from cutover.local.servers import Server
 from cutover.run import NotStartedError, run_migration
 from cutover.spec import MigrationSpec
-from cutover.steps import check, move, prove, switch, versions
+from cutover.steps import back, check, move, prove, switch, versions
 from cutover.steps.context import Run
 from cutover.verify import summaries
 
@@ -121,10 +121,10 @@ def test_summaries_come_with_the_tables_and_go_back_with_them(counted: Server, t
             assert one(target_db, "SELECT count(*) FROM by_camera") == cameras
         else:
             assert one(target_db, "SELECT to_regclass('by_camera') IS NULL")
-        switch.rollback(run)
-        switch.validate_rollback(run)
+        back.rollback(run)
+        back.validate_rollback(run)
         assert one(target_db, "SELECT count(*) FROM by_camera") == 2
-    switch.rollback(first)
+    back.rollback(first)
     assert one(target_db, "SELECT count(*) FROM pg_class WHERE relnamespace = to_regnamespace('public')") == 0
 
 

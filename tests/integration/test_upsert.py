@@ -16,7 +16,7 @@ from cutover.errors import DataError
 from cutover.local.servers import Server
 from cutover.run import NotStartedError, run_migration
 from cutover.spec import MigrationSpec
-from cutover.steps import carry, move, switch, versions
+from cutover.steps import back, carry, move, switch, versions
 from cutover.steps.context import Run
 
 LIVE = (
@@ -64,8 +64,8 @@ def test_update_the_sources_rows_win_and_the_way_back_is_exact(shop: Server, liv
         'customers: 1 rows that were there are kept, 1 others replaced by the source\'s; keys {"id": 2}',
         'orders: 1 rows that were there are kept, 1 others replaced by the source\'s; keys {"id": 3}',
     ]
-    switch.rollback(run)
-    switch.validate_rollback(run)
+    back.rollback(run)
+    back.validate_rollback(run)
     assert dump(live) == before
 
 
@@ -98,8 +98,8 @@ def test_fail_names_the_rows_and_changes_nothing_however_late_they_come(shop: Se
         )
         assert str(refused.value).startswith(words)
         assert rows(live, CUSTOMERS.format("")) == before
-    switch.rollback(run)
-    switch.validate_rollback(run)
+    back.rollback(run)
+    back.validate_rollback(run)
     assert rows(live, CUSTOMERS.format("")) == before
 
 
@@ -148,7 +148,7 @@ def test_a_run_that_goes_on_from_the_start_proves_the_load_again(shop: Server, l
 def test_a_row_that_does_not_fit_is_named(shop: Server, live: Server) -> None:
     run = ready(begin(shop, live, upserting()))
     before, gone = dump(live), "DELETE FROM customers WHERE id >= 50"
-    for theirs, back, words in (
+    for theirs, undo, words in (
         (
             "INSERT INTO customers VALUES (50, 'Ana')",
             gone,
@@ -176,7 +176,7 @@ def test_a_row_that_does_not_fit_is_named(shop: Server, live: Server) -> None:
         with pytest.raises(DataError) as refused:
             carry.carry_over(run)
         assert words in str(refused.value)
-        postgres(live, back)
+        postgres(live, undo)
     assert dump(live) == before
     carry.carry_over(run)
     assert rows(live, CUSTOMERS.format(f"{run.shadow}.")) == [(1, "Ana"), (2, "Björn"), (3, "桜"), (40, "Zoe")]

@@ -16,7 +16,7 @@ from cutover.ledger import Ledger
 from cutover.local.servers import Server
 from cutover.run import run_migration
 from cutover.spec import MigrationSpec
-from cutover.steps import switch
+from cutover.steps import back
 from cutover.steps.context import Params, Run, resume, start
 from cutover.validating import Validation, validate
 from cutover.verifying import verify_here
@@ -100,7 +100,7 @@ def test_what_the_spec_does_not_ask_for_is_said(shop: Server, target_db: Server)
 def test_after_the_way_back(done: Run, shop: Server, target_db: Server) -> None:
     with pytest.raises(PreflightError, match="no run of shop was taken back"):
         validated(done, shop, target_db, "rollback")
-    switch.rollback(resume(done.id, done.ledger, ends=(done.source, done.target)))
+    back.rollback(resume(done.id, done.ledger, ends=(done.source, done.target)))
     found = validated(done, shop, target_db, "rollback")
     assert {outcome.kind: outcome.status for outcome in found.outcomes} == dict.fromkeys(KINDS, "passed")
     assert found.of == done.id

@@ -13,7 +13,7 @@ from cutover.errors import CutoverError
 from cutover.local.servers import Server
 from cutover.run import NotStartedError, run_migration
 from cutover.spec import MigrationSpec
-from cutover.steps import switch
+from cutover.steps import back
 
 
 def test_a_run_applies_versions_upon_its_tables(make: Make) -> None:
@@ -45,8 +45,8 @@ def test_the_way_back_takes_versions_along(make: Make) -> None:
     this = begin(shop.source, shop.target, shop.spec, shop.home)
     assert run_migration(this).status == report.COMPLETED
     assert columns(shop.target, "zones") == ["id"]
-    switch.rollback(this)
-    switch.validate_rollback(this)
+    back.rollback(this)
+    back.validate_rollback(this)
     assert live(shop.target) == before
 
 
@@ -127,8 +127,8 @@ def test_a_way_back_after_an_upgrade_takes_that_along_too(make: Make) -> None:
     run_migration(this)
     shop.write("places", 'op.create_table("p", sa.Column("id", sa.Integer()))', 'op.drop_table("p")')
     shop("upgrade")
-    switch.rollback(this)
-    switch.validate_rollback(this)
+    back.rollback(this)
+    back.validate_rollback(this)
     assert live(shop.target) == before
 
 

@@ -35,6 +35,26 @@ def on_task_failure(context: Mapping[str, Any]) -> None:
     send(run, what, rule, context["ti"].task_id, cause, context["ti"].log_url)
 
 
+def on_rollback_failure(context: Mapping[str, Any]) -> None:
+    """Tell Slack that a rollback that was asked for failed, or was not approved; Airflow calls this in the worker."""
+    ti = context["ti"]
+    try:
+        asked = ti.xcom_pull(task_ids="ask") or ti.xcom_pull(task_ids="judge")
+        run = resume(asked["run"], Ledger(), resolve)
+    except Exception as error:
+        log.warning("no alert could be sent: %s", error)
+        return
+    cause = str(context.get("exception") or "the task died without a word")
+    what = "rollback not approved" if ti.task_id in ("approve", "approved") else "rollback failed"
+    send(run, what, run.spec.monitoring.alerting.rules.rollback_triggered, ti.task_id, cause, ti.log_url)
+
+
+def rolling_back(run: Run, context: Mapping[str, Any], told: str) -> None:
+    """Tell Slack that a run is about to be taken back, and what that loses."""
+    rule = run.spec.monitoring.alerting.rules.rollback_triggered
+    send(run, "rollback begins", rule, "rollback", told, context["ti"].log_url)
+
+
 def rolled_back(run: Run, context: Mapping[str, Any]) -> None:
     """Tell Slack that a run was rolled back, if the spec wants stakeholders to know."""
     if run.spec.rollback.execution.post_rollback.notify_stakeholders:

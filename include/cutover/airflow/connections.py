@@ -50,11 +50,10 @@ def run_id(context: Mapping[str, Any]) -> str:
 def in_run(folder: Path, context: Mapping[str, Any]) -> Iterator[Run]:
     """Open the run that a task belongs to; an error that retrying cannot mend fails the task at once."""
     # Imported here: DAG files are parsed every few seconds, and this brings Arrow and drivers along.
-    from cutover.dialects import pools
     from cutover.ledger import Ledger
     from cutover.steps.context import Params, endpoints, resume, start
 
-    try:
+    with _failing_at_once():
         ledger = Ledger()
         identity = run_id(context)
         if ledger.last(identity, "run_started") is None:
@@ -63,6 +62,24 @@ def in_run(folder: Path, context: Mapping[str, Any]) -> Iterator[Run]:
             yield start(identity, spec, Params.from_mapping(given), ledger, *endpoints(spec, resolve), folder)
         else:
             yield resume(identity, ledger, resolve)
+
+
+@contextmanager
+def in_earlier_run(identity: str) -> Iterator[Run]:
+    """Open a run that another DAG run, or the command line, has begun; errors are those of :func:`in_run`."""
+    from cutover.ledger import Ledger
+    from cutover.steps.context import resume
+
+    with _failing_at_once():
+        yield resume(identity, Ledger(), resolve)
+
+
+@contextmanager
+def _failing_at_once() -> Iterator[None]:
+    from cutover.dialects import pools
+
+    try:
+        yield
     except TerminalError as error:
         raise AirflowFailException(str(error)) from error
     finally:

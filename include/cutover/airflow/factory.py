@@ -15,6 +15,7 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from cutover.airflow.comparing import validate_dag, verify_dag
 from cutover.airflow.connections import in_run
 from cutover.airflow.following import pass_dag, stream_dag
+from cutover.airflow.rolling_back import rollback_dag, scheduled_dag
 from cutover.airflow.timetable import MaintenanceWindowTimetable
 from cutover.errors import SpecError
 from cutover.spec import MigrationSpec, load_spec
@@ -58,6 +59,8 @@ def build_dags(folder: Path) -> list[DAG]:
         migration,
         verify_dag(spec, folder),
         validate_dag(spec, folder),
+        *([rollback_dag(spec, folder)] if spec.rollback.triggers.manual.enabled else []),
+        *([scheduled_dag(spec, folder)] if spec.rollback.triggers.scheduled.enabled else []),
         *([following(spec, folder)] if following else []),
     ]
 
@@ -226,12 +229,12 @@ def _wire(spec: MigrationSpec, folder: Path) -> None:
 
     @task
     def backup() -> None:
-        from cutover.steps import move
+        from cutover.steps import ways
 
         with in_run(folder, get_current_context()) as run:
             if run.params.mode == "dry_run":
                 raise AirflowSkipException("a dry run changes nothing")
-            move.backup(run)
+            ways.backup(run)
 
     @task_group
     def chunks(batch: int) -> None:
@@ -266,11 +269,11 @@ def _wire(spec: MigrationSpec, folder: Path) -> None:
     @task
     def validate_rollback() -> None:
         from cutover.airflow import alerts
-        from cutover.steps import switch
+        from cutover.steps import back
 
         context = get_current_context()
         with in_run(folder, context) as run:
-            switch.validate_rollback(run)
+            back.validate_rollback(run)
             alerts.rolled_back(run, context)
 
     @task(trigger_rule=TriggerRule.ALL_DONE)
@@ -301,7 +304,7 @@ def _wire(spec: MigrationSpec, folder: Path) -> None:
     chain(*before, saved, made, moved, *finished, proved, *last)
     gate, undone, told = rollback_gate(), validate_rollback(), report()
     [saved, made, moved, *finished, proved, *last] >> gate
-    gate >> step("switch.rollback")() >> undone
+    gate >> step("back.rollback")() >> undone
     # A dry run skips what changes anything, and is complete all the same.
     completed = step("switch.complete", trigger_rule=TriggerRule.NONE_FAILED)()
     checked >> completed

@@ -10,7 +10,7 @@ transaction, says which way it stands, so that a retry never exchanges twice.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 import psycopg
@@ -20,6 +20,7 @@ from psycopg.types.json import Jsonb
 from cutover.data import shadow
 from cutover.dialects import postgresql
 from cutover.dialects.endpoint import Endpoint
+from cutover.errors import PreflightError, TerminalError
 from cutover.rollback import rights
 from cutover.schema.target import Movable
 
@@ -28,11 +29,21 @@ STATE = "cutover_state"
 
 @dataclass(frozen=True)
 class Exchanged:
-    """What an exchange did; ``locked_ms`` is how long the live tables could not be used."""
+    """What a cutover did.
+
+    Attributes:
+        brought: what went into the live schema.
+        displaced: what went out of it.
+        locked_ms: how long the live tables could not be used.
+        xid: the transaction that did it: what it left has this xmin or an older one.
+        way_back: the statements of its reverse, in order, which were tried before it was committed.
+    """
 
     brought: tuple[Movable, ...]
     displaced: tuple[Movable, ...]
     locked_ms: float
+    xid: int | None = None
+    way_back: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -111,7 +122,7 @@ def cut_over(
 
     Raises:
         TransientError: the lock was not to be had; nothing was changed.
-        TerminalError: the exchange would have taken longer than ``limit_ms``; nothing was changed.
+        TerminalError: the exchange would have taken longer than ``limit_ms``, or has no way back; nothing was changed.
     """
     with postgresql.session(target, statement_timeout=limit_ms, lock_timeout=min(limit_ms, 5000)) as connection:
         state = _state(connection, shadow_schema)
@@ -123,13 +134,16 @@ def cut_over(
         coming = [m for m in shadow.contents(connection, shadow_schema) if m.named in brought]
         leaving = {m for m in shadow.contents(connection, live) if m in coming or m in earlier}
         leaving |= _partitions(connection, live, leaving)
-        _note_state(connection, shadow_schema, _State(True, made, live, tuple(coming), tuple(leaving)))
+        state = _State(True, made, live, tuple(coming), tuple(leaving))
+        _note_state(connection, shadow_schema, state)
         for movable in coming:
             if movable.kind == "TABLE":
                 _prepare(connection, shadow_schema, movable.name)
         shadow.bind_routines(connection, shadow_schema, live)
         defaults = rights.defaults(connection, live)
+        before = shadow.contents(connection, live)
         started = _exchange(connection, live, leaving, shadow_schema, coming, settle)
+        way_back = _tried(connection, shadow_schema, state, before)
         # Once for all: the live tables are locked.
         old, new = shadow.contents(connection, shadow_schema), shadow.contents(connection, live)
         for movable in coming:
@@ -137,8 +151,43 @@ def cut_over(
                 rights.carry(connection, movable.kind, old[movable].oid, live, new[movable].identity)
             elif movable.kind in defaults:
                 rights.grant(connection, movable.kind, live, movable.name, defaults[movable.kind])
+        (xid,) = connection.execute("SELECT pg_current_xact_id()::text::bigint").fetchone() or (None,)
         connection.commit()
-        return Exchanged(tuple(coming), tuple(leaving), (time.monotonic() - started) * 1000)
+        return Exchanged(tuple(coming), tuple(leaving), (time.monotonic() - started) * 1000, xid, way_back)
+
+
+def _tried(
+    connection: psycopg.Connection, shadow_schema: str, state: _State, before: Mapping[Movable, shadow.Found]
+) -> tuple[str, ...]:
+    """Go back and forth again before anything is committed; return the statements that lead back.
+
+    Raises:
+        TerminalError: the live schema would not hold what it held.
+    """
+    said: list[str] = []
+    with connection.transaction(force_rollback=True):
+        _reverse(connection, shadow_schema, state, said)
+        now = shadow.contents(connection, state.live)
+        if {movable: found.oid for movable, found in now.items()} != {m: found.oid for m, found in before.items()}:
+            differing = ", ".join(sorted({f"{m.kind.lower()} {m.name}" for m in now.keys() ^ before.keys()}))
+            raise TerminalError(
+                f"the way back does not lead to what schema {state.live} held ({differing}); nothing was changed"
+            )
+    return tuple(said)
+
+
+def _reverse(connection: psycopg.Connection, shadow_schema: str, state: _State, said: list[str] | None = None) -> None:
+    """Put back what a cutover displaced, and note that it stands so; what is done is written into ``said``."""
+    _exchange(connection, state.live, state.brought, shadow_schema, state.displaced, said=said)
+    _do(connection, sql.SQL("UPDATE {} SET swapped = false").format(sql.Identifier(shadow_schema, STATE)), said)
+    if state.made_schema:
+        _do(connection, sql.SQL("DROP SCHEMA {}").format(sql.Identifier(state.live)), said)
+
+
+def _do(connection: psycopg.Connection, statement: sql.Composed, said: list[str] | None) -> None:
+    connection.execute(statement)
+    if said is not None:
+        said.append(statement.as_string(connection))
 
 
 def _prepare(connection: psycopg.Connection, schema: str, name: str) -> None:
@@ -170,16 +219,52 @@ def _partitioned(connection: psycopg.Connection, schema: str, name: str) -> bool
     return bool(row and row[0])
 
 
-def go_back(target: Endpoint, live: str, shadow_schema: str, limit_ms: int) -> bool:
-    """Put the old objects back in their place; return False where they never left it."""
+def go_back(
+    target: Endpoint,
+    shadow_schema: str,
+    limit_ms: int,
+    then: Callable[[psycopg.Connection, Collection[Movable]], None] | None = None,
+) -> bool:
+    """Put the old objects back in their place; return False where they never left it.
+
+    Args:
+        target: the target database.
+        shadow_schema: the run's own schema, where they are.
+        limit_ms: how long any statement may take.
+        then: what is done in the same transaction with what is back.
+
+    Raises:
+        TransientError: the lock was not to be had; nothing was changed.
+        TerminalError: a statement would have taken longer than ``limit_ms``; nothing was changed.
+    """
     with postgresql.session(target, statement_timeout=limit_ms, lock_timeout=min(limit_ms, 5000)) as connection:
         state = _state(connection, shadow_schema)
         if not state.swapped:
             return False
-        _exchange(connection, live, state.brought, shadow_schema, state.displaced)
-        connection.execute(sql.SQL("UPDATE {} SET swapped = false").format(sql.Identifier(shadow_schema, STATE)))
+        _reverse(connection, shadow_schema, state)
+        if then is not None:
+            then(connection, state.displaced)
+        return True
+
+
+def go_forth(target: Endpoint, shadow_schema: str, limit_ms: int) -> bool:
+    """Put the new objects in place once more, after :func:`go_back`; return False where they stand there.
+
+    Raises:
+        TransientError: the lock was not to be had; nothing was changed.
+        TerminalError: a statement would have taken longer than ``limit_ms``; nothing was changed.
+        PreflightError: there is nothing that could go back in place.
+    """
+    with postgresql.session(target, statement_timeout=limit_ms, lock_timeout=min(limit_ms, 5000)) as connection:
+        state = _state(connection, shadow_schema)
+        if state.swapped:
+            return False
+        if not state.live:
+            raise PreflightError([f"{target} has no schema {shadow_schema} with the new tables: they were not kept"])
         if state.made_schema:
-            connection.execute(sql.SQL("DROP SCHEMA {}").format(sql.Identifier(live)))
+            connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(state.live)))
+        _exchange(connection, state.live, state.displaced, shadow_schema, state.brought)
+        connection.execute(sql.SQL("UPDATE {} SET swapped = true").format(sql.Identifier(shadow_schema, STATE)))
         return True
 
 
@@ -190,8 +275,9 @@ def _exchange(
     shadow_schema: str,
     coming: Collection[Movable],
     settle: Callable[[psycopg.Connection], None] | None = None,
+    said: list[str] | None = None,
 ) -> float:
-    """Move objects both ways; return when the live ones' locks were held."""
+    """Move objects both ways; return when the live ones' locks were held. What is done is written into ``said``."""
     leaving_now = shadow.contents(connection, live).keys() & set(leaving)
     relations = [
         m for m in sorted(leaving_now, key=lambda m: (m.kind != "VIEW", m.name)) if m.kind in ("TABLE", "VIEW")
@@ -199,12 +285,12 @@ def _exchange(
     if relations:
         # Views first: locking one locks what it reads, in the order in which a query would.
         names = sql.SQL(", ").join(sql.Identifier(live, movable.name) for movable in relations)
-        connection.execute(sql.SQL("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE").format(names))
+        _do(connection, sql.SQL("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE").format(names), said)
     started = time.monotonic()
     if settle is not None:
         settle(connection)
     between = shadow_schema[:58] + "_swap"
-    connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(between)))
+    _do(connection, sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(between)), said)
     for movables, origin, destination in (
         (leaving, live, between),
         (coming, shadow_schema, live),
@@ -214,17 +300,15 @@ def _exchange(
         # Routines first: their arguments' types are named where they are now.
         for movable in sorted(movables, key=lambda m: (m.kind != "ROUTINE", m.kind, m.name, m.arguments)):
             if movable in there:
-                _move(connection, movable.kind, origin, there[movable].identity, destination)
-    connection.execute(sql.SQL("DROP SCHEMA {}").format(sql.Identifier(between)))
+                move = sql.SQL("ALTER {} {}.{} SET SCHEMA {}").format(
+                    sql.SQL(movable.kind),
+                    sql.Identifier(origin),
+                    sql.SQL(there[movable].identity),
+                    sql.Identifier(destination),
+                )
+                _do(connection, move, said)
+    _do(connection, sql.SQL("DROP SCHEMA {}").format(sql.Identifier(between)), said)
     return started
-
-
-def _move(connection: psycopg.Connection, kind: str, origin: str, identity: str, destination: str) -> None:
-    connection.execute(
-        sql.SQL("ALTER {} {}.{} SET SCHEMA {}").format(
-            sql.SQL(kind), sql.Identifier(origin), sql.SQL(identity), sql.Identifier(destination)
-        )
-    )
 
 
 def made_here(target: Endpoint, migration: str, live: str) -> set[Movable]:

@@ -87,6 +87,15 @@ class MigrationSpec(Part):
         return self
 
     @model_validator(mode="after")
+    def _measures_what_it_judges(self) -> MigrationSpec:
+        rules = self.schema_.validation.rules.performance
+        wanted = self.rollback.triggers.automatic.performance_threshold is not None
+        if wanted and not (self.schema_.validation.measures and rules.query_performance):
+            text = "needs times to judge: say schema.validation.postMigration.performanceValidation: true"
+            raise refusal(("rollback.triggers.automatic.performanceThreshold", text))
+        return self
+
+    @model_validator(mode="after")
     def _followed_whole(self) -> MigrationSpec:
         if self.strategy.types.data.follows and self.data.extraction.sample is not None:
             text = (

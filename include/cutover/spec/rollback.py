@@ -4,63 +4,97 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
+from pydantic.alias_generators import to_camel
 
-from cutover.spec.base import AlwaysTrue, Count, Many, Milliseconds, NotYet, Part, UnbuiltPart, UnbuiltSwitch
+from cutover.spec.base import (
+    AlwaysTrue,
+    Count,
+    Identifier,
+    Many,
+    Milliseconds,
+    Name,
+    NotYet,
+    Part,
+    Share,
+    UnbuiltPart,
+    refusal,
+)
+from cutover.spec.hooks import Applications
+from cutover.spec.planning import Cron
 
-UnbuiltNumber = Annotated[float | None, NotYet()]
-UnbuiltMilliseconds = Annotated[Milliseconds | None, NotYet()]
-UnbuiltCount = Annotated[Count | None, NotYet()]
+Way = Literal["ddl_rollback", "data_restore", "backup_restore", "snapshot_restore"]
 
 
 class DdlRollback(Part):
-    """The reverse of every statement that changed the schema, derived from the run."""
+    """The old tables, which the cutover has put aside, come back by the reverse of what it did.
+
+    reverseScripts: those statements are written into the run's folder too, for psql.
+    validation: they are tried in the cutover's own transaction, before that is committed.
+    """
 
     enabled: AlwaysTrue = True
-    reverse_scripts: AlwaysTrue = True
+    reverse_scripts: bool = True
     validation: AlwaysTrue = True
     timeout: Milliseconds = 300_000
 
 
-class BackupRestore(UnbuiltPart):
-    """The schema from a backup."""
+class BackupRestore(Part):
+    """The whole database from a dump that is taken before the run.
+
+    enabled: it is taken, also where another strategy is the one that is chosen, and ``--strategy`` may choose it.
+    backupLocation: a folder for backups; the run's own where it is not given. It may hold ${NAME}.
+    encryptionKey: the name of an environment variable with the passphrase that backups are sealed with.
+    keep: how many backups of the migration stay in backupLocation.
+    """
 
     enabled: bool = False
-    backup_location: str | None = None
-    restore_timeout: Milliseconds | None = None
-    validation: bool | None = None
+    backup_location: Name | None = None
+    restore_timeout: Milliseconds = 1_800_000
+    validation: AlwaysTrue = True
+    encryption_key: Name | None = None
+    keep: Count | None = None
 
 
-class SnapshotRestore(UnbuiltPart):
-    """The schema from a snapshot."""
+class SnapshotRestore(Part):
+    """The whole database from a clone that the server makes before the run, while nobody else is connected.
+
+    snapshotLocation: the tablespace that the clone is put in.
+    """
 
     enabled: bool = False
-    snapshot_location: str | None = None
-    restore_timeout: Milliseconds | None = None
-    validation: bool | None = None
+    snapshot_location: Identifier | None = None
+    restore_timeout: Milliseconds = 3_600_000
+    validation: AlwaysTrue = True
 
 
 class SchemaRollback(Part):
-    """How the schema goes back."""
+    """How the schema goes back: by itself, or with the whole database."""
 
     enabled: AlwaysTrue = True
-    strategy: Annotated[Literal["ddl_rollback"], NotYet("backup_restore", "snapshot_restore")] = "ddl_rollback"
+    strategy: Literal["ddl_rollback", "backup_restore", "snapshot_restore"] = "ddl_rollback"
     ddl_rollback: DdlRollback = Field(default_factory=DdlRollback)
-    backup_restore: BackupRestore | None = None
-    snapshot_restore: SnapshotRestore | None = None
+    backup_restore: BackupRestore = Field(default_factory=BackupRestore)
+    snapshot_restore: SnapshotRestore = Field(default_factory=SnapshotRestore)
 
 
-class DataRestore(UnbuiltPart):
-    """The data from a backup."""
+class DataRestore(Part):
+    """The old tables' rows from the dump that is taken before the run; the tables come back as with ddl_rollback.
+
+    backupLocation: a folder for backups; the run's own where it is not given. It may hold ${NAME}.
+    """
 
     enabled: bool = False
-    backup_location: str | None = None
-    restore_timeout: Milliseconds | None = None
-    validation: bool | None = None
+    backup_location: Name | None = None
+    restore_timeout: Milliseconds = 3_600_000
+    validation: AlwaysTrue = True
 
 
 class TransactionRollback(Part):
-    """Cutover is one transaction; the old tables come back in one, too."""
+    """Cutover is one transaction; the old tables come back with their rows in one, too.
+
+    transactionLog: until the cutover, each chunk's rows and the note that they are there are one transaction.
+    """
 
     enabled: AlwaysTrue = True
     transaction_log: AlwaysTrue = True
@@ -81,89 +115,194 @@ class DataRollback(Part):
     """How the data goes back."""
 
     enabled: AlwaysTrue = True
-    strategy: Annotated[Literal["transaction_rollback"], NotYet("data_restore", "point_in_time")] = (
+    strategy: Annotated[Literal["data_restore", "transaction_rollback"], NotYet("point_in_time")] = (
         "transaction_rollback"
     )
-    data_restore: DataRestore | None = None
+    data_restore: DataRestore = Field(default_factory=DataRestore)
     transaction_rollback: TransactionRollback = Field(default_factory=TransactionRollback)
     point_in_time: PointInTime | None = None
 
 
+Restore = BackupRestore | SnapshotRestore | DataRestore
+
+
 class RollbackTypes(Part):
-    """How schema and data go back."""
+    """How schema and data go back.
+
+    backup_restore and snapshot_restore bring the whole database, rows and all: ``data.strategy`` is left out then.
+    """
 
     schema_: SchemaRollback = Field(default_factory=SchemaRollback)
     data: DataRollback = Field(default_factory=DataRollback)
 
+    @model_validator(mode="after")
+    def _says_one_thing(self) -> RollbackTypes:
+        problems = []
+        if self.schema_.strategy != "ddl_rollback" and "strategy" in self.data.model_fields_set:
+            why = f"says how rows go back, and schema.strategy {self.schema_.strategy} brings them along; leave it out"
+            problems.append(("data.strategy", why))
+        for way, (key, part) in self._restoring.items():
+            said = part.model_fields_set
+            if "enabled" in said and not part.enabled and way == self.way:
+                problems.append((f"{key}.enabled", f"is false, and strategy says {way}"))
+            elif said and "enabled" not in said and way != self.way:
+                problems.append((key, f"has no effect where strategy is not {way}; say enabled: true, or remove it"))
+        if problems:
+            raise refusal(*problems)
+        return self
+
+    @property
+    def way(self) -> Way:
+        """How a run goes back where nobody says otherwise."""
+        if self.schema_.strategy != "ddl_rollback":
+            return self.schema_.strategy
+        return "data_restore" if self.data.strategy == "data_restore" else "ddl_rollback"
+
+    @property
+    def ways(self) -> tuple[Way, ...]:
+        """Every way back that a run prepares; the one by which it goes where nobody says otherwise is the first."""
+        enabled = [way for way, (_, part) in self._restoring.items() if part.enabled]
+        return tuple(dict.fromkeys((self.way, "ddl_rollback", *enabled)))
+
+    @property
+    def _restoring(self) -> dict[Way, tuple[str, Restore]]:
+        """Return the part of each way back that brings what was there before from elsewhere, and its key."""
+        return {
+            "data_restore": ("data.dataRestore", self.data.data_restore),
+            "backup_restore": ("schema.backupRestore", self.schema_.backup_restore),
+            "snapshot_restore": ("schema.snapshotRestore", self.schema_.snapshot_restore),
+        }
+
+    def timeout(self, way: Way) -> int:
+        """Return how many milliseconds a way back may take."""
+        if way == "ddl_rollback":
+            return min(self.schema_.ddl_rollback.timeout, self.data.transaction_rollback.rollback_timeout)
+        return self._restoring[way][1].restore_timeout
+
 
 class Automatic(Part):
-    """A failed run goes back by itself."""
+    """A failed run goes back by itself, and one that passes a threshold fails.
+
+    errorThreshold: the share of a run's rows that may be refused; the smaller of this and the loading's own holds.
+    timeoutThreshold: how long a run may take.
+    performanceThreshold: the share by which a query may be slower than at the source; a warning beyond it is an error.
+    """
 
     enabled: bool = True
-    error_threshold: UnbuiltNumber = None
-    timeout_threshold: UnbuiltMilliseconds = None
-    performance_threshold: UnbuiltNumber = None
+    error_threshold: Share | None = None
+    timeout_threshold: Milliseconds | None = None
+    performance_threshold: Annotated[float, Field(ge=0)] | None = None
+
+    @model_validator(mode="after")
+    def _does_what_it_says(self) -> Automatic:
+        said = sorted(self.model_fields_set - {"enabled"})
+        if said and not self.enabled:
+            raise refusal((to_camel(said[0]), "has no effect with enabled: false; remove one of them"))
+        return self
+
+    @property
+    def wants_errors(self) -> bool:
+        """Whether the share of refused rows is judged while rows are still loaded."""
+        return self.error_threshold is not None
 
 
-class Manual(UnbuiltPart):
-    """Somebody asks for it, somebody approves."""
+class Manual(Part):
+    """Somebody asks for it, in the DAG for that or on the command line.
 
-    enabled: bool = False
-    approval_required: bool | None = None
-    approval_workflow: bool | None = None
+    approvalRequired: somebody else approves first, in Airflow; the command line refuses to go back then.
+    approvalWorkflow: by Airflow's required actions.
+    approvalTimeout: how long the request waits; then nothing is done.
+    selfApproval: whoever asked may approve.
+    rollbackWindow: how long after its cutover a run may be taken back; for ever where it is not given.
+    """
+
+    enabled: bool = True
+    approval_required: bool = False
+    approval_workflow: AlwaysTrue = True
+    approval_timeout: Milliseconds = 3_600_000
+    self_approval: bool = False
     rollback_window: Milliseconds | None = None
 
 
-class Scheduled(UnbuiltPart):
-    """Conditions checked at fixed times."""
+Condition = Literal["performance", "errors", "validation"]
+
+
+class Scheduled(Part):
+    """The run in place is judged at fixed times, by validations of its own, and goes back where one fails.
+
+    conditions: performance is that kind of validation; errors are the application's: its queries and endpoints;
+    validation is schema, data and constraints.
+    """
 
     enabled: bool = False
-    schedule: str | None = None
-    conditions: Many[Literal["performance", "errors", "validation"]] | None = None
+    schedule: Cron = "0 3 * * *"
+    conditions: Annotated[Many[Condition], Field(min_length=1)] = ("performance", "errors", "validation")
+
+    @model_validator(mode="after")
+    def _says_whether(self) -> Scheduled:
+        if self.model_fields_set and "enabled" not in self.model_fields_set:
+            raise refusal(("enabled", "is needed: true judges at these times, false does not"))
+        return self
 
 
 class Triggers(Part):
     """What starts a rollback."""
 
     automatic: Automatic = Field(default_factory=Automatic)
-    manual: Manual | None = None
-    scheduled: Scheduled | None = None
+    manual: Manual = Field(default_factory=Manual)
+    scheduled: Scheduled = Field(default_factory=Scheduled)
 
 
-class PreRollback(UnbuiltPart):
-    """What happens before it."""
+class PreRollback(Part):
+    """What happens before a run that has been cut over is taken back.
 
-    enabled: bool = False
-    backup_current_state: bool | None = None
-    notify_stakeholders: bool | None = None
-    stop_applications: bool | None = None
-    validation: bool | None = None
+    backupCurrentState: what the way back replaces is kept, so that the way back can be taken back.
+    notifyStakeholders: Slack is told that it begins.
+    stopApplications: what ``applications.stop`` names is done.
+    validation: what it is taken back from is looked at first; the application's tables are not touched before.
+    """
+
+    enabled: AlwaysTrue = True
+    backup_current_state: bool = True
+    notify_stakeholders: bool = False
+    stop_applications: bool = False
+    validation: AlwaysTrue = True
 
 
 class RollbackRun(Part):
-    """The rollback itself."""
+    """The rollback itself; timeout is the longest that any strategy may take."""
 
     enabled: AlwaysTrue = True
-    parallel_execution: UnbuiltSwitch = None
-    max_parallel_workers: UnbuiltCount = None
+    parallel_execution: bool = True
+    max_parallel_workers: Count = 3
     timeout: Milliseconds = 3_600_000
     monitoring: AlwaysTrue = True
 
+    @property
+    def workers(self) -> int:
+        """How many tables are dumped or restored at once."""
+        return self.max_parallel_workers if self.parallel_execution else 1
+
 
 class PostRollback(Part):
-    """What happens after it; notifyStakeholders sends the Slack message."""
+    """What happens after it.
+
+    restartApplications: what ``applications.restart`` names is done.
+    notifyStakeholders: Slack is told.
+    documentation: a report of the way back is written into the run's folder.
+    """
 
     enabled: AlwaysTrue = True
     validation: AlwaysTrue = True
-    restart_applications: UnbuiltSwitch = None
+    restart_applications: bool = False
     notify_stakeholders: bool = True
-    documentation: UnbuiltSwitch = None
+    documentation: bool = True
 
 
 class RollbackExecution(Part):
     """How a rollback is carried out."""
 
-    pre_rollback: PreRollback | None = None
+    pre_rollback: PreRollback = Field(default_factory=PreRollback)
     rollback: RollbackRun = Field(default_factory=RollbackRun)
     post_rollback: PostRollback = Field(default_factory=PostRollback)
 
@@ -174,3 +313,25 @@ class Rollback(Part):
     types: RollbackTypes = Field(default_factory=RollbackTypes)
     triggers: Triggers = Field(default_factory=Triggers)
     execution: RollbackExecution = Field(default_factory=RollbackExecution)
+    applications: Applications = Field(default_factory=Applications)
+
+    @model_validator(mode="after")
+    def _knows_the_applications(self) -> Rollback:
+        for key, wanted, hooks in (
+            ("preRollback.stopApplications", self.execution.pre_rollback.stop_applications, self.applications.stop),
+            (
+                "postRollback.restartApplications",
+                self.execution.post_rollback.restart_applications,
+                self.applications.restart,
+            ),
+        ):
+            name = "stop" if "stop" in key else "restart"
+            if wanted and not hooks:
+                raise refusal((f"execution.{key}", f"needs rollback.applications.{name}, which says how"))
+            if hooks and not wanted:
+                raise refusal((f"applications.{name}", f"has no effect; say execution.{key}: true, or remove it"))
+        return self
+
+    def timeout(self, way: Way) -> int:
+        """Return how many milliseconds a way back may take."""
+        return min(self.types.timeout(way), self.execution.rollback.timeout)

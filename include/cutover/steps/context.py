@@ -155,6 +155,15 @@ class Run:
         return self.spec.data.loading.options.error_handling.max_errors if given is None else given
 
     @property
+    def error_threshold(self) -> float:
+        """The share of rows that may be refused: the smaller of the two that the spec may set."""
+        own, automatic = self.spec.data.loading.options.error_handling, self.spec.rollback.triggers.automatic
+        wanted = automatic.error_threshold
+        if wanted is None or not automatic.wants_errors:
+            return own.error_threshold
+        return min(own.error_threshold, wanted)
+
+    @property
     def losses_allowed(self) -> bool:
         """Whether objects of the source may stay behind."""
         return self.params.allow_losses or self.spec.schema_.settings.allow_losses

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from cutover.ledger import Event
+from datetime import datetime
+
+from cutover.errors import PreflightError
+from cutover.ledger import Event, Ledger
 from cutover.schema import definitions
 from cutover.schema.definitions import Definitions, Difference
 from cutover.schema.target import Movable
@@ -16,9 +19,45 @@ def where(run: Run) -> str:
 
 def in_place(run: Run) -> list[Event]:
     """Return, newest first, how runs put their tables into this live schema that were not taken back."""
-    events = run.ledger.all_of(run.spec.name, "cut_over", "went_back")
-    gone = {event.run_id for event in events if event.kind == "went_back"}
-    return [e for e in events if e.kind == "cut_over" and e.detail["where"] == where(run) and e.run_id not in gone]
+    events = run.ledger.all_of(run.spec.name, "cut_over", "went_back", "went_forth")
+    # The newest of each run, in their order.
+    latest: dict[str, Event] = {}
+    for event in events:
+        latest.setdefault(event.run_id, event)
+    placed = {e.run_id: e for e in events if e.kind == "cut_over" and e.detail["where"] == where(run)}
+    return [placed[name] for name, event in latest.items() if event.kind != "went_back" and name in placed]
+
+
+def placed(run: Run) -> datetime | None:
+    """Return when the run's tables were last put in place; None where they never were."""
+    events = run.ledger.events(run.id, "cut_over", "went_forth")
+    return events[-1].at if events else None
+
+
+def went_back(run: Run) -> bool:
+    """Whether the run's tables were put in place and have left it again."""
+    events = run.ledger.events(run.id, "went_back", "went_forth")
+    return bool(events) and events[-1].kind == "went_back"
+
+
+def latest_change(ledger: Ledger, migration: str, back: bool = False) -> str:
+    """Return a migration's latest run that changed the target and was not taken back; with ``back``, one that was.
+
+    Raises:
+        PreflightError: there is none.
+    """
+    for run_id, _, _ in ledger.runs(migration):
+        changed = any(e.detail["step"] == "create_schema" for e in ledger.events(run_id, "step_started"))
+        if changed and taken_back(ledger, run_id) is back:
+            return run_id
+    which = "was taken back" if back else "changed the target and was not rolled back"
+    raise PreflightError([f"{migration} has no run that {which}"])
+
+
+def taken_back(ledger: Ledger, run_id: str) -> bool:
+    """Whether a run was taken back, with all that belongs to it, and is not in place again."""
+    events = ledger.events(run_id, "rolled_back", "went_forth")
+    return bool(events) and events[-1].kind == "rolled_back"
 
 
 def standing(run: Run) -> str | None:

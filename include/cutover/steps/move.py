@@ -16,7 +16,7 @@ from cutover.data import finish, keys, merge, shadow, stage
 from cutover.data.extract import extract
 from cutover.data.load import ERROR, RULE, load
 from cutover.data.transform import Reject, Tally, target_schema, transform
-from cutover.dialects import postgresql, postgresql_programs
+from cutover.dialects import postgresql
 from cutover.errors import DataError, DriftError, RefusedRowsError, TerminalError, TransientError
 from cutover.route import Chunk
 from cutover.schema import ddl, inspect_mysql_sequences, sequences
@@ -25,23 +25,8 @@ from cutover.steps.check import inspect_both
 from cutover.steps.context import Run
 
 INDEX_BUILDERS = 3
-
-
-def backup(run: Run) -> None:
-    """Dump the live schema with pg_dump, when the spec asks for it and there is something to dump.
-
-    Raises:
-        PreflightError: pg_dump failed.
-    """
-    with run.step("backup") as detail:
-        if not run.spec.strategy.execution.modes.safe.backup_before_migration or not run.plan.target.tables:
-            detail["skipped"] = "nothing to back up" if not run.plan.target.tables else "switched off"
-            return
-        into = run.folder / "backup"
-        into.parent.mkdir(parents=True, exist_ok=True)
-        postgresql_programs.dump(run.target, into, schemas=[run.live])
-        detail["path"] = str(into)
-        detail["bytes"] = sum(file.stat().st_size for file in into.iterdir())
+# Rows of a table after which the share that is refused is judged while others are still loaded.
+ENOUGH = 10_000
 
 
 def create_schema(run: Run) -> None:
@@ -181,7 +166,12 @@ def _load(run: Run, chunk: Chunk, transformed: Callable[[], tuple[Iterator[pa.Re
             altered=[{"column": c, "what": what, "rule": rule, "values": n} for c, what, rule, n in marker.altered],
         )
     if marker.rejected:
-        finish.enforce_limits(finish.counts(run.target, run.shadow), run.max_errors, 1.0)
+        so_far = finish.counts(run.target, run.shadow)
+        finish.enforce_limits(so_far, run.max_errors, 1.0)
+        if run.spec.rollback.triggers.automatic.wants_errors:
+            # A share of few rows says little of the others.
+            many = [table for table in so_far if table.rows_read >= ENOUGH]
+            finish.enforce_limits(many, run.max_errors, run.error_threshold)
 
 
 def _loaded_before(run: Run, chunk: Chunk) -> bool:
@@ -233,7 +223,7 @@ def finish_schema(run: Run) -> None:
         missing = _missing_chunks(run)
         if missing:
             raise TransientError(f"{len(missing)} chunks are not loaded: {', '.join(missing[:5])}")
-        limits = (run.max_errors, run.spec.data.loading.options.error_handling.error_threshold)
+        limits = (run.max_errors, run.error_threshold)
         loaded = finish.counts(target, schema)
         finish.enforce_limits(loaded, *limits)
         settings = run.spec.schema_.settings

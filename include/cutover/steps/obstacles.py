@@ -8,7 +8,7 @@ from cutover.plan import Plan
 from cutover.rollback import swap
 from cutover.rollback.bound import bound_objects, taken_names
 from cutover.schema.target import Movable
-from cutover.steps import carry, history
+from cutover.steps import carry, history, ways
 from cutover.steps.context import Run
 
 # Two copies of the data wait on disk between extract, transform and load, compressed to about half.
@@ -17,7 +17,8 @@ STAGING_FACTOR = 1.2
 
 def found(run: Run, made: Plan) -> list[str]:
     """Name what is in the way of a plan as things stand, but for objects that it leaves out."""
-    return [*_target_not_ours(run, made), *_drift(run), *carry.findings(run, made), *_no_room(run, made)]
+    own = [*_target_not_ours(run, made), *_drift(run), *carry.findings(run, made), *_no_room(run, made)]
+    return [*own, *ways.findings(run)]
 
 
 def _target_not_ours(run: Run, made: Plan) -> Iterator[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 
 import psycopg
 
@@ -79,7 +79,7 @@ def _validated(run: Run, schema: str) -> Outcome:
         timed = _measured(run, schema, target, asked, limits, known, found)
     _unknown(timed, found)
     if rules.query_performance:
-        _times(timed, limits, found)
+        _times(timed, limits, run.spec.rollback.triggers.automatic.performance_threshold, found)
     if rules.index_performance:
         _indexes(run, known, timed, found)
     outcome = Outcome(PERFORMANCE, tuple(found.errors), tuple(found.warnings))
@@ -139,15 +139,18 @@ def _unknown(timed: Sequence[Timed], found: _Found) -> None:
         found.warnings += [f"query {query.query}: {note}" for note in query.notes]
 
 
-def _times(timed: Sequence[Timed], limits: Limits, found: _Found) -> None:
-    """Say which queries became slower, or give another number of rows."""
+def _times(timed: Sequence[Timed], limits: Limits, worst: float | None, found: _Found) -> None:
+    """Say which queries became slower, or give another number of rows; by more than ``worst`` is an error."""
     found.details["queries"] = [asdict(query) for query in timed]
     for query in timed:
         what = f"query {query.query}"
         if query.slower:
             found.degraded([f"{what}: {query.slower}"])
-        if query.times is not None and query.times.degraded(limits):
-            found.degraded([f"{what}: takes {query.times}; its plan: {query.plan}"])
+        told = f"{what}: takes {query.times}; its plan: {query.plan}"
+        if query.times is not None and worst is not None and query.times.degraded(replace(limits, threshold=worst)):
+            found.errors.append(f"{told}; more than performanceThreshold {worst:.0%} slower")
+        elif query.times is not None and query.times.degraded(limits):
+            found.degraded([told])
         if query.target_rows is not None and query.target_rows != query.source_rows:
             found.warnings.append(f"{what}: gives {query.target_rows:,} rows, in the source {query.source_rows:,}")
 

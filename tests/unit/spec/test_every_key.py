@@ -48,6 +48,13 @@ OWN_KEYS = {  # Cutover's, not the requirement's
         f"data.transformation.enrichment.dataAggregation.summaries.{key}"
         for key in ("table", "groupBy", "count", "sum", "average")
     ),
+    *(f"rollback.triggers.manual.{key}" for key in ("approvalTimeout", "selfApproval")),
+    *(f"rollback.types.schema.backupRestore.{key}" for key in ("encryptionKey", "keep")),
+    *(
+        f"rollback.applications.{when}.{key}"
+        for when in ("stop", "restart")
+        for key in ("sql", *(f"http.{part}" for part in ("url", "method", "status", "timeout", "headers")))
+    ),
     *(f"data.transformation.enrichment.dataCalculation.calculatedMetrics.{key}" for key in ("table", "expression")),
 }
 STATES = ("built", "fixed", "unbuilt")
@@ -237,4 +244,9 @@ def test_defaults_are_the_requirements() -> None:
     assert differ == {
         "schema.settings.constraints.deferrableConstraints",
         "schema.settings.indexes.optimizeIndexes",
+        *(f"rollback.triggers.automatic.{kind}Threshold" for kind in ("error", "timeout", "performance")),
+        "rollback.triggers.manual.rollbackWindow",
+        "rollback.types.schema.backupRestore.backupLocation",
+        "rollback.types.schema.snapshotRestore.snapshotLocation",
+        "rollback.types.data.dataRestore.backupLocation",
     }

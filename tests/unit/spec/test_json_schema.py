@@ -34,11 +34,11 @@ def test_schema_refuses_unknown_keys_and_bad_durations() -> None:
 
 def test_schema_says_what_is_not_built() -> None:
     definitions = json_schema()["$defs"]
-    assert definitions["SchemaRollback"]["properties"]["strategy"] == {
-        "const": "ddl_rollback",
-        "default": "ddl_rollback",
-        "description": "not built yet: 'backup_restore', 'snapshot_restore'",
-        "title": "Strategy",
+    assert definitions["TargetLogin"]["properties"]["type"] == {
+        "const": "postgresql",
+        "default": "postgresql",
+        "description": "not built yet: 'mysql', 'oracle', 'sqlserver'",
+        "title": "Type",
         "type": "string",
     }
     assert definitions["ExecutionMonitoring"]["properties"]["performanceMonitoring"]["description"] == "not built yet"

@@ -47,10 +47,9 @@ def test_unknown_key_suggests() -> None:
 
 
 def test_refused_value_names_file_line_key_and_cure() -> None:
-    body = "rollback:\n  types:\n    schema:\n      strategy: backup_restore\n"
+    body = "schema:\n  database:\n    source:\n      type: oracle\n"
     assert problems(HEAD + body) == (
-        "m.yaml:7: rollback.types.schema.strategy: 'backup_restore' is not built yet; built: ddl_rollback. "
-        "Remove the key or use that.",
+        "m.yaml:7: schema.database.source.type: 'oracle' is not built yet; built: mysql. Remove the key or use that.",
     )
 
 

@@ -1,0 +1,185 @@
+"""The DAGs that take a run back: because somebody asks for it, or because it is judged at fixed times."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from airflow.providers.standard.operators.empty import EmptyOperator
+from airflow.providers.standard.operators.hitl import ApprovalOperator
+from airflow.sdk import DAG, Param, TriggerRule, chain, dag, get_current_context, task
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+
+from cutover.airflow.connections import in_earlier_run, in_run
+from cutover.spec import MigrationSpec
+
+RETRY_DELAY = timedelta(seconds=5)
+# What is done once the request stands, each a task.
+_STEPS = (
+    "steps.hooks.stop_applications",
+    "taking_back.go_back",
+    "steps.back.validate_rollback",
+    "steps.hooks.restart_applications",
+)
+
+
+def rollback_dag(spec: MigrationSpec, folder: Path) -> DAG:
+    """Build the DAG that takes a run back when somebody asks for it; it connects to nothing."""
+    approval = "Somebody else approves first, under Required Actions. " if _approves(spec) else ""
+    ways = list(spec.rollback.types.ways)
+
+    @dag(
+        dag_id=f"{spec.name}__rollback",
+        description=f"Take a run of {spec.name} back",
+        doc_md=f"# {spec.name}\n\nPuts the target back as it was before a run. {approval}"
+        "What would be lost is counted and shown before anything changes.",
+        schedule=None,
+        params={
+            "reason": Param(type="string", minLength=3, description="why; the report has it"),
+            "run": Param(None, type=["null", "string"], description="id of a run; the latest where it is not given"),
+            "strategy": Param(None, enum=[None, *ways], description="the spec's own where it is not given"),
+        },
+        **_shared(spec),
+    )
+    def rolling_back() -> None:
+        @task(retries=0)
+        def ask() -> dict[str, str]:
+            from cutover.ledger import Ledger
+            from cutover.steps import history
+
+            context = get_current_context()
+            params = context["params"]
+            chosen = params["run"] or history.latest_change(Ledger(), spec.name)
+            return _asked(chosen, params["strategy"], params["reason"], _who(context))
+
+        _wire(spec, ask())
+
+    return rolling_back()
+
+
+def scheduled_dag(spec: MigrationSpec, folder: Path) -> DAG:
+    """Build the DAG that judges the run in place at fixed times, and takes it back where a condition fails."""
+    scheduled = spec.rollback.triggers.scheduled
+
+    @dag(
+        dag_id=f"{spec.name}__rollback_check",
+        description=f"Judge what {spec.name} has put in place, and take it back where it fails",
+        doc_md=f"# {spec.name}\n\nJudges {', '.join(scheduled.conditions)} of the run in place, and takes it back "
+        "where one fails, within the rollback window.",
+        schedule=scheduled.schedule,
+        **_shared(spec),
+    )
+    def judging() -> None:
+        @task(retries=0)
+        def judge() -> dict[str, str]:
+            from cutover import judging, verifying
+
+            with in_run(folder, get_current_context()) as run:
+                found = judging.judge(run, verifying.verify_here)
+            if found is None:
+                raise AirflowSkipException("no run is in place that could be taken back now")
+            if not found.reasons:
+                raise AirflowSkipException(f"run {found.run} stands: {', '.join(scheduled.conditions)} are in order")
+            return _asked(found.run, None, "; ".join(found.reasons), "schedule")
+
+        _wire(spec, judge())
+
+    return judging()
+
+
+def _wire(spec: MigrationSpec, request: Any) -> None:
+    @task(retries=0)
+    def approved(request: dict[str, str], answer: Any) -> None:
+        user = (answer.get("responded_by_user") or {}).get("name", "somebody")
+        if user == request["by"] and not spec.rollback.triggers.manual.self_approval:
+            raise AirflowFailException(f"{user} asked for the rollback and must not approve it; nothing was changed")
+        with in_earlier_run(request["run"]) as run:
+            run.record("rollback_approved", by=user)
+
+    @task
+    def begin(request: dict[str, str]) -> None:
+        from cutover.airflow import alerts
+
+        with in_earlier_run(request["run"]) as run:
+            if run.spec.rollback.execution.pre_rollback.notify_stakeholders:
+                alerts.rolling_back(run, get_current_context(), request["told"])
+
+    @task(trigger_rule=TriggerRule.ALL_DONE)
+    def document(request: dict[str, str]) -> None:
+        from cutover import taking_back
+        from cutover.airflow import alerts
+        from cutover.steps import history
+
+        with in_earlier_run(request["run"]) as run:
+            taking_back.document(run)
+            if history.taken_back(run.ledger, run.id):
+                alerts.rolled_back(run, get_current_context())
+
+    before = []
+    if _approves(spec):
+        approve = ApprovalOperator(
+            task_id="approve",
+            subject=f"Take a run of {spec.name} back?",
+            body="{{ ti.xcom_pull(task_ids='" + request.operator.task_id + "')['told'] }}",
+            response_timeout=timedelta(milliseconds=spec.rollback.triggers.manual.approval_timeout),
+            fail_on_reject=True,
+            retries=0,
+        )
+        before = [approve, approved(request, approve.output)]
+    steps = [_step(where)(request) for where in _STEPS]
+    chain(request, *before, begin(request), *steps)
+    told = document(request)
+    steps[-1] >> told
+    # The only leaf: the report is written either way, and the run succeeds only when the rollback did.
+    [steps[-1], told] >> EmptyOperator(task_id="end")
+
+
+def _step(where: str) -> Any:
+    module, _, name = where.rpartition(".")
+
+    @task(task_id=name)
+    def call(request: dict[str, str]) -> None:
+        with in_earlier_run(request["run"]) as run:
+            getattr(import_module(f"cutover.{module}"), name)(run)
+
+    return call
+
+
+def _asked(run_id: str, way: str | None, reason: str, by: str) -> dict[str, str]:
+    from cutover import taking_back
+
+    with in_earlier_run(run_id) as run:
+        request = taking_back.ask(run, way, reason, by)
+    lines = [f"**{by}** asks: {reason}", *request.told()]
+    return {"run": run_id, "by": by, "told": "\n".join(f"* {line}" for line in lines)}
+
+
+def _approves(spec: MigrationSpec) -> bool:
+    return spec.rollback.triggers.manual.approval_required
+
+
+def _who(context: Any) -> str:
+    return context["dag_run"].triggering_user_name or "nobody known"
+
+
+def _shared(spec: MigrationSpec) -> dict[str, Any]:
+    bulk = spec.strategy.types.data.bulk
+    return {
+        "start_date": datetime(2026, 1, 1, tzinfo=UTC),
+        "catchup": False,
+        "max_active_runs": 1,
+        "tags": ["cutover", "rollback"],
+        "default_args": {
+            "retries": bulk.max_retries if bulk.retry_on_failure else 0,
+            "retry_delay": RETRY_DELAY,
+            "on_failure_callback": _on_failure,
+        },
+    }
+
+
+def _on_failure(context: Any) -> None:
+    from cutover.airflow import alerts
+
+    alerts.on_rollback_failure(context)

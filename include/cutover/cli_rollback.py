@@ -1,0 +1,67 @@
+"""The command line's part that takes a run back."""
+
+from __future__ import annotations
+
+import getpass
+from typing import Annotated
+
+import typer
+
+from cutover import render, report, taking_back
+from cutover.cli_ends import endpoint
+from cutover.cli_options import Name, RunId
+from cutover.dialects.endpoint import from_url
+from cutover.errors import CutoverError, PreflightError
+from cutover.ledger import Ledger
+from cutover.run import EXIT_ROLLED_BACK
+from cutover.steps import history
+from cutover.steps.context import Run, resume
+
+app = typer.Typer()
+
+
+@app.command()
+def rollback(
+    name: Name,
+    run_id: RunId = None,
+    target: Annotated[str | None, typer.Option(help="postgresql:// URL, for a run that was started with URLs")] = None,
+    way: Annotated[
+        str | None, typer.Option("--strategy", help="one that the run has prepared; the spec's own if not given")
+    ] = None,
+    reason: Annotated[str, typer.Option(help="why; the report has it")] = "asked for by hand",
+    look: Annotated[bool, typer.Option("--dry-run", help="say what would be lost, and change nothing")] = False,
+    undo: Annotated[bool, typer.Option("--undo", help="put in place again what was taken back")] = False,
+) -> None:
+    """Put the target back as it was before a run, also after its cutover.
+
+    Exits with 0 when it is back, 1 when the way back failed, 2 when it could not begin: nothing was changed then.
+    """
+    ledger = Ledger()
+    this = _run(ledger, name, run_id, target, undo)
+    if not undo:
+        # Airflow's DAG for it knows who has approved.
+        if this.spec.rollback.triggers.manual.approval_required and not look:
+            raise PreflightError(
+                [f"rollback.triggers.manual.approvalRequired of {name} is true: trigger the DAG {name}__rollback"]
+            )
+        request = taking_back.ask(this, way, reason, getpass.getuser())
+        for line in request.told():
+            render.complain(line)
+        if look:
+            return
+    try:
+        (taking_back.put_in_place if undo else taking_back.take_back)(this)
+    except CutoverError as error:
+        render.complain(str(error))
+        raise typer.Exit(EXIT_ROLLED_BACK) from None
+    render.show_report(report.build(ledger, this.id), render.console())
+
+
+def _run(ledger: Ledger, name: str, run_id: str | None, target: str | None, undo: bool) -> Run:
+    chosen = run_id or history.latest_change(ledger, name, undo)
+    ends = None
+    if target is not None:
+        # The way back reads nothing of the source: where it is, is known, and its password is not needed.
+        source = from_url(ledger.events(chosen, "run_started")[0].detail["source"])
+        ends = source, endpoint("--target", target, "postgresql")
+    return resume(chosen, ledger, ends=ends)

@@ -1,0 +1,64 @@
+"""What the ways back have in common that bring the whole database: made beside, exchanged by rename."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, ClassVar
+
+from cutover.dialects.endpoint import Endpoint
+from cutover.rollback import databases
+from cutover.rollback.strategy import Site
+
+
+class Whole:
+    """A database beside the live one takes its name, in one transaction; the live one stays under another."""
+
+    whole: ClassVar[bool] = True
+    needs_backup: ClassVar[bool] = False
+
+    def lacking(self, site: Site) -> list[str]:
+        """Return what the target lacks for making databases beside it and exchanging them."""
+        return databases.lacking(site.target, clones=not self.needs_backup)
+
+    def bring(self, site: Site, taken: Mapping[str, Any]) -> str:
+        """Make what comes back beside the live database, and return the name of it."""
+        raise NotImplementedError
+
+    def go_back(self, site: Site, taken: Mapping[str, Any]) -> bool:
+        """Bring it, and exchange it with the live database.
+
+        Raises:
+            RollbackError: what was brought is not what was backed up; nothing was changed.
+            PreflightError: the server refuses something; nothing was changed.
+            TransientError: the sessions on the database did not end in time; nothing was changed.
+        """
+        if databases.exists(site.target, site.kept):
+            return False
+        coming = self.bring(site, taken)
+        databases.carry_properties(site.target, site.target.database, coming)
+        databases.exchange(site.target, coming, site.kept, site.timeout_ms)
+        return True
+
+    def go_forth(self, site: Site) -> bool:
+        """Exchange the databases once more; what had come back is thrown away.
+
+        Raises:
+            PreflightError: what was replaced has not been kept, or the server refuses something.
+            TransientError: the sessions on the database did not end in time; nothing was changed.
+        """
+        if not databases.exists(site.target, site.kept):
+            return False
+        databases.drop(site.target, site.beside)
+        databases.exchange(site.target, site.kept, site.beside, site.timeout_ms)
+        return True
+
+    def forget(self, site: Site) -> None:
+        """Drop the databases that are kept."""
+        for name in (site.kept, site.beside):
+            databases.drop(site.target, name)
+
+
+def at(target: Endpoint, name: str) -> Endpoint:
+    """Return another database of the target's server."""
+    return replace(target, database=name).keeping_none()

@@ -1,0 +1,164 @@
+"""Take a run back because somebody asks for it, and put it in place again."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+from cutover.errors import RollbackError
+from cutover.ledger import Event
+from cutover.rollback.losses import Loss
+from cutover.spec.rollback import Way
+from cutover.steps import back, history, hooks
+from cutover.steps.context import Run
+
+
+@dataclass(frozen=True)
+class Request:
+    """What somebody asks for, and what it would cost.
+
+    Attributes:
+        run: the run that would be taken back.
+        way: by which way.
+        reason: why, in the words of whoever asks.
+        by: who asks.
+        losses: what was written since, and would not be live any more.
+        kept: whether what is replaced stays, so that it can be put in place again.
+    """
+
+    run: str
+    way: Way
+    reason: str
+    by: str
+    losses: tuple[Loss, ...]
+    kept: bool
+
+    def told(self) -> list[str]:
+        """Say what would happen, line by line."""
+        lines = [f"Run {self.run} would be taken back by {self.way}."]
+        lines += [str(loss) for loss in self.losses] or ["Nothing was written since that would be lost."]
+        if self.kept:
+            lines.append("What is replaced is kept until the next run succeeds; it can be put in place again.")
+        return lines
+
+
+def ask(run: Run, way: str | None, reason: str, by: str) -> Request:
+    """Find out whether a run can be taken back, and what that would lose; changes nothing but the ledger.
+
+    Raises:
+        PreflightError: it cannot be; with every reason.
+        TransientError: the target could not be reached.
+    """
+    chosen = back.refuse(run, way)
+    kept = run.spec.rollback.execution.pre_rollback.backup_current_state
+    request = Request(run.id, chosen, reason, by, tuple(back.lost(run, chosen)), kept)
+    run.record("rollback_asked", way=chosen, reason=reason, by=by, kept=kept, losses=back.told(list(request.losses)))
+    return request
+
+
+def asked(run: Run) -> Event:
+    """Return the latest request to take a run back.
+
+    Raises:
+        RollbackError: there is none.
+    """
+    event = run.ledger.last(run.id, "rollback_asked")
+    if event is None:
+        raise RollbackError(f"nobody has asked to take run {run.id} back")
+    return event
+
+
+def go_back(run: Run) -> None:
+    """Take a run back as it was asked for.
+
+    Raises:
+        As :func:`cutover.steps.back.rollback` does.
+    """
+    event = asked(run)
+    back.rollback(run, event.detail["way"], keep=event.detail["kept"] and history.placed(run) is not None)
+
+
+def take_back(run: Run) -> None:
+    """Do all that belongs to taking a run back, after :func:`ask`; killed anywhere, it is called again.
+
+    Raises:
+        RollbackError: with what is left, and how to finish by hand.
+        TransientError: a lock was not to be had, or the target was lost.
+    """
+    try:
+        hooks.stop_applications(run)
+        go_back(run)
+        back.validate_rollback(run)
+        hooks.restart_applications(run)
+    finally:
+        document(run)
+
+
+def document(run: Run) -> None:
+    """Write the report of a way back into the run's folder, if the spec asks for it."""
+    if not run.spec.rollback.execution.post_rollback.documentation:
+        return
+    run.folder.mkdir(parents=True, exist_ok=True)
+    told = report(run)
+    (run.folder / "rollback.json").write_text(json.dumps(told, indent=2))
+    (run.folder / "rollback.md").write_text(_markdown(told))
+
+
+def report(run: Run) -> dict[str, object]:
+    """Return what happened since a run was last asked to be taken back, folded from its events."""
+    event = asked(run)
+    since = run.ledger.events(run.id, after=event.number)
+    steps = [
+        {"step": e.detail["step"], "seconds": e.detail.get("seconds"), "failed": e.detail.get("cause")}
+        for e in since
+        if e.kind in ("step_finished", "step_failed")
+    ]
+    ended = since[-1].at if since else event.at
+    return {
+        "migration": run.spec.name,
+        "run": run.id,
+        "target": str(run.target),
+        "asked_by": event.detail["by"],
+        "reason": event.detail["reason"],
+        "approved_by": next((e.detail["by"] for e in since if e.kind == "rollback_approved"), None),
+        "way": event.detail["way"],
+        "asked": event.at.isoformat(timespec="seconds"),
+        "ended": ended.isoformat(timespec="seconds"),
+        "seconds": round((ended - event.at).total_seconds(), 1),
+        "status": "taken back" if history.taken_back(run.ledger, run.id) else "not taken back",
+        "kept": event.detail["kept"],
+        "lost": event.detail["losses"],
+        "steps": steps,
+    }
+
+
+def _markdown(told: dict[str, object]) -> str:
+    lines = [f"# Rollback of {told['migration']}: {told['status']}", ""]
+    for key in ("run", "target", "way", "reason", "asked_by", "approved_by", "asked", "ended", "seconds"):
+        lines.append(f"* {key.replace('_', ' ')}: {told[key] if told[key] is not None else 'nobody'}")
+    lost, steps = told["lost"], told["steps"]
+    assert isinstance(lost, list)
+    assert isinstance(steps, list)
+    lines += ["", "## What is not live any more", ""]
+    lines += [f"* {each['told']}" for each in lost] or ["* nothing"]
+    lines += ["", "## Steps", "", "| step | seconds | |", "| --- | ---: | --- |"]
+    lines += [f"| {each['step']} | {each['seconds'] or ''} | {each['failed'] or 'done'} |" for each in steps]
+    if told["kept"]:
+        undo = f"cutover rollback {told['migration']} --run '{told['run']}' --undo"
+        lines += ["", f"What was replaced is kept until the next run succeeds. `{undo}` puts it in place again."]
+    return "\n".join(lines) + "\n"
+
+
+def put_in_place(run: Run) -> None:
+    """Put in place again what was taken back: the application is stopped and started around it, too.
+
+    Raises:
+        RollbackError: there is nothing to put in place, or it is not what it was; what was changed is said.
+        TransientError: a lock was not to be had, or the target was lost.
+    """
+    hooks.stop_applications(run)
+    back.go_forth(run)
+    if differences := history.drifted(run):
+        found = "; ".join(map(str, differences))
+        raise RollbackError(f"run {run.id} is in place again, and not as it was verified: {found}")
+    hooks.restart_applications(run)
