@@ -29,6 +29,9 @@ def rollback(
         str | None, typer.Option("--strategy", help="one that the run has prepared; the spec's own if not given")
     ] = None,
     reason: Annotated[str, typer.Option(help="why; the report has it")] = "asked for by hand",
+    moment: Annotated[
+        str | None, typer.Option("--to", help="with point_in_time: 2026-11-22T02:00:00+00:00; else the cutover")
+    ] = None,
     look: Annotated[bool, typer.Option("--dry-run", help="say what would be lost, and change nothing")] = False,
     undo: Annotated[bool, typer.Option("--undo", help="put in place again what was taken back")] = False,
 ) -> None:
@@ -44,7 +47,7 @@ def rollback(
             raise PreflightError(
                 [f"rollback.triggers.manual.approvalRequired of {name} is true: trigger the DAG {name}__rollback"]
             )
-        request = taking_back.ask(this, way, reason, getpass.getuser())
+        request = taking_back.ask(this, way, reason, getpass.getuser(), moment)
         for line in request.told():
             render.complain(line)
         if look:

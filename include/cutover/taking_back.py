@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from datetime import datetime
 
-from cutover.errors import RollbackError
+from cutover.errors import PreflightError, RollbackError
 from cutover.ledger import Event
 from cutover.rollback.losses import Loss
 from cutover.spec.rollback import Way
-from cutover.steps import back, history, hooks
+from cutover.steps import back, history, hooks, ways
 from cutover.steps.context import Run
 
 
@@ -42,18 +43,40 @@ class Request:
         return lines
 
 
-def ask(run: Run, way: str | None, reason: str, by: str) -> Request:
+def ask(run: Run, way: str | None, reason: str, by: str, moment: str | None = None) -> Request:
     """Find out whether a run can be taken back, and what that would lose; changes nothing but the ledger.
+
+    Args:
+        run: the run.
+        way: one that it has prepared; the spec's own where it is not given.
+        reason: why.
+        by: who asks.
+        moment: with point_in_time, what to go back to (ISO 8601, with its zone); the cutover where it is not given.
 
     Raises:
         PreflightError: it cannot be; with every reason.
         TransientError: the target could not be reached.
     """
-    chosen = back.refuse(run, way)
+    chosen = back.refuse(run, way, _moment(moment, ways.chosen(run, way)))
     kept = run.spec.rollback.execution.pre_rollback.backup_current_state
     request = Request(run.id, chosen, reason, by, tuple(back.lost(run, chosen)), kept)
-    run.record("rollback_asked", way=chosen, reason=reason, by=by, kept=kept, losses=back.told(list(request.losses)))
+    told = back.told(list(request.losses))
+    run.record("rollback_asked", way=chosen, reason=reason, by=by, moment=moment, kept=kept, losses=told)
     return request
+
+
+def _moment(given: str | None, way: Way) -> datetime | None:
+    if given is None:
+        return None
+    if way != "point_in_time":
+        raise PreflightError([f"a moment is given, and {way} goes back to what was there before the run"])
+    try:
+        found = datetime.fromisoformat(given)
+    except ValueError:
+        found = None
+    if found is None or found.tzinfo is None:
+        raise PreflightError([f"{given!r} is no moment; write it as 2026-11-22T02:00:00+00:00, with its zone"])
+    return found
 
 
 def asked(run: Run) -> Event:

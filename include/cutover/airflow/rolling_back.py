@@ -39,6 +39,12 @@ def rollback_dag(spec: MigrationSpec, folder: Path) -> DAG:
         params={
             "reason": Param(type="string", minLength=3, description="why; the report has it"),
             "run": Param(None, type=["null", "string"], description="id of a run; the latest where it is not given"),
+            "moment": Param(
+                None,
+                type=["null", "string"],
+                format="date-time",
+                description="with point_in_time: what to go back to; the cutover where it is not given",
+            ),
             "strategy": Param(None, enum=[None, *ways], description="the spec's own where it is not given"),
         },
         **_shared(spec),
@@ -52,7 +58,7 @@ def rollback_dag(spec: MigrationSpec, folder: Path) -> DAG:
             context = get_current_context()
             params = context["params"]
             chosen = params["run"] or history.latest_change(Ledger(), spec.name)
-            return _asked(chosen, params["strategy"], params["reason"], _who(context))
+            return _asked(chosen, params["reason"], _who(context), params["strategy"], params["moment"])
 
         _wire(spec, ask())
 
@@ -82,7 +88,7 @@ def scheduled_dag(spec: MigrationSpec, folder: Path) -> DAG:
                 raise AirflowSkipException("no run is in place that could be taken back now")
             if not found.reasons:
                 raise AirflowSkipException(f"run {found.run} stands: {', '.join(scheduled.conditions)} are in order")
-            return _asked(found.run, None, "; ".join(found.reasons), "schedule")
+            return _asked(found.run, "; ".join(found.reasons), "schedule")
 
         _wire(spec, judge())
 
@@ -147,11 +153,11 @@ def _step(where: str) -> Any:
     return call
 
 
-def _asked(run_id: str, way: str | None, reason: str, by: str) -> dict[str, str]:
+def _asked(run_id: str, reason: str, by: str, way: str | None = None, moment: str | None = None) -> dict[str, str]:
     from cutover import taking_back
 
     with in_earlier_run(run_id) as run:
-        request = taking_back.ask(run, way, reason, by)
+        request = taking_back.ask(run, way, reason, by, moment)
     lines = [f"**{by}** asks: {reason}", *request.told()]
     return {"run": run_id, "by": by, "told": "\n".join(f"* {line}" for line in lines)}
 

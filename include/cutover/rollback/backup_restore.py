@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, ClassVar
 
 from cutover.dialects import postgresql_programs
@@ -37,12 +38,12 @@ class BackupRestore(Whole):
 
     def bring(self, site: Site, taken: Mapping[str, Any]) -> str:
         """Restore the backup beside the live database, and prove every row of it."""
-        restore(site, site.beside)
+        proven(site, site.backup, site.beside, site.key)
         return site.beside
 
 
-def restore(site: Site, name: str) -> None:
-    """Restore a site's backup into a database of that name, which is made anew, and compare it with the backup.
+def proven(site: Site, backup: Path, name: str, key: str | None) -> None:
+    """Restore a backup into a database of that name, which is made anew, and compare it with the backup.
 
     Raises:
         RollbackError: the restored database is not what was backed up.
@@ -51,8 +52,7 @@ def restore(site: Site, name: str) -> None:
     """
     into = at(site.target, name)
     databases.make_like(site.target, name)
-    backups.restore(site.backup, into, jobs=site.workers, key=site.key, timeout=site.timeout_ms / 1000)
-    if differences := backups.compare(site.backup, into):
-        raise RollbackError(
-            f"database {name}, restored from {site.backup}, is not what was backed up: {'; '.join(differences)}"
-        )
+    backups.restore(backup, into, jobs=site.workers, key=key, timeout=site.timeout_ms / 1000)
+    if differences := backups.compare(backup, into):
+        found = "; ".join(differences)
+        raise RollbackError(f"database {name}, restored from {backup}, is not what was backed up: {found}")

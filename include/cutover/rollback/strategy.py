@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
@@ -25,6 +26,8 @@ class Site:
         timeout_ms: how long going back may take.
         key: the passphrase that backups are sealed with; None where they are not.
         tablespace: where a clone is put; None for the database's own.
+        archive: the folder into which the target's server archives its log.
+        moment: what is to be recovered from that.
     """
 
     target: Endpoint
@@ -37,6 +40,8 @@ class Site:
     timeout_ms: int = 3_600_000
     key: str | None = field(default=None, repr=False)
     tablespace: str | None = None
+    archive: Path | None = None
+    moment: datetime | None = None
 
     @property
     def beside(self) -> str:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 import psycopg
 from psycopg import sql
@@ -36,6 +37,7 @@ class Exchanged:
         displaced: what went out of it.
         locked_ms: how long the live tables could not be used.
         xid: the transaction that did it: what it left has this xmin or an older one.
+        moment: the last one before it was committed, by the server's clock.
         way_back: the statements of its reverse, in order, which were tried before it was committed.
     """
 
@@ -43,6 +45,7 @@ class Exchanged:
     displaced: tuple[Movable, ...]
     locked_ms: float
     xid: int | None = None
+    moment: datetime | None = None
     way_back: tuple[str, ...] = ()
 
 
@@ -151,9 +154,10 @@ def cut_over(
                 rights.carry(connection, movable.kind, old[movable].oid, live, new[movable].identity)
             elif movable.kind in defaults:
                 rights.grant(connection, movable.kind, live, movable.name, defaults[movable.kind])
-        (xid,) = connection.execute("SELECT pg_current_xact_id()::text::bigint").fetchone() or (None,)
+        stamp = "SELECT pg_current_xact_id()::text::bigint, clock_timestamp()"
+        xid, moment = connection.execute(stamp).fetchone() or (None, None)
         connection.commit()
-        return Exchanged(tuple(coming), tuple(leaving), (time.monotonic() - started) * 1000, xid, way_back)
+        return Exchanged(tuple(coming), tuple(leaving), (time.monotonic() - started) * 1000, xid, moment, way_back)
 
 
 def _tried(

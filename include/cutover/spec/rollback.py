@@ -14,16 +14,14 @@ from cutover.spec.base import (
     Many,
     Milliseconds,
     Name,
-    NotYet,
     Part,
     Share,
-    UnbuiltPart,
     refusal,
 )
 from cutover.spec.hooks import Applications
 from cutover.spec.planning import Cron
 
-Way = Literal["ddl_rollback", "data_restore", "backup_restore", "snapshot_restore"]
+Way = Literal["ddl_rollback", "data_restore", "backup_restore", "snapshot_restore", "point_in_time"]
 
 
 class DdlRollback(Part):
@@ -102,34 +100,44 @@ class TransactionRollback(Part):
     validation: AlwaysTrue = True
 
 
-class PointInTime(UnbuiltPart):
-    """The data as of a moment."""
+class PointInTime(Part):
+    """The whole database as it was at a moment, from a base backup of its cluster and the log archived since.
+
+    recoveryPoint: a moment, which whoever asks may give; that of the cutover otherwise.
+    archiveLocation: the folder, on the machine that runs Cutover, into which the server's archive_command copies.
+    """
 
     enabled: bool = False
-    recovery_point: str | None = None
-    restore_timeout: Milliseconds | None = None
-    validation: bool | None = None
+    recovery_point: Literal["timestamp"] = "timestamp"
+    restore_timeout: Milliseconds = 7_200_000
+    validation: AlwaysTrue = True
+    archive_location: Name | None = None
+
+    @model_validator(mode="after")
+    def _has_an_archive(self) -> PointInTime:
+        if self.enabled and self.archive_location is None:
+            raise refusal(("archiveLocation", "is needed: the folder into which the server archives its log"))
+        return self
 
 
 class DataRollback(Part):
     """How the data goes back."""
 
     enabled: AlwaysTrue = True
-    strategy: Annotated[Literal["data_restore", "transaction_rollback"], NotYet("point_in_time")] = (
-        "transaction_rollback"
-    )
+    strategy: Literal["data_restore", "transaction_rollback", "point_in_time"] = "transaction_rollback"
     data_restore: DataRestore = Field(default_factory=DataRestore)
     transaction_rollback: TransactionRollback = Field(default_factory=TransactionRollback)
-    point_in_time: PointInTime | None = None
+    point_in_time: PointInTime = Field(default_factory=PointInTime)
 
 
-Restore = BackupRestore | SnapshotRestore | DataRestore
+Restore = BackupRestore | SnapshotRestore | DataRestore | PointInTime
 
 
 class RollbackTypes(Part):
     """How schema and data go back.
 
-    backup_restore and snapshot_restore bring the whole database, rows and all: ``data.strategy`` is left out then.
+    backup_restore and snapshot_restore bring the whole database, rows and all: ``data.strategy`` is left out then. So
+    does point_in_time, with its schema.
     """
 
     schema_: SchemaRollback = Field(default_factory=SchemaRollback)
@@ -141,6 +149,8 @@ class RollbackTypes(Part):
         if self.schema_.strategy != "ddl_rollback" and "strategy" in self.data.model_fields_set:
             why = f"says how rows go back, and schema.strategy {self.schema_.strategy} brings them along; leave it out"
             problems.append(("data.strategy", why))
+        if self.way == "point_in_time" and self.data.point_in_time.archive_location is None:
+            problems.append(("data.pointInTime.archiveLocation", "is needed: where the server archives its log to"))
         for way, (key, part) in self._restoring.items():
             said = part.model_fields_set
             if "enabled" in said and not part.enabled and way == self.way:
@@ -156,7 +166,7 @@ class RollbackTypes(Part):
         """How a run goes back where nobody says otherwise."""
         if self.schema_.strategy != "ddl_rollback":
             return self.schema_.strategy
-        return "data_restore" if self.data.strategy == "data_restore" else "ddl_rollback"
+        return "ddl_rollback" if self.data.strategy == "transaction_rollback" else self.data.strategy
 
     @property
     def ways(self) -> tuple[Way, ...]:
@@ -171,6 +181,7 @@ class RollbackTypes(Part):
             "data_restore": ("data.dataRestore", self.data.data_restore),
             "backup_restore": ("schema.backupRestore", self.schema_.backup_restore),
             "snapshot_restore": ("schema.snapshotRestore", self.schema_.snapshot_restore),
+            "point_in_time": ("data.pointInTime", self.data.point_in_time),
         }
 
     def timeout(self, way: Way) -> int:

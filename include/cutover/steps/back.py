@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from cutover.data import shadow
 from cutover.dialects import postgresql
 from cutover.errors import CutoverError, PreflightError, RollbackError, TransientError
+from cutover.ledger import Event
 from cutover.rollback import losses
 from cutover.rollback.losses import Loss
 from cutover.rollback.registry import STRATEGIES
@@ -106,8 +108,13 @@ def go_forth(run: Run) -> None:
         run.record("went_forth", tables=[table.name for table in run.plan.tables], way=way)
 
 
-def refuse(run: Run, way: str | None, now: datetime | None = None) -> Way:
+def refuse(run: Run, way: str | None, moment: datetime | None = None) -> Way:
     """Refuse what nobody may take back by hand, or what could not be; return the way that it would go.
+
+    Args:
+        run: the run.
+        way: one that it has prepared; the spec's own where it is not given.
+        moment: what is to be gone back to, in place of the cutover.
 
     Raises:
         PreflightError: with every reason; nothing was changed.
@@ -119,7 +126,7 @@ def refuse(run: Run, way: str | None, now: datetime | None = None) -> Way:
     if not manual.enabled:
         findings.append(f"rollback.triggers.manual.enabled of {run.spec.name} is false")
     if placed is not None and manual.rollback_window is not None:
-        since = (now or datetime.now(UTC)) - placed
+        since = datetime.now(UTC) - placed
         if since > timedelta(milliseconds=manual.rollback_window):
             findings.append(
                 f"the rollback window of {run.spec.name} is over: run {run.id} was cut over at "
@@ -128,7 +135,8 @@ def refuse(run: Run, way: str | None, now: datetime | None = None) -> Way:
     if placed is not None and (later := history.standing(run)) not in (run.id, None):
         findings.append(f"run {later} has put its tables in place since; take that back first")
     if placed is not None and not history.went_back(run):
-        findings += STRATEGIES[by].unusable(ways.site(run, by), ways.taken(run))
+        here = ways.site(run, by)
+        findings += STRATEGIES[by].unusable(replace(here, moment=moment or here.moment), ways.taken(run))
     if findings:
         raise PreflightError(findings)
     return by
@@ -149,8 +157,14 @@ def lost(run: Run, way: Way) -> list[Loss]:
     before = ways.taken(run)
     if STRATEGIES[way].whole and "xid" in before:
         others = {table: None for table in _tables(run) if table not in brought}
-        found += losses.since(run.target, before["xid"], others)
+        # The moment of the cutover is gone back to, unless another was asked for: that was after the backup.
+        at_cutover = way == "point_in_time" and ways.site(run, way).moment == _moment(placed)
+        found += losses.since(run.target, placed.detail["xid"] if at_cutover else before["xid"], others)
     return found
+
+
+def _moment(placed: Event) -> datetime:
+    return datetime.fromisoformat(placed.detail["moment"])
 
 
 def _tables(run: Run) -> list[tuple[str, str]]:

@@ -52,6 +52,7 @@ def cutover(run: Run) -> None:
                 gone=[f"{m.kind.lower()} {m.name}" for m in done.displaced if m not in done.brought],
                 where=history.where(run),
                 xid=done.xid,
+                moment=done.moment.isoformat() if done.moment is not None else None,
                 locked_ms=round(done.locked_ms, 1),
             )
         detail["locked_ms"] = round(done.locked_ms, 1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +23,13 @@ _TYPES = "rollback.types"
 
 
 def site(run: Run, way: Way | None = None) -> Site:
-    """Return where a run goes back, and with what.
+    """Return where a run goes back, and with what; the moment is what was asked for, or that of the cutover.
 
     Raises:
         PreflightError: a variable of the environment that the spec names is not set.
     """
     types = run.spec.rollback.types
-    key = types.schema_.backup_restore.encryption_key
+    key, archive = types.schema_.backup_restore.encryption_key, types.data.point_in_time.archive_location
     return Site(
         run.target,
         run.live,
@@ -40,7 +41,15 @@ def site(run: Run, way: Way | None = None) -> Site:
         run.spec.rollback.timeout(way or types.way),
         substituted(f"${{{key}}}") if key is not None and "backup_restore" in types.ways else None,
         types.schema_.snapshot_restore.snapshot_location,
+        Path(substituted(archive)) if archive is not None else None,
+        _moment(run),
     )
+
+
+def _moment(run: Run) -> datetime | None:
+    asked, placed = run.ledger.last(run.id, "rollback_asked"), run.ledger.last(run.id, "cut_over")
+    found = (asked.detail.get("moment") if asked else None) or (placed.detail.get("moment") if placed else None)
+    return None if found is None else datetime.fromisoformat(found)
 
 
 def _location(run: Run) -> Path:

@@ -1,0 +1,93 @@
+"""The whole database as it was at a moment, from a base backup and the log that the server has archived since."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from psycopg import sql
+
+from cutover.data.shadow import PREFIX
+from cutover.dialects import postgresql
+from cutover.errors import PreflightError
+from cutover.rollback import backups, recovery
+from cutover.rollback.backup_restore import proven
+from cutover.rollback.strategy import Site
+from cutover.rollback.whole import Whole, at
+
+_POLL = 0.2
+
+
+class PointInTime(Whole):
+    """A private server recovers the moment; what the database was then is dumped there and restored beside the target.
+
+    Unless another is asked for, the moment is that of the cutover: nothing is lost that was written before it.
+    """
+
+    def lacking(self, site: Site) -> list[str]:
+        """Return what the target, its archive or this machine lacks."""
+        return [*super().lacking(site), *recovery.lacking(site.target, _archive(site))]
+
+    def prepare(self, site: Site) -> dict[str, Any]:
+        """Take a base backup of the target's cluster."""
+        made = recovery.take(site.target, _base(site), site.timeout_ms / 1000)
+        return asdict(made) | {"path": str(made.path)}
+
+    def unusable(self, site: Site, taken: Mapping[str, Any]) -> list[str]:
+        """Return what is wrong with the base, and that the moment is before it."""
+        found = recovery.check(_base(site))
+        mine = taken.get("point_in_time", {})
+        if not found and site.moment is not None and site.moment < datetime.fromisoformat(mine["taken"]):
+            found.append(f"{site.moment} is before the base backup, which was taken at {mine['taken']}")
+        return found
+
+    def bring(self, site: Site, taken: Mapping[str, Any]) -> str:
+        """Recover the moment, and restore beside the live database what it was then.
+
+        Raises:
+            PreflightError: the archive does not reach the moment, or a server refuses something.
+            RollbackError: what was restored is not what the database was then.
+        """
+        if site.moment is None:
+            raise PreflightError(["no moment is known to recover; give one"])
+        _archived(site)
+        timeout = site.timeout_ms / 1000
+        with (
+            recovery.recovered(_base(site), _archive(site), site.moment, site.target, timeout) as past,
+            tempfile.TemporaryDirectory(dir=site.backup.parent) as name,
+        ):
+            # What the run had loaded by then is no part of what was there before it.
+            with postgresql.session(past) as connection:
+                if site.shadow.startswith(PREFIX):
+                    dropped = sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(sql.Identifier(site.shadow))
+                    connection.execute(dropped)
+            archive = Path(name) / "moment"
+            backups.take(past, archive, owner=site.owner, jobs=site.workers)
+            proven(site, archive, site.beside, key=None)
+        return at(site.target, site.beside).database
+
+
+def _base(site: Site) -> Path:
+    return site.backup.with_name("base")
+
+
+def _archive(site: Site) -> Path:
+    assert site.archive is not None, "the spec's loader asks for it"
+    return site.archive
+
+
+def _archived(site: Site) -> None:
+    """Have the server archive what it has written until now, and wait for it."""
+    with postgresql.beside(site.target) as connection:
+        row = connection.execute("SELECT pg_walfile_name(pg_switch_wal())").fetchone()
+    assert row is not None
+    deadline = time.monotonic() + site.timeout_ms / 1000
+    while not (_archive(site) / row[0]).exists():
+        if time.monotonic() > deadline:
+            raise PreflightError([f"the server has not archived {row[0]} into {site.archive}; its log says why"])
+        time.sleep(_POLL)

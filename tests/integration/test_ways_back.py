@@ -1,0 +1,242 @@
+"""By every way back, the target is afterwards what it was before, to the byte; and forth again what it had become."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from helpers import access, begin, dump, migrations, mysql, postgres, rows, schemas, spec
+from program import cutover
+from test_rollback import LIVE, SHOP
+
+from cutover import report, taking_back
+from cutover.dialects import postgresql_programs
+from cutover.errors import PreflightError, RollbackError
+from cutover.local.servers import Server
+from cutover.rollback.registry import STRATEGIES
+from cutover.run import run_migration
+from cutover.spec import MigrationSpec
+from cutover.steps import back, history
+from cutover.steps.context import Run
+
+TYPES: dict[str, dict[str, Any]] = {
+    "ddl_rollback": {},
+    "data_restore": {"data": {"strategy": "data_restore"}},
+    "backup_restore": {"schema": {"strategy": "backup_restore"}},
+    "snapshot_restore": {"schema": {"strategy": "snapshot_restore"}},
+}
+WHOLE = [way for way in TYPES if STRATEGIES[way].whole]  # type: ignore[index]
+PARTIAL = [way for way in TYPES if way not in WHOLE]
+
+
+def by(way: str, **rollback: Any) -> MigrationSpec:
+    return spec(rollback={"types": TYPES[way], **rollback})
+
+
+@pytest.fixture
+def shop(source_db: Server) -> Server:
+    mysql(source_db, *SHOP)
+    return source_db
+
+
+@pytest.fixture
+def live(target_db: Server, pg_server: Server) -> Iterator[Server]:
+    postgres(target_db, *LIVE)
+    yield target_db
+    left = "SELECT datname FROM pg_database WHERE datname ~ '^cutover_(back|kept)_'"
+    for (name,) in rows(pg_server, left):
+        postgres(pg_server, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def completed(shop: Server, live: Server, written: MigrationSpec) -> Run:
+    run = begin(shop, live, written, replace_target=True)
+    assert run_migration(run).status == report.COMPLETED
+    assert rows(live, "SELECT name FROM customers WHERE id = 3") == [("桜",)]
+    return run
+
+
+def taken_back(run: Run, **asked: Any) -> taking_back.Request:
+    request = taking_back.ask(run, asked.get("way"), "it was wrong", "somebody")
+    taking_back.take_back(run)
+    return request
+
+
+def without(live: Server, schema: str) -> str:
+    """What the target holds, but for one schema."""
+    command = [postgresql_programs.program("pg_dump"), f"--exclude-schema={schema}", "--dbname", live.url()]
+    text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    return "\n".join(line for line in text.splitlines() if not line.startswith(("\\restrict", "\\unrestrict")))
+
+
+@pytest.mark.parametrize("way", TYPES)
+def test_back_and_forth_and_back(shop: Server, live: Server, way: str) -> None:
+    schema = "cutover_none"
+    before = without(live, schema)
+    run = completed(shop, live, by(way))
+    after = without(live, run.shadow)
+    taken_back(run)
+    assert without(live, run.shadow) == before
+    assert report.build(run.ledger, run.id).status == report.UNDONE
+    taking_back.put_in_place(run)
+    assert without(live, run.shadow) == after
+    assert report.build(run.ledger, run.id).status == report.COMPLETED
+    taken_back(run)
+    assert without(live, run.shadow) == before
+    again = begin(shop, live, by(way), replace_target=True)
+    assert run_migration(again).status == report.COMPLETED
+    # What the first kept is gone, and the way back of the second is its own.
+    assert schemas(live) - {"public", "elsewhere"} == {again.shadow}
+    taken_back(again)
+    assert without(live, again.shadow) == before
+
+
+@pytest.mark.parametrize("way", TYPES)
+def test_twice_says_so_and_changes_nothing(shop: Server, live: Server, way: str) -> None:
+    run = completed(shop, live, by(way))
+    taken_back(run)
+    before = dump(live)
+    back.rollback(run, way)
+    assert dump(live) == before
+    assert (run.finished("rollback") or {})["nothing"] == "the run has been taken back before"
+
+
+@pytest.mark.parametrize("way", PARTIAL)
+def test_what_was_written_since_is_counted_first(shop: Server, live: Server, way: str) -> None:
+    run = completed(shop, live, by(way))
+    postgres(
+        live,
+        "INSERT INTO customers (name) VALUES ('late'), ('later')",
+        "UPDATE orders SET note = 'changed' WHERE id = 1",
+        "DELETE FROM orders WHERE id = 2",
+    )
+    request = taking_back.ask(run, None, "it was wrong", "somebody")
+    assert [str(loss) for loss in request.losses] == [
+        "public.customers: 2 rows that were written since are lost",
+        "public.orders: 1 rows that were written since are lost, and 2 that were changed or deleted come back as they "
+        "were",
+    ]
+    assert rows(live, "SELECT count(*) FROM customers WHERE name LIKE 'late%'") == [(2,)]
+
+
+@pytest.mark.parametrize("way", WHOLE)
+def test_what_was_written_anywhere_is_counted_first(shop: Server, live: Server, way: str) -> None:
+    run = completed(shop, live, by(way))
+    postgres(live, "INSERT INTO elsewhere.notes VALUES (2, 'new')", "INSERT INTO customers (name) VALUES ('late')")
+    request = taking_back.ask(run, None, "it was wrong", "somebody")
+    assert [str(loss) for loss in request.losses] == [
+        "public.customers: 1 rows that were written since are lost",
+        "elsewhere.notes: 1 rows that were written since are lost",
+    ]
+
+
+def test_rows_come_from_the_backup_whatever_became_of_the_old_tables(shop: Server, live: Server) -> None:
+    before = without(live, "cutover_none")
+    run = completed(shop, live, by("data_restore"))
+    postgres(live, f'TRUNCATE "{run.shadow}".orders', f"UPDATE \"{run.shadow}\".customers SET name = 'x' || id")
+    taken_back(run)
+    assert without(live, run.shadow) == before
+
+
+def test_a_way_that_was_not_prepared_is_refused(shop: Server, live: Server) -> None:
+    run = completed(shop, live, by("ddl_rollback"))
+    with pytest.raises(PreflightError, match="cannot go back by snapshot_restore; it has prepared ddl_rollback"):
+        taking_back.ask(run, "snapshot_restore", "why", "somebody")
+
+
+def test_one_that_is_enabled_may_be_chosen(shop: Server, live: Server) -> None:
+    before = without(live, "cutover_none")
+    written = spec(rollback={"types": {"schema": {"backupRestore": {"enabled": True}}}})
+    run = completed(shop, live, written)
+    taken_back(run, way="backup_restore")
+    assert without(live, run.shadow) == before
+    assert history.taken_back(run.ledger, run.id)
+
+
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        ("missing", "is missing"),
+        ("truncated", "bytes"),
+        ("another", "is of migration mine"),
+    ],
+)
+def test_a_backup_that_cannot_be_trusted_is_refused(shop: Server, live: Server, damage: str, words: str) -> None:
+    run = completed(shop, live, by("backup_restore"))
+    path = run.folder / "backup"
+    if damage == "missing":
+        path.rename(path.with_name("elsewhere"))
+    elif damage == "truncated":
+        largest = max(path.iterdir(), key=lambda file: file.stat().st_size)
+        largest.write_bytes(largest.read_bytes()[:-1])
+    else:
+        manifest = path / "manifest.json"
+        manifest.write_text(manifest.read_text().replace('"shop"', '"mine"'))
+    after = dump(live)
+    with pytest.raises(PreflightError) as refused:
+        taking_back.ask(run, None, "it was wrong", "somebody")
+    assert words in str(refused.value)
+    with pytest.raises(RollbackError, match="was not changed by this attempt"):
+        back.rollback(run)
+    assert dump(live) == after
+
+
+def test_the_window_is_over(shop: Server, live: Server) -> None:
+    run = completed(shop, live, by("ddl_rollback", triggers={"manual": {"rollbackWindow": "1ms"}}))
+    with pytest.raises(PreflightError, match="the rollback window of shop is over"):
+        taking_back.ask(run, None, "too late", "somebody")
+    assert rows(live, "SELECT name FROM customers WHERE id = 3") == [("桜",)]
+
+
+def test_what_is_not_kept_cannot_be_put_in_place_again(shop: Server, live: Server) -> None:
+    run = completed(shop, live, by("ddl_rollback", execution={"preRollback": {"backupCurrentState": False}}))
+    taken_back(run)
+    assert run.shadow not in schemas(live)
+    with pytest.raises(RollbackError, match="was not kept"):
+        taking_back.put_in_place(run)
+
+
+def test_the_written_way_back_works_without_us(shop: Server, live: Server) -> None:
+    before = without(live, "cutover_none")
+    run = completed(shop, live, by("ddl_rollback"))
+    script = run.folder / "scripts" / "rollback.sql"
+    command = [postgresql_programs.program("psql"), "--no-psqlrc", "--set", "ON_ERROR_STOP=1", "--single-transaction"]
+    subprocess.run([*command, "--file", str(script), "--dbname", live.url()], capture_output=True, check=True)
+    assert without(live, run.shadow) == before
+    back.rollback(run)
+    back.validate_rollback(run)
+    assert run.shadow not in schemas(live)
+
+
+def test_the_report_tells_an_auditor_everything(shop: Server, live: Server) -> None:
+    run = completed(shop, live, by("ddl_rollback"))
+    postgres(live, "INSERT INTO customers (name) VALUES ('late')")
+    taken_back(run)
+    text = (run.folder / "rollback.md").read_text()
+    for part in (
+        "# Rollback of shop: taken back",
+        "* reason: it was wrong",
+        "* asked by: somebody",
+        "* way: ddl_rollback",
+        "* public.customers: 1 rows that were written since are lost",
+        "| rollback |",
+        "| validate_rollback |",
+        "--undo` puts it in place again",
+    ):
+        assert part in text
+
+
+def test_the_commands(shop: Server, live: Server, tmp_path: Any) -> None:
+    folder, environment = migrations(tmp_path, by("ddl_rollback")), access(shop, live)
+    done = cutover(["run", "shop", "--migrations", str(folder), "--replace-target"], environment)
+    assert done.returncode == 0, done.stdout + done.stderr
+    look = cutover(["rollback", "shop", "--dry-run"], environment)
+    assert (look.returncode, "Nothing was written since" in look.stderr) == (0, True)
+    assert rows(live, "SELECT name FROM customers WHERE id = 3") == [("桜",)]
+    assert cutover(["rollback", "shop", "--reason", "a test"], environment).returncode == 0
+    assert rows(live, "SELECT name FROM customers WHERE id = 3") == [("old 3",)]
+    assert cutover(["rollback", "shop", "--undo"], environment).returncode == 0
+    assert rows(live, "SELECT name FROM customers WHERE id = 3") == [("桜",)]
+    wrong = cutover(["rollback", "shop", "--strategy", "prayer"], environment)
+    assert (wrong.returncode, "cannot go back by prayer" in wrong.stderr) == (2, True)
