@@ -275,6 +275,24 @@ def test_what_others_write_meanwhile_is_in_neither(full: Server, other: Server, 
     assert backups.compare(taken.path, endpoint(other)) == []
 
 
+def test_the_dump_sees_what_the_numbers_are_of(small: Server, other: Server, tmp_path: Path) -> None:
+    with role(small, "GRANT pg_read_all_data TO {role}", options="LOGIN CONNECTION LIMIT 2") as name:
+        limited = endpoint(small, user=name, password=SECRET, pool=Pool(min=1, max=2))
+        # The session is idle between its other statements too.
+        holding = (
+            "SELECT 1 FROM pg_stat_activity WHERE usename = %s AND state = 'idle in transaction' "
+            "AND query LIKE '%%pg_export_snapshot%%'"
+        )
+        with ThreadPoolExecutor() as pool, psycopg.connect(replace(small, user=name, password=SECRET).url()):
+            taking = pool.submit(backups.take, limited, tmp_path / "backup", owner=OWNER)
+            wait_for(lambda: rows(small, holding, name), "the snapshot is held, and pg_dump cannot get in")
+            postgres(small, "INSERT INTO orders VALUES (3, 'meanwhile')")
+        taken = taking.result()
+    restore(taken.path, other)
+    assert rows(other, "SELECT id FROM orders ORDER BY id") == [(1,), (2,)]
+    assert backups.compare(taken.path, endpoint(other)) == []
+
+
 @pytest.fixture
 def between(small: Server, tmp_path: Path) -> Callable[[str], backups.Backup]:
     """Take a backup, with a statement run between the dump and the measuring."""

@@ -45,7 +45,8 @@ def dump(
     """
     # pg_dump has a connection of its own, and one for each job; a single job works on its own.
     jobs = max(1, endpoint.at_most(jobs + 1) - 1)
-    command = [program("pg_dump"), "--format=directory", f"--jobs={jobs}", "--compress=1", "--file", str(into)]
+    command = [program("pg_dump"), "--format=directory", f"--jobs={jobs}", "--compress=1", "--encoding=UTF8"]
+    command += ["--file", str(into)]
     command += _where(endpoint)
     # The pattern is quoted: an unquoted name would be folded, and * would match more.
     command += [f"--schema={postgresql.quoted(schema)}" for schema in schemas]

@@ -11,66 +11,26 @@ import io
 import os
 import re
 import shutil
-import subprocess
 import tempfile
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, Literal
+from typing import Literal
 
 import psycopg
-from psycopg import sql
 from pydantic import AwareDatetime, TypeAdapter, ValidationError
 
-from cutover.dialects import pools, postgresql
+from cutover.dialects import postgresql
 from cutover.dialects import postgresql_programs as programs
 from cutover.dialects.endpoint import Endpoint
-from cutover.errors import PreflightError, TerminalError, TransientError
-from cutover.rollback import sealing
+from cutover.errors import PreflightError
+from cutover.rollback import archives, measured, sealing
 
 MANIFEST = "manifest.json"
 SEALED = ".sealed"
 _PART = ".part"
-_CHUNK = 1 << 20
-# A value's text is the same in every session, and a dump of hours ends no transaction that waits for it.
-_SETTINGS = {
-    "DateStyle": "ISO",
-    "IntervalStyle": "postgres",
-    "bytea_output": "hex",
-    "extra_float_digits": "1",
-    "idle_in_transaction_session_timeout": "0",
-    "lc_monetary": "C",
-    "row_security": "off",
-    "search_path": "",
-    "transaction_timeout": "0",
-}
-_SET = """
-    SELECT set_config(s.name, given.value, false)
-    FROM pg_settings s JOIN unnest(%s::text[], %s::text[]) given (name, value) USING (name)"""
-# The catalogue is read in the snapshot, but pg_relation_filenode() tells where the rows are now.
-_RELATIONS = """
-    SELECT n.nspname, c.relname, c.oid::bigint, c.relkind = 'S',
-      c.relkind = 'r' AND c.relfilenode IS DISTINCT FROM pg_relation_filenode(c.oid),
-      ARRAY(SELECT a.attname::text FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
-            ORDER BY a.attname)
-    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-    WHERE c.relkind IN ('r', 'S') AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
-    AND (cardinality(%(schemas)s::text[]) = 0 OR n.nspname = ANY (%(schemas)s::text[]))
-    AND NOT EXISTS (SELECT FROM pg_depend d
-                    WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
-    ORDER BY n.nspname, c.relname"""
-# A column is named with its table's alias, for the table may have a column of the alias's name.
-_MEASURE = "SELECT count(*), coalesce(sum(hashtextextended(ROW({})::text, 0)::numeric), 0)::text FROM ONLY {} cutover_t"
-# What pg_dump prints and what says nothing about the schema.
-_NOISE = re.compile(rb"--|\s*$|SET |SELECT pg_catalog\.set_config\(|\\(?:un)?restrict ")
-# PostgreSQL prints IN ('a', 'b') of a varchar as the cast of an array; read again, that becomes an array of casts:
-# a database that was restored says the same in other words.
-_MEMBER = rb"E?'(?:[^']|'')*'::[a-z ]+"
-_CAST_ARRAY = re.compile(rb"\(ARRAY\[(%b(?:, %b)*)\]\)::([a-z ]+)\[\]" % (_MEMBER, _MEMBER))
-_SETVAL = re.compile(r"^SELECT pg_catalog\.setval\('((?:[^']|'')+)', (-?\d+), (true|false)\);$", re.MULTILINE)
-_NAME = re.compile(r'"((?:[^"]|"")+)"|([^".]+)')
 _ENCODING = re.compile(rb"SET client_encoding = '(\w+)';")
 
 
@@ -96,25 +56,6 @@ class Backup:
 
 
 @dataclass(frozen=True)
-class _Table:
-    schema: str
-    name: str
-    oid: int
-    rows: int
-    content: str
-
-
-@dataclass(frozen=True)
-class _Position:
-    """Where a sequence stands."""
-
-    schema: str
-    name: str
-    last_value: int
-    is_called: bool
-
-
-@dataclass(frozen=True)
 class _File:
     name: str
     bytes: int
@@ -132,8 +73,8 @@ class _Manifest:
     xmin: int
     sealed: bool
     definitions: str
-    tables: tuple[_Table, ...]
-    sequences: tuple[_Position, ...]
+    tables: tuple[measured.Table, ...]
+    sequences: tuple[measured.Position, ...]
     files: tuple[_File, ...]
 
 
@@ -177,16 +118,16 @@ def take(
     into.parent.mkdir(parents=True, exist_ok=True)
     shutil.rmtree(part, ignore_errors=True)
     try:
-        with _snapshot(target) as connection:
+        with measured.snapshot(target) as connection:
             name, xmin, taken = _begun(connection)
             # One connection holds the snapshot, and pg_dump has one that does not dump. No lock is held while pg_dump
             # waits for its own: one who waited between the two would stop both for good.
             programs.dump(target, part, schemas=schemas, jobs=max(1, target.at_most(jobs + 2) - 2), snapshot=name)
-            tables, sequences = _measured(connection, schemas)
-        entries = [line for line in programs.contents(part) if not _is(line, "MATERIALIZED VIEW DATA")]
-        with _printed(part, entries, "--schema-only") as printed:
-            definitions = _definitions(printed.lines)
-        seen = _dumped_positions(part)
+            tables, sequences = measured.measured(connection, schemas)
+        entries = [line for line in programs.contents(part) if not archives.holds(line, "MATERIALIZED VIEW DATA")]
+        with archives.printed(part, entries, "--schema-only") as printed:
+            definitions = measured.definitions(printed.lines)
+        seen = archives.positions(part)
         manifest = _Manifest(
             format=1,
             owner=dict(owner),
@@ -257,7 +198,7 @@ def restore(path: Path, into: Endpoint, *, jobs: int, key: str | None, timeout: 
     manifest = _read(path)
     with _plain(path, manifest, key) as archive:
         if manifest.schemas:
-            _restore_schemas(archive, into, manifest.schemas, jobs, timeout)
+            archives.restore_schemas(archive, into, manifest.schemas, jobs, timeout)
         else:
             programs.restore(into, archive, jobs=jobs, timeout=timeout)
 
@@ -274,17 +215,35 @@ def compare(path: Path, database: Endpoint) -> list[str]:
         TransientError: the server was lost or full.
     """
     manifest = _read(path)
-    with _snapshot(database) as connection:
-        tables, sequences = _measured(connection, manifest.schemas)
-    found = _row_differences(manifest.tables, tables) + _position_differences(manifest.sequences, sequences)
-    command = [programs.program("pg_dump"), "--schema-only", *_login(database)]
+    with measured.snapshot(database) as connection:
+        tables, sequences = measured.measured(connection, manifest.schemas)
+    found = measured.row_differences(manifest.tables, tables) + measured.position_differences(
+        manifest.sequences, sequences
+    )
+    command = [programs.program("pg_dump"), "--schema-only", *archives.login(database)]
     command += [f"--schema={postgresql.quoted(schema)}" for schema in manifest.schemas]
-    if _definitions(io.BytesIO(_ran(database, command))) != manifest.definitions:
+    if measured.definitions(io.BytesIO(archives.ran(database, command))) != manifest.definitions:
         found.append(
             "the schema differs: pg_dump --schema-only prints other definitions than of what was backed up "
             "(columns, indexes, constraints, views, routines, comments, owners or grants)"
         )
     return found
+
+
+def differing(path: Path, connection: psycopg.Connection, oids: Collection[int]) -> list[str]:
+    """Say in what single tables differ from what was backed up, as a transaction sees them that may have made them.
+
+    Args:
+        path: the backup's folder; no key is needed.
+        connection: the database that was backed up; its settings of how values are written are others afterwards.
+        oids: the tables' numbers in the catalogue.
+
+    Raises:
+        PreflightError: the manifest cannot be read.
+    """
+    backed_up = [table for table in _read(path).tables if table.oid in oids]
+    measured.write_whole(connection)
+    return measured.row_differences(backed_up, [measured.again(connection, table) for table in backed_up])
 
 
 def table_rows(path: Path, key: str | None, oids: Collection[int]) -> Iterator[tuple[str, Iterator[bytes]]]:
@@ -302,8 +261,12 @@ def table_rows(path: Path, key: str | None, oids: Collection[int]) -> Iterator[t
         PreflightError: the key is missing or wrong, or pg_restore failed or ended within a table.
     """
     with _plain(path, _read(path), key) as archive:
-        entries = [line for line in programs.contents(archive) if _is(line, "TABLE DATA") and _oid(line) in oids]
-        with _printed(archive, entries) as printed:
+        entries = [
+            line
+            for line in programs.contents(archive)
+            if archives.holds(line, "TABLE DATA") and archives.oid(line) in oids
+        ]
+        with archives.printed(archive, entries) as printed:
             statement, options = b"", b""
             for line in printed.lines:
                 encoding = _ENCODING.match(line)
@@ -344,88 +307,12 @@ def expire(folder: Path, keep: int, spare: Collection[Path]) -> list[Path]:
     return gone
 
 
-@contextmanager
-def _snapshot(database: Endpoint) -> Iterator[psycopg.Connection]:
-    """Open a transaction that sees one moment, changes nothing, and writes every value out whole."""
-    # A connection of its own: what is set here is no pool's.
-    with postgresql.session(database.keeping_none()) as connection:
-        connection.execute(_SET, (list(_SETTINGS), list(_SETTINGS.values())))
-        connection.commit()
-        connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
-        connection.read_only = True
-        yield connection
-
-
 def _begun(connection: psycopg.Connection) -> tuple[str, int, datetime]:
     """Return the snapshot's name for other sessions, its xmin, and when it was taken."""
     query = "SELECT pg_export_snapshot(), pg_snapshot_xmin(pg_current_snapshot())::text::bigint, now()"
     row = connection.execute(query).fetchone()
     assert row is not None
     return row
-
-
-def _measured(
-    connection: psycopg.Connection, schemas: Sequence[str]
-) -> tuple[tuple[_Table, ...], tuple[_Position, ...]]:
-    """Return what the rows of each table come to, whatever their order, and where each sequence stands.
-
-    Columns are taken in their names' order: a table that inherits may get its own in another one when it is restored.
-    """
-    tables, sequences = [], []
-    given = {"schemas": list(schemas)}
-    for schema, name, oid, is_sequence, _, columns in connection.execute(_RELATIONS, given).fetchall():
-        relation = sql.Identifier(schema, name)
-        if is_sequence:
-            position = connection.execute(sql.SQL("SELECT last_value, is_called FROM {}").format(relation)).fetchone()
-            assert position is not None
-            sequences.append(_Position(schema, name, *position))
-        else:
-            row = sql.SQL(", ").join(sql.Identifier("cutover_t", column) for column in columns)
-            try:
-                measured = connection.execute(sql.SQL(_MEASURE).format(row, relation)).fetchone()
-            except (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn):
-                raise _altered(schema, name) from None
-            assert measured is not None
-            tables.append(_Table(schema, name, oid, *measured))
-    for schema, name, _, _, rewritten, _ in connection.execute(_RELATIONS, given).fetchall():
-        if rewritten:
-            # The rows that the snapshot saw went with the old file (PostgreSQL manual, 13.6 Caveats).
-            raise _altered(schema, name)
-    return tuple(tables), tuple(sequences)
-
-
-def _altered(schema: str, name: str) -> TransientError:
-    return TransientError(
-        f"table {schema}.{name} was altered, emptied or moved while it was read "
-        "(ALTER TABLE, DROP TABLE, TRUNCATE or VACUUM FULL); try again when nobody does that"
-    )
-
-
-def _definitions(lines: Iterable[bytes]) -> str:
-    """Return the SHA-256 of a schema as pg_dump and pg_restore print it, in the words it has after a restore."""
-    digest = hashlib.sha256()
-    for line in lines:
-        if not _NOISE.match(line):
-            digest.update(_CAST_ARRAY.sub(_cast_members, line))
-    return digest.hexdigest()
-
-
-def _cast_members(found: re.Match[bytes]) -> bytes:
-    members = re.findall(_MEMBER, found[1])
-    return b"ARRAY[" + b", ".join(b"(%b)::%b" % (member, found[2]) for member in members) + b"]"
-
-
-def _dumped_positions(archive: Path) -> dict[tuple[str, str], _Position]:
-    """Return where each sequence stood when pg_dump saw it, by schema and name."""
-    entries = [line for line in programs.contents(archive) if _is(line, "SEQUENCE SET")]
-    with _printed(archive, entries) as printed:
-        text = b"".join(printed.lines).decode()
-    positions = {}
-    for name, last_value, is_called in _SETVAL.findall(text):
-        # A literal within which are identifiers.
-        parts = [quoted.replace('""', '"') or bare for quoted, bare in _NAME.findall(name.replace("''", "'"))]
-        positions[parts[0], parts[1]] = _Position(parts[0], parts[1], int(last_value), is_called == "true")
-    return positions
 
 
 def _closed(folder: Path, key: str | None) -> tuple[_File, ...]:
@@ -511,139 +398,3 @@ def _plain(path: Path, manifest: _Manifest, key: str | None) -> Iterator[Path]:
         for sealed in path.glob(f"*{SEALED}"):
             sealing.open_sealed(sealed, Path(name, sealed.name.removesuffix(SEALED)), key)
         yield Path(name)
-
-
-def _restore_schemas(archive: Path, into: Endpoint, schemas: Sequence[str], jobs: int, timeout: float) -> None:
-    """Restore a dump of some schemas, which makes each of them, where ``public`` is there from the beginning."""
-    query = "SELECT nspname FROM pg_namespace WHERE nspname = ANY (%s)"
-    with postgresql.session(into) as connection:
-        there = [name for (name,) in connection.execute(query, (list(schemas),)).fetchall()]
-        making = re.compile(rf"\d+; 2615 \d+ SCHEMA - (?:{'|'.join(map(re.escape, there))}) ") if there else None
-        entries = programs.contents(archive)
-        made = [line for line in entries if making is not None and making.match(line)]
-        with _printed(archive, made) as printed:
-            for line in printed.lines:
-                if line.startswith(b"ALTER SCHEMA "):
-                    connection.execute(line)
-    jobs = max(1, into.at_most(jobs + 1) - 1)
-    command = [programs.program("pg_restore"), f"--jobs={jobs}", "--exit-on-error", *_login(into)]
-    pools.close()
-    with _listed([line for line in entries if line not in made]) as listing:
-        _ran(into, [*command, f"--use-list={listing}", str(archive)], timeout)
-
-
-@dataclass(frozen=True)
-class _Printed:
-    """What pg_restore prints of an archive, while it does."""
-
-    archive: Path
-    process: subprocess.Popen[bytes]
-    complaints: IO[bytes]
-    lines: IO[bytes]
-
-    def rows(self) -> Iterator[bytes]:
-        """Yield the rows that follow a COPY statement, many at a time."""
-        chunk = bytearray()
-        for line in self.lines:
-            if line == b"\\.\n":
-                if chunk:
-                    yield bytes(chunk)
-                return
-            chunk += line
-            if len(chunk) >= _CHUNK:
-                yield bytes(chunk)
-                chunk.clear()
-        raise self.failure()
-
-    def failure(self) -> PreflightError:
-        """Return the error that tells in pg_restore's own words why it ended."""
-        self.process.wait()
-        self.complaints.seek(0)
-        words = self.complaints.read().decode(errors="replace").strip()
-        return PreflightError([f"pg_restore cannot read {self.archive}: {words or 'it ended within a table'}"])
-
-
-@contextmanager
-def _printed(archive: Path, entries: Sequence[str], *options: str) -> Iterator[_Printed]:
-    """Have pg_restore print some of an archive's entries as SQL; how it ended is looked at when the block ends well."""
-    command = [programs.program("pg_restore"), "--file=-", *options]
-    with _listed(entries) as listing, tempfile.TemporaryFile() as complaints:
-        command += [f"--use-list={listing}", str(archive)]
-        # It ends by itself when nobody reads any longer.
-        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=complaints) as process:
-            assert process.stdout is not None
-            printed = _Printed(archive, process, complaints, process.stdout)
-            yield printed
-            if process.wait():
-                raise printed.failure()
-
-
-@contextmanager
-def _listed(entries: Sequence[str]) -> Iterator[str]:
-    """Write entries where pg_restore reads which of an archive are wanted."""
-    with tempfile.NamedTemporaryFile("w", encoding="utf-8") as listing:
-        listing.writelines(f"{line}\n" for line in entries)
-        listing.flush()
-        yield listing.name
-
-
-def _is(entry: str, kind: str) -> bool:
-    return re.match(rf"\d+; \d+ \d+ {kind} ", entry) is not None
-
-
-def _oid(entry: str) -> int:
-    """Return an entry's number in the catalogue, as in ``3350; 0 16396 TABLE DATA public customers owner``."""
-    return int(entry.split(" ", 3)[2])
-
-
-def _login(endpoint: Endpoint) -> list[str]:
-    where = ["--host", endpoint.host, "--port", str(endpoint.port), "--username", endpoint.user]
-    return [*where, "--no-password", "--dbname", endpoint.database]
-
-
-def _ran(endpoint: Endpoint, command: Sequence[str], timeout: float | None = None) -> bytes:
-    """Return what a program prints; a server that is full is asked again."""
-    name = Path(command[0]).name
-
-    def attempt() -> bytes:
-        try:
-            done = subprocess.run(
-                command, env=programs.login(endpoint), capture_output=True, check=False, timeout=timeout
-            )
-        except subprocess.TimeoutExpired:
-            raise TerminalError(f"{name} of {endpoint} was ended: it took longer than {timeout:.0f} s") from None
-        if done.returncode:
-            raise PreflightError([f"{name} of {endpoint} failed: {done.stderr.decode(errors='replace').strip()}"])
-        return done.stdout
-
-    return pools.patient(endpoint, attempt, postgresql.full)
-
-
-def _row_differences(backed_up: Sequence[_Table], there: Sequence[_Table]) -> list[str]:
-    found = []
-    now = {(table.schema, table.name): table for table in there}
-    for table in backed_up:
-        name, other = f"{table.schema}.{table.name}", now.pop((table.schema, table.name), None)
-        if other is None:
-            found.append(f"table {name} is missing")
-        elif other.rows != table.rows:
-            found.append(f"table {name}: {other.rows} rows, {table.rows} were backed up")
-        elif other.content != table.content:
-            found.append(f"table {name}: rows differ")
-    return found + [f"table {schema}.{name} was not backed up" for schema, name in now]
-
-
-def _position_differences(backed_up: Sequence[_Position], there: Sequence[_Position]) -> list[str]:
-    found = []
-    now = {(position.schema, position.name): position for position in there}
-    for position in backed_up:
-        name, other = f"{position.schema}.{position.name}", now.pop((position.schema, position.name), None)
-        if other is None:
-            found.append(f"sequence {name} is missing")
-        elif other != position:
-            found.append(f"sequence {name} stands at {_place(other)}, {_place(position)} was backed up")
-    return found + [f"sequence {schema}.{name} was not backed up" for schema, name in now]
-
-
-def _place(position: _Position) -> str:
-    return f"{position.last_value}{'' if position.is_called else ' (not used yet)'}"
