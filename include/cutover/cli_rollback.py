@@ -9,13 +9,14 @@ import typer
 
 from cutover import render, report, taking_back
 from cutover.cli_ends import endpoint
-from cutover.cli_options import Name, RunId
+from cutover.cli_options import Name, RunId, new_id
 from cutover.dialects.endpoint import from_url
 from cutover.errors import CutoverError, PreflightError
 from cutover.ledger import Ledger
 from cutover.run import EXIT_ROLLED_BACK
+from cutover.steps import drill as rehearsing
 from cutover.steps import history
-from cutover.steps.context import Run, resume
+from cutover.steps.context import Run, resume, start
 
 app = typer.Typer()
 
@@ -33,6 +34,9 @@ def rollback(
         str | None, typer.Option("--to", help="with point_in_time: 2026-11-22T02:00:00+00:00; else the cutover")
     ] = None,
     look: Annotated[bool, typer.Option("--dry-run", help="say what would be lost, and change nothing")] = False,
+    drill: Annotated[
+        bool, typer.Option("--drill", help="rehearse the ways back of the run in place, beside the live database")
+    ] = False,
     undo: Annotated[bool, typer.Option("--undo", help="put in place again what was taken back")] = False,
 ) -> None:
     """Put the target back as it was before a run, also after its cutover.
@@ -40,6 +44,9 @@ def rollback(
     Exits with 0 when it is back, 1 when the way back failed, 2 when it could not begin: nothing was changed then.
     """
     ledger = Ledger()
+    if drill:
+        _rehearse(_run(ledger, name, run_id, target, undo))
+        return
     this = _run(ledger, name, run_id, target, undo)
     if not undo:
         # Airflow's DAG for it knows who has approved.
@@ -58,6 +65,15 @@ def rollback(
         render.complain(str(error))
         raise typer.Exit(EXIT_ROLLED_BACK) from None
     render.show_report(report.build(ledger, this.id), render.console())
+
+
+def _rehearse(of: Run) -> None:
+    this = start(new_id("drill"), of.spec, of.params, of.ledger, of.source, of.target, of.home)
+    found = rehearsing.drill(this)
+    for each in found:
+        render.complain(str(each))
+    if any(each.failed for each in found):
+        raise typer.Exit(EXIT_ROLLED_BACK)
 
 
 def _run(ledger: Ledger, name: str, run_id: str | None, target: str | None, undo: bool) -> Run:

@@ -58,6 +58,12 @@ class Application:
             def do_OPTIONS(self) -> None:
                 self._answer()
 
+            def do_POST(self) -> None:
+                self._answer()
+
+            def do_PUT(self) -> None:
+                self._answer()
+
             def log_message(self, *args: object) -> None:
                 pass
 

@@ -25,6 +25,7 @@ from helpers import (
 from program import cutover
 
 from cutover import report
+from cutover.data.shadow import name_for
 from cutover.errors import CutoverError, DataError, RollbackError, VerificationError
 from cutover.ledger import Ledger
 from cutover.local.servers import Server
@@ -214,7 +215,8 @@ def test_a_schema_that_the_run_made_goes_with_it(shop: Server, live: Server) -> 
 
 @pytest.mark.slow
 def test_the_command_takes_a_finished_run_back(shop: Server, live: Server, tmp_path: Path) -> None:
-    folder, environment = migrations(tmp_path, spec()), access(shop, live)
+    unkept = spec(rollback={"execution": {"preRollback": {"backupCurrentState": False}}})
+    folder, environment = migrations(tmp_path, unkept), access(shop, live)
     done = cutover(["run", "shop", "--migrations", str(folder), "--replace-target"], environment)
     assert done.returncode == 0, done.stdout + done.stderr
     assert rows(live, "SELECT name FROM customers WHERE id = 3") == [("桜",)]
@@ -234,6 +236,10 @@ def test_the_command_takes_a_run_by_addresses_back(shop: Server, live: Server) -
     ((run_id, name, _),) = Ledger().runs()
     done = cutover(["rollback", name, "--run", run_id], passwords | access(shop, live))
     assert done.returncode == 0, done.stdout + done.stderr
+    # What was replaced is kept, in the run's own schema.
+    kept = name_for(name, run_id)
+    assert rows(live, f'SELECT name FROM "{kept}".customers WHERE id = 3') == [("桜",)]
+    postgres(live, f'DROP SCHEMA "{kept}" CASCADE')
 
 
 def test_a_way_back_that_is_barred_says_what_to_remove(shop: Server, live: Server) -> None:

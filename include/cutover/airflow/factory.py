@@ -14,6 +14,7 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from cutover.airflow.comparing import validate_dag, verify_dag
 from cutover.airflow.connections import in_run
+from cutover.airflow.drilling import drill_dag
 from cutover.airflow.following import pass_dag, stream_dag
 from cutover.airflow.rolling_back import rollback_dag, scheduled_dag
 from cutover.airflow.timetable import MaintenanceWindowTimetable
@@ -60,6 +61,7 @@ def build_dags(folder: Path) -> list[DAG]:
         verify_dag(spec, folder),
         validate_dag(spec, folder),
         *([rollback_dag(spec, folder)] if spec.rollback.triggers.manual.enabled else []),
+        *([drill_dag(spec, folder)] if spec.rollback.drill.enabled else []),
         *([scheduled_dag(spec, folder)] if spec.rollback.triggers.scheduled.enabled else []),
         *([following(spec, folder)] if following else []),
     ]

@@ -13,7 +13,8 @@ from psycopg import sql
 from cutover.data import shadow
 from cutover.data.upsert import guards
 from cutover.errors import RollbackError
-from cutover.rollback import backups, swap
+from cutover.rollback import backups, databases, swap
+from cutover.rollback.backup_restore import proven
 from cutover.rollback.ddl_rollback import DdlRollback
 from cutover.rollback.strategy import Site
 from cutover.schema.target import Movable
@@ -27,6 +28,16 @@ class DataRestore(DdlRollback):
     def unusable(self, site: Site, taken: Mapping[str, Any]) -> list[str]:
         """Return what is wrong with the backup."""
         return backups.check(site.backup, taken.get("digest"), site.owner)
+
+    def rehearse(self, site: Site, taken: Mapping[str, Any]) -> None:
+        """Restore the backup beside the live database, and prove every row of it.
+
+        Raises:
+            As :func:`cutover.rollback.backup_restore.proven` does.
+        """
+        super().rehearse(site, taken)
+        proven(site, site.backup, site.beside, site.key)
+        databases.drop(site.target, site.beside)
 
     def go_back(self, site: Site, taken: Mapping[str, Any]) -> bool:
         """Exchange the tables again and load their rows.

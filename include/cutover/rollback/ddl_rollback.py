@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from cutover.data import shadow
+from cutover.errors import RollbackError
 from cutover.rollback import swap
 from cutover.rollback.strategy import Site
 
@@ -27,6 +28,15 @@ class DdlRollback:
     def unusable(self, site: Site, taken: Mapping[str, Any]) -> list[str]:
         """Nothing that would not stop the exchange itself, before it has changed anything."""
         return []
+
+    def rehearse(self, site: Site, taken: Mapping[str, Any]) -> None:
+        """Look whether the old tables are kept; the exchange was tried before the cutover was committed.
+
+        Raises:
+            RollbackError: they are not.
+        """
+        if not swap.swapped(site.target, site.shadow):
+            raise RollbackError(f"schema {site.shadow} of {site.target} does not hold the old tables")
 
     def go_back(self, site: Site, taken: Mapping[str, Any]) -> bool:
         """Exchange the tables again.

@@ -31,7 +31,9 @@ class PointInTime(Whole):
 
     def lacking(self, site: Site) -> list[str]:
         """Return what the target, its archive or this machine lacks."""
-        return [*super().lacking(site), *recovery.lacking(site.target, _archive(site))]
+        if site.archive is None:
+            return ["no archive is given"]
+        return [*super().lacking(site), *recovery.lacking(site.target, site.archive)]
 
     def prepare(self, site: Site) -> dict[str, Any]:
         """Take a base backup of the target's cluster."""

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from cutover.dialects import postgresql
+from cutover.errors import RollbackError
 from cutover.rollback import databases
 from cutover.rollback.strategy import Site
-from cutover.rollback.whole import Whole
+from cutover.rollback.whole import Whole, at
 
 
 class SnapshotRestore(Whole):
@@ -31,6 +33,17 @@ class SnapshotRestore(Whole):
         if databases.exists(site.target, site.beside) or databases.exists(site.target, site.kept):
             return []
         return [f"{site.target} has no database {site.beside}, the clone that the run made; it was dropped"]
+
+    def rehearse(self, site: Site, taken: Mapping[str, Any]) -> None:
+        """Look whether the clone is there and can be opened; going back is a rename.
+
+        Raises:
+            RollbackError: it is not there.
+        """
+        if problems := self.unusable(site, taken):
+            raise RollbackError("; ".join(problems))
+        with postgresql.session(at(site.target, site.beside)):
+            pass
 
     def bring(self, site: Site, taken: Mapping[str, Any]) -> str:
         """Nothing is to be made."""

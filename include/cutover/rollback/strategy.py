@@ -72,6 +72,13 @@ class Strategy(Protocol):
     def unusable(self, site: Site, taken: Mapping[str, Any]) -> list[str]:
         """Return why the run cannot go back by it now; nothing is changed."""
 
+    def rehearse(self, site: Site, taken: Mapping[str, Any]) -> None:
+        """Do what can be done of it without touching what is live, and throw that away again.
+
+        Raises:
+            RollbackError: it would not bring back what was there before the run.
+        """
+
     def go_back(self, site: Site, taken: Mapping[str, Any]) -> bool:
         """Bring back what was there before the run; return False where it is back already.
 

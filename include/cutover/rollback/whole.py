@@ -25,6 +25,14 @@ class Whole:
         """Make what comes back beside the live database, and return the name of it."""
         raise NotImplementedError
 
+    def rehearse(self, site: Site, taken: Mapping[str, Any]) -> None:
+        """Bring it, prove it, and drop it.
+
+        Raises:
+            As :meth:`bring` does.
+        """
+        databases.drop(site.target, self.bring(site, taken))
+
     def go_back(self, site: Site, taken: Mapping[str, Any]) -> bool:
         """Bring it, and exchange it with the live database.
 

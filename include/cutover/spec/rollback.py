@@ -310,6 +310,19 @@ class PostRollback(Part):
     documentation: bool = True
 
 
+class Drill(Part):
+    """The ways back of the run in place are rehearsed at fixed times, in databases that are dropped again."""
+
+    enabled: bool = False
+    schedule: Cron = "0 4 * * 1"
+
+    @model_validator(mode="after")
+    def _says_whether(self) -> Drill:
+        if self.model_fields_set and "enabled" not in self.model_fields_set:
+            raise refusal(("enabled", "is needed: true rehearses at these times, false does not"))
+        return self
+
+
 class RollbackExecution(Part):
     """How a rollback is carried out."""
 
@@ -325,6 +338,7 @@ class Rollback(Part):
     triggers: Triggers = Field(default_factory=Triggers)
     execution: RollbackExecution = Field(default_factory=RollbackExecution)
     applications: Applications = Field(default_factory=Applications)
+    drill: Drill = Field(default_factory=Drill)
 
     @model_validator(mode="after")
     def _knows_the_applications(self) -> Rollback:

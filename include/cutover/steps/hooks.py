@@ -49,7 +49,7 @@ def _each(run: Run, step: str, hooks: Sequence[Hook]) -> None:
     with run.step(step, guarded=False) as detail:
         detail["done"] = []
         for number, hook in enumerate(hooks, 1):
-            told = hook.sql or (f"{hook.http.method} {hook.http.url}" if hook.http is not None else "")
+            told = str(hook.sql) if hook.http is None else f"{hook.http.method} {hook.http.url}"
             try:
                 _do(run, hook)
             except TransientError:
@@ -63,7 +63,7 @@ def _do(run: Run, hook: Hook) -> None:
     if hook.http is not None:
         answer = endpoints.ask(_request(hook.http))
         if answer.problem is not None:
-            raise PreflightError([answer.problem])
+            raise PreflightError([answer.problem.rpartition(f"{hook.http.url}: ")[2]])
     elif hook.sql is not None:
         with postgresql.session(run.target) as connection:
             connection.execute(hook.sql.encode())

@@ -159,6 +159,11 @@ def chosen(run: Run, way: str | None) -> Way:
     raise PreflightError([f"run {run.id} cannot go back by {way}; it has prepared {', '.join(known)}"])
 
 
+def drill_token(migration: str, run_id: str) -> str:
+    """Return what tells the databases of a run's drills from any other's."""
+    return name_for(migration, f"{run_id}/drill")[-8:]
+
+
 def forget_older(run: Run) -> list[str]:
     """Drop the databases that earlier runs of the migration kept for a way back, and return their names."""
     query = "SELECT datname FROM pg_database WHERE datname ~ '^cutover_(back|kept)_[0-9a-f]{8}$' ORDER BY 1"
@@ -166,7 +171,9 @@ def forget_older(run: Run) -> list[str]:
         there = [name for (name,) in connection.execute(query)]
     if not there:
         return []
-    earlier = {name_for(run.spec.name, each)[-8:] for each, _, _ in run.ledger.runs(run.spec.name) if each != run.id}
+    names = [each for each, _, _ in run.ledger.runs(run.spec.name) if each != run.id]
+    earlier = {name_for(run.spec.name, each)[-8:] for each in names}
+    earlier |= {drill_token(run.spec.name, each) for each in (*names, run.id)}
     ours = [name for name in there if name[-8:] in earlier]
     for name in ours:
         databases.drop(run.target, name)

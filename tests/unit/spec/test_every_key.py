@@ -49,7 +49,7 @@ OWN_KEYS = {  # Cutover's, not the requirement's
         for key in ("table", "groupBy", "count", "sum", "average")
     ),
     *(f"rollback.triggers.manual.{key}" for key in ("approvalTimeout", "selfApproval")),
-    "rollback.types.data.pointInTime.archiveLocation",
+    *("rollback.types.data.pointInTime.archiveLocation", "rollback.drill.enabled", "rollback.drill.schedule"),
     *(f"rollback.types.schema.backupRestore.{key}" for key in ("encryptionKey", "keep")),
     *(
         f"rollback.applications.{when}.{key}"
