@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import closing
@@ -10,6 +12,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import MySQLdb
+import psutil
 import psycopg
 import pytest
 
@@ -18,6 +21,10 @@ from cutover.local.servers import Server, mariadb, postgresql
 # What a server has told the kernel survives the server's death; only the machine's would lose it.
 HASTY_MARIADB = ("--innodb-flush-log-at-trx-commit=2", "--innodb-doublewrite=0", "--sync-binlog=0")
 HASTY_POSTGRESQL = {"fsync": "off", "full_page_writes": "off"}
+# What tests leave on disk is in memory where there is enough: a fifth of their time is waiting for the disk.
+MEMORY, ENOUGH = Path("/dev/shm"), 8 << 30
+if MEMORY.is_dir() and min(shutil.disk_usage(MEMORY).free, psutil.virtual_memory().available) > ENOUGH:
+    tempfile.tempdir = os.environ["PYTEST_DEBUG_TEMPROOT"] = str(MEMORY)
 
 
 @pytest.fixture(scope="session")

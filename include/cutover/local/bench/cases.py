@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from cutover.errors import PreflightError
-from cutover.local.bench import command, dag, pgloader, seeds, streaming
+from cutover.local.bench import command, dag, pgloader, rollback, seeds, streaming
 from cutover.local.bench.case import COMPARED, COPY, INDEXED, Case, Contest
 from cutover.local.bench.measured import CUTOVER, PGLOADER
 from cutover.local.seed import seed_camera_counting
@@ -41,6 +41,15 @@ CASES = (
         tables=("cameras", "analytics"),
         counted=("analytics",),
         airflow=True,
+    ),
+    Case(
+        "rollback",
+        "narrow rows",
+        (1_000_000, 10_000_000),
+        seed_camera_counting,
+        rollback.CONTESTS,
+        tables=("cameras", "analytics"),
+        counted=("analytics",),
     ),
     Case("wide", "10 KB of text a row", (50_000,), seeds.wide, _WHOLE, row_bytes=seeds.WIDE_BYTES),
     Case("many", f"tables of {seeds.TABLE_ROWS} rows", (100_000,), seeds.many, _WHOLE),

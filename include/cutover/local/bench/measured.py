@@ -7,7 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-PGLOADER, CUTOVER = "pgloader", "cutover run"
+PGLOADER, PG_RESTORE, CUTOVER = "pgloader", "pg_restore alone", "cutover run"
+# What an engine is compared with, where it is in the same case.
+PEERS = (PGLOADER, PG_RESTORE)
 
 
 @dataclass(frozen=True)
@@ -40,14 +42,15 @@ class Measured:
 
 
 def summary(measured: Sequence[Measured]) -> list[dict[str, Any]]:
-    """Return medians by case, engine and size, each with its ratio to pgloader in the same case and pair."""
+    """Return medians by case, engine and size, each with its ratio to the peer in the same case and pair."""
     found: dict[tuple[str, str, int], list[Measured]] = {}
     for one in measured:
         found.setdefault((one.case, one.engine, one.rows), []).append(one)
     entries = []
     for (case, _, rows), runs in found.items():
         copies = found.get((runs[0].copied, CUTOVER, rows), [])
-        entries.append(_entry(runs, found.get((case, PGLOADER, rows), []), copies))
+        peers = next((found[case, peer, rows] for peer in PEERS if (case, peer, rows) in found), [])
+        entries.append(_entry(runs, peers, copies))
     return entries
 
 
@@ -72,7 +75,7 @@ def _entry(runs: Sequence[Measured], peers: Sequence[Measured], copies: Sequence
         "seconds": round(median, 2),
         "rows_per_second": round(first.rows / median),
         "mb_per_second": round(first.rows * first.row_bytes / 2**20 / median, 1) if first.row_bytes else None,
-        "times_pgloader": round(statistics.median(ratios), 2) if ratios else None,
+        "times_peer": round(statistics.median(ratios), 2) if ratios else None,
         "peak_mb": round(max(run.peak_mb for run in whole)),
         "proof_times_copy": _proof(steps) if not copies else _times(median, copies),
         "lag": _lag([lag for run in whole for lag in run.lags]),

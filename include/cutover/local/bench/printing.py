@@ -11,7 +11,7 @@ from rich.table import Table
 from cutover.local.bench.measured import Measured
 
 _TEXTS = ("case", "engine")
-_COLUMNS = (*_TEXTS, "rows", "seconds", "rows/s", "MB/s", "x pgloader", "proof/copy", "lag s, worst", "peak MB")
+_COLUMNS = (*_TEXTS, "rows", "seconds", "rows/s", "MB/s", "x peer", "proof/copy", "lag s, worst", "peak MB")
 
 
 def say(screen: Console, text: str) -> None:
@@ -61,7 +61,7 @@ def _cells(entry: dict[str, Any]) -> list[str]:
         f"{entry['seconds']:.1f}",
         f"{entry['rows_per_second']:,}",
         _shown(entry["mb_per_second"], 1),
-        _shown(entry["times_pgloader"], 2),
+        _shown(entry["times_peer"], 2),
         _shown(entry["proof_times_copy"], 2),
         f"{lag['median']:.2f}, {lag['worst']:.2f}" if lag else "",
         f"{entry['peak_mb']}",
