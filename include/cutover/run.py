@@ -13,7 +13,7 @@ from cutover.errors import CutoverError, TransientError
 from cutover.report import Report
 from cutover.steps import (
     application,
-    back,
+    automatic,
     carry,
     check,
     follow,
@@ -69,8 +69,8 @@ def run_migration(run: Run) -> Report:
                 run.record("failed", changed_nothing=False)
                 raise
             try:
-                _patiently(run, back.rollback)
-                _patiently(run, back.validate_rollback)
+                _patiently(run, automatic.rollback)
+                _patiently(run, automatic.validate_rollback)
             except BaseException:
                 run.record("failed", changed_nothing=False)
                 raise

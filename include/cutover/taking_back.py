@@ -57,6 +57,7 @@ def ask(run: Run, way: str | None, reason: str, by: str, moment: str | None = No
         PreflightError: it cannot be; with every reason.
         TransientError: the target could not be reached.
     """
+    hooks.refuse_unset(run)
     chosen = back.refuse(run, way, _moment(moment, ways.chosen(run, way)))
     kept = run.spec.rollback.execution.pre_rollback.backup_current_state
     request = Request(run.id, chosen, reason, by, tuple(back.lost(run, chosen)), kept)

@@ -19,7 +19,7 @@ from cutover import report, taking_back
 from cutover.errors import CutoverError, PreflightError, RollbackError, VerificationError
 from cutover.local.servers import Server
 from cutover.run import NotStartedError, run_migration
-from cutover.steps import back, drill
+from cutover.steps import automatic, back, drill, switch
 from cutover.steps.context import Run
 
 STOP, RESTART = "REVOKE SELECT ON elsewhere.notes FROM PUBLIC", "GRANT SELECT ON elsewhere.notes TO PUBLIC"
@@ -253,7 +253,6 @@ def test_a_query_that_becomes_too_slow_fails_the_run(shop: Server, live: Server)
 def test_a_failed_run_goes_back_by_itself_by_the_specs_way(shop: Server, live: Server, way: str) -> None:
     before = without(live, "cutover_none")
     run = ready(begin(shop, live, by(way), replace_target=True))
-    from cutover.steps import switch
 
     switch.cutover(run)
     postgres(live, "DELETE FROM customers WHERE id = 2")
@@ -277,3 +276,33 @@ def test_it_may_be_switched_off(shop: Server, live: Server) -> None:
     run = completed(shop, live, by("ddl_rollback", triggers={"manual": {"enabled": False}}))
     with pytest.raises(PreflightError, match=r"rollback\.triggers\.manual\.enabled of shop is false"):
         asked(run)
+
+
+def test_a_failed_run_stops_the_application_that_has_its_tables(
+    shop: Server, live: Server, application: Application
+) -> None:
+    run = ready(begin(shop, live, by("ddl_rollback", **around(application.url)), replace_target=True))
+    automatic.rollback(run)
+    automatic.validate_rollback(run)
+    assert application.asked == []
+    run = ready(begin(shop, live, run.spec, replace_target=True))
+    switch.cutover(run)
+    automatic.rollback(run)
+    automatic.validate_rollback(run)
+    assert [method for method, _, _ in application.asked] == ["POST", "PUT"]
+    assert rows(live, "SELECT name FROM customers WHERE id = 3") == [("old 3",)]
+
+
+def test_hooks_whose_variables_are_not_set_are_refused_first(shop: Server, live: Server) -> None:
+    run = completed(shop, live, by("ddl_rollback", **around("${NOWHERE_TO_BE_SEEN}")))
+    with pytest.raises(PreflightError, match="environment variable NOWHERE_TO_BE_SEEN is not set"):
+        asked(run)
+
+
+def test_where_nothing_was_there_nothing_has_to_be_loaded(shop: Server, target_db: Server) -> None:
+    before = without(target_db, "cutover_none")
+    run = begin(shop, target_db, by("data_restore"))
+    assert run_migration(run).status == report.COMPLETED
+    asked(run)
+    taking_back.take_back(run)
+    assert without(target_db, run.shadow) == before

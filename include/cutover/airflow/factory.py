@@ -271,11 +271,11 @@ def _wire(spec: MigrationSpec, folder: Path) -> None:
     @task
     def validate_rollback() -> None:
         from cutover.airflow import alerts
-        from cutover.steps import back
+        from cutover.steps import automatic
 
         context = get_current_context()
         with in_run(folder, context) as run:
-            back.validate_rollback(run)
+            automatic.validate_rollback(run)
             alerts.rolled_back(run, context)
 
     @task(trigger_rule=TriggerRule.ALL_DONE)
@@ -306,7 +306,7 @@ def _wire(spec: MigrationSpec, folder: Path) -> None:
     chain(*before, saved, made, moved, *finished, proved, *last)
     gate, undone, told = rollback_gate(), validate_rollback(), report()
     [saved, made, moved, *finished, proved, *last] >> gate
-    gate >> step("back.rollback")() >> undone
+    gate >> step("automatic.rollback")() >> undone
     # A dry run skips what changes anything, and is complete all the same.
     completed = step("switch.complete", trigger_rule=TriggerRule.NONE_FAILED)()
     checked >> completed

@@ -26,7 +26,9 @@ class DataRestore(DdlRollback):
     needs_backup: ClassVar[bool] = True
 
     def unusable(self, site: Site, taken: Mapping[str, Any]) -> list[str]:
-        """Return what is wrong with the backup."""
+        """Return what is wrong with the backup; where there was nothing to back up, there is nothing to load."""
+        if "skipped" in taken:
+            return []
         return backups.check(site.backup, taken.get("digest"), site.owner)
 
     def rehearse(self, site: Site, taken: Mapping[str, Any]) -> None:
@@ -36,6 +38,8 @@ class DataRestore(DdlRollback):
             As :func:`cutover.rollback.backup_restore.proven` does.
         """
         super().rehearse(site, taken)
+        if "skipped" in taken:
+            return
         proven(site, site.backup, site.beside, site.key)
         databases.drop(site.target, site.beside)
 
