@@ -42,6 +42,20 @@ SHAPE = {
     "end": set(),
 }
 
+# The DAGs that every migration has where it says nothing else: each its name and one of these.
+KINDS = ("", "__verify", "__validate", "__rollback")
+BACK = {
+    "begin": {"stop_applications"},
+    "stop_applications": {"go_back"},
+    "go_back": {"validate_rollback"},
+    "validate_rollback": {"restart_applications"},
+    "restart_applications": {"document", "end"},
+    "document": {"end"},
+    "end": set(),
+}
+# Each task that is told which run it is about follows the one that found it out.
+TOLD = {"begin", "stop_applications", "go_back", "validate_rollback", "restart_applications", "document"}
+
 
 def parse(migrations: Path) -> DagBag:
     with pytest.MonkeyPatch.context() as patch:
@@ -70,9 +84,7 @@ def bag(migrations: Path) -> DagBag:
 
 def test_one_dag_for_each_folder_and_a_broken_one_leaves_the_others_alone(bag: DagBag) -> None:
     assert bag.import_errors == {}
-    migrations = [
-        name for dag in ("library", "museum", "narrow") for name in (dag, f"{dag}__verify", f"{dag}__validate")
-    ]
+    migrations = [f"{dag}{kind}" for dag in ("library", "museum", "narrow") for kind in KINDS]
     assert sorted(bag.dags) == sorted(["crooked__broken", *migrations, "never__broken"])
 
 
@@ -114,7 +126,7 @@ def test_a_migration_that_follows_its_source_catches_up_and_has_a_dag_that_goes_
 ) -> None:
     write(tmp_path, [spec("moving", strategy=strategy)])
     bag = parse(tmp_path)
-    assert sorted(bag.dags) == sorted(["moving", "moving__verify", "moving__validate", other])
+    assert sorted(bag.dags) == sorted([*(f"moving{kind}" for kind in KINDS), other])
     shape = {task.task_id: task.downstream_task_ids for task in bag.dags["moving"].tasks}
     assert shape == SHAPE | {
         "chunks.load": {"catch_up", "rollback_gate"},
@@ -181,8 +193,60 @@ def test_every_task_that_proves_leads_to_the_way_back_where_it_fails(tmp_path: P
     assert {"validate.application", "validate.performance", "validate_endpoints"} <= tasks & set(GUARDED)
 
 
+def taken_back(name: str, **triggers: Any) -> dict[str, Any]:
+    return spec(name) | {"rollback": {"triggers": triggers}}
+
+
+def test_who_takes_a_run_back_is_the_specs_to_say(tmp_path: Path) -> None:
+    off, on = {"enabled": False}, {"enabled": True}
+    write(tmp_path, [taken_back("final", manual=off), taken_back("asked"), taken_back("judged", scheduled=on)])
+    bag = parse(tmp_path)
+    assert bag.import_errors == {}
+    assert {name for name in bag.dags if "__rollback" in name} == {
+        "asked__rollback",
+        "judged__rollback",
+        "judged__rollback_check",
+    }
+    assert bag.dags["judged__rollback"].schedule is None
+    assert bag.dags["judged__rollback_check"].schedule == "0 3 * * *"
+    assert {bag.dags[name].catchup for name in ("judged__rollback", "judged__rollback_check")} == {False}
+
+
+@pytest.mark.parametrize(("kind", "first"), [("rollback", "ask"), ("rollback_check", "judge")])
+def test_a_run_is_taken_back_once_that_is_approved_where_it_has_to_be(tmp_path: Path, kind: str, first: str) -> None:
+    write(
+        tmp_path,
+        [
+            taken_back("free", scheduled={"enabled": True}),
+            taken_back("kept", manual={"approvalRequired": True}, scheduled={"enabled": True}),
+        ],
+    )
+    bag = parse(tmp_path)
+    free, kept = bag.dags[f"free__{kind}"], bag.dags[f"kept__{kind}"]
+    assert {task.task_id: task.downstream_task_ids for task in free.tasks} == BACK | {first: TOLD}
+    assert {task.task_id: task.downstream_task_ids for task in kept.tasks} == BACK | {
+        first: TOLD | {"approve", "approved"},
+        "approve": {"approved"},
+        "approved": {"begin"},
+    }
+    assert "Somebody else approves first" in str(kept.doc_md)
+    assert "Somebody else approves first" not in str(free.doc_md)
+
+
+def test_a_rollback_is_asked_for_by_a_form(bag: DagBag) -> None:
+    given = bag.dags["museum__rollback"].params
+    assert list(given) == ["reason", "run", "moment", "strategy"]
+    for name in given:
+        assert given.get_param(name).description, name
+    assert given.get_param("strategy").schema["enum"] == [None, "ddl_rollback"]
+    for name, bad in (("reason", "no"), ("reason", None), ("strategy", "snapshot_restore"), ("moment", 7)):
+        with pytest.raises(ValueError, match="Failed validating"):
+            given.get_param(name).resolve(bad)
+
+
 def test_end_is_the_only_leaf_so_that_a_rollback_never_turns_a_run_green(bag: DagBag) -> None:
-    assert [task.task_id for task in bag.dags["museum"].leaves] == ["end"]
+    for name in ("museum", "museum__rollback"):
+        assert [task.task_id for task in bag.dags[name].leaves] == ["end"]
 
 
 def test_retries_are_the_specs(bag: DagBag) -> None:

@@ -36,16 +36,21 @@ def on_task_failure(context: Mapping[str, Any]) -> None:
 
 
 def on_rollback_failure(context: Mapping[str, Any]) -> None:
-    """Tell Slack that a rollback that was asked for failed, or was not approved; Airflow calls this in the worker."""
+    """Tell Slack that a run was not judged, not approved or not taken back; Airflow calls this in the worker."""
     ti = context["ti"]
     try:
         asked = ti.xcom_pull(task_ids="ask") or ti.xcom_pull(task_ids="judge")
-        run = resume(asked["run"], Ledger(), resolve)
+        # A judgement that fails is a run of its own, and has named none to be taken back.
+        run = resume(asked["run"] if asked else run_id(context), Ledger(), resolve)
     except Exception as error:
         log.warning("no alert could be sent: %s", error)
         return
     cause = str(context.get("exception") or "the task died without a word")
-    what = "rollback not approved" if ti.task_id in ("approve", "approved") else "rollback failed"
+    what = {
+        "judge": "rollback check failed",
+        "approve": "rollback not approved",
+        "approved": "rollback not approved",
+    }.get(ti.task_id, "rollback failed")
     send(run, what, run.spec.monitoring.alerting.rules.rollback_triggered, ti.task_id, cause, ti.log_url)
 
 
@@ -59,7 +64,9 @@ def rolled_back(run: Run, context: Mapping[str, Any]) -> None:
     """Tell Slack that a run was rolled back, if the spec wants stakeholders to know."""
     if run.spec.rollback.execution.post_rollback.notify_stakeholders:
         rule = run.spec.monitoring.alerting.rules.rollback_triggered
-        cause = report.build(run.ledger, run.id).cause or "asked for by hand"
+        asked = run.ledger.last(run.id, "rollback_asked")
+        reason = asked.detail["reason"] if asked is not None else "a task died without a word"
+        cause = report.build(run.ledger, run.id).cause or reason
         send(run, "rolled back", rule, "rollback", cause, context["ti"].log_url)
 
 

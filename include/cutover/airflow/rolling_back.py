@@ -8,14 +8,17 @@ from pathlib import Path
 from typing import Any
 
 from airflow.providers.standard.operators.empty import EmptyOperator
-from airflow.providers.standard.operators.hitl import ApprovalOperator
+from airflow.providers.standard.operators.hitl import HITLOperator
 from airflow.sdk import DAG, Param, TriggerRule, chain, dag, get_current_context, task
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from cutover.airflow.connections import in_earlier_run, in_run
+from cutover.errors import PreflightError
 from cutover.spec import MigrationSpec
 
 RETRY_DELAY = timedelta(seconds=5)
+_APPROVE, _REJECT = "Approve", "Reject"
+_SHOWN_AGAIN = 3
 # What is done once the request stands, each a task.
 _STEPS = (
     "steps.hooks.stop_applications",
@@ -27,18 +30,21 @@ _STEPS = (
 
 def rollback_dag(spec: MigrationSpec, folder: Path) -> DAG:
     """Build the DAG that takes a run back when somebody asks for it; it connects to nothing."""
-    approval = "Somebody else approves first, under Required Actions. " if _approves(spec) else ""
     ways = list(spec.rollback.types.ways)
 
     @dag(
         dag_id=f"{spec.name}__rollback",
         description=f"Take a run of {spec.name} back",
-        doc_md=f"# {spec.name}\n\nPuts the target back as it was before a run. {approval}"
+        doc_md=f"# {spec.name}\n\nPuts the target back as it was before a run. {_approval(spec)}"
         "What would be lost is counted and shown before anything changes.",
         schedule=None,
         params={
             "reason": Param(type="string", minLength=3, description="why; the report has it"),
-            "run": Param(None, type=["null", "string"], description="id of a run; the latest where it is not given"),
+            "run": Param(
+                None,
+                type=["null", "string"],
+                description="a run as the ledger names it: DAG/run id; the latest where it is not given",
+            ),
             "moment": Param(
                 None,
                 type=["null", "string"],
@@ -50,7 +56,8 @@ def rollback_dag(spec: MigrationSpec, folder: Path) -> DAG:
         **_shared(spec),
     )
     def rolling_back() -> None:
-        @task(retries=0)
+        # Whoever asks is told why not by the task; nobody else needs to be.
+        @task(retries=0, on_failure_callback=None)
         def ask() -> dict[str, str]:
             from cutover.ledger import Ledger
             from cutover.steps import history
@@ -58,7 +65,7 @@ def rollback_dag(spec: MigrationSpec, folder: Path) -> DAG:
             context = get_current_context()
             params = context["params"]
             chosen = params["run"] or history.latest_change(Ledger(), spec.name)
-            return _asked(chosen, params["reason"], _who(context), params["strategy"], params["moment"])
+            return _asked(spec, chosen, params["reason"], _who(context), params["strategy"], params["moment"])
 
         _wire(spec, ask())
 
@@ -73,7 +80,7 @@ def scheduled_dag(spec: MigrationSpec, folder: Path) -> DAG:
         dag_id=f"{spec.name}__rollback_check",
         description=f"Judge what {spec.name} has put in place, and take it back where it fails",
         doc_md=f"# {spec.name}\n\nJudges {', '.join(scheduled.conditions)} of the run in place, and takes it back "
-        "where one fails, within the rollback window.",
+        f"where one fails, within the rollback window. {_approval(spec)}",
         schedule=scheduled.schedule,
         **_shared(spec),
     )
@@ -88,7 +95,7 @@ def scheduled_dag(spec: MigrationSpec, folder: Path) -> DAG:
                 raise AirflowSkipException("no run is in place that could be taken back now")
             if not found.reasons:
                 raise AirflowSkipException(f"run {found.run} stands: {', '.join(scheduled.conditions)} are in order")
-            return _asked(found.run, "; ".join(found.reasons), "schedule")
+            return _asked(spec, found.run, "; ".join(found.reasons), "schedule")
 
         _wire(spec, judge())
 
@@ -98,11 +105,18 @@ def scheduled_dag(spec: MigrationSpec, folder: Path) -> DAG:
 def _wire(spec: MigrationSpec, request: Any) -> None:
     @task(retries=0)
     def approved(request: dict[str, str], answer: Any) -> None:
-        user = (answer.get("responded_by_user") or {}).get("name", "somebody")
-        if user == request["by"] and not spec.rollback.triggers.manual.self_approval:
-            raise AirflowFailException(f"{user} asked for the rollback and must not approve it; nothing was changed")
-        with in_earlier_run(request["run"]) as run:
-            run.record("rollback_approved", by=user)
+        user = ((answer or {}).get("responded_by_user") or {}).get("name")
+        if answer is None or user is None:
+            problem = "nobody has answered in time"
+        elif answer["chosen_options"] != [_APPROVE]:
+            problem = f"{user} has rejected it"
+        elif user == request["by"] and not spec.rollback.triggers.manual.self_approval:
+            problem = f"{user} asked for it and must not approve it"
+        else:
+            with in_earlier_run(request["run"]) as run:
+                run.record("rollback_approved", by=user)
+            return
+        raise AirflowFailException(f"run {request['run']} is not taken back: {problem}; nothing was changed")
 
     @task
     def begin(request: dict[str, str]) -> None:
@@ -113,11 +127,13 @@ def _wire(spec: MigrationSpec, request: Any) -> None:
                 alerts.rolling_back(run, get_current_context(), request["told"])
 
     @task(trigger_rule=TriggerRule.ALL_DONE)
-    def document(request: dict[str, str]) -> None:
+    def document(request: dict[str, str] | None) -> None:
         from cutover import taking_back
         from cutover.airflow import alerts
         from cutover.steps import history
 
+        if request is None:
+            raise AirflowSkipException("no run was to be taken back")
         with in_earlier_run(request["run"]) as run:
             taking_back.document(run)
             if history.taken_back(run.ledger, run.id):
@@ -125,13 +141,16 @@ def _wire(spec: MigrationSpec, request: Any) -> None:
 
     before = []
     if _approves(spec):
-        approve = ApprovalOperator(
+        approve = HITLOperator(
             task_id="approve",
             subject=f"Take a run of {spec.name} back?",
             body="{{ ti.xcom_pull(task_ids='" + request.operator.task_id + "')['told'] }}",
+            options=[_APPROVE, _REJECT],
+            # Where nobody answers in time, this does; it has no author then.
+            defaults=_REJECT,
             response_timeout=timedelta(milliseconds=spec.rollback.triggers.manual.approval_timeout),
-            fail_on_reject=True,
-            retries=0,
+            # An answer that comes while the task is still being parked can fail it; it is put once more then.
+            retries=_SHOWN_AGAIN,
         )
         before = [approve, approved(request, approve.output)]
     steps = [_step(where)(request) for where in _STEPS]
@@ -153,13 +172,23 @@ def _step(where: str) -> Any:
     return call
 
 
-def _asked(run_id: str, reason: str, by: str, way: str | None = None, moment: str | None = None) -> dict[str, str]:
+def _asked(
+    spec: MigrationSpec, run_id: str, reason: str, by: str, way: str | None = None, moment: str | None = None
+) -> dict[str, str]:
     from cutover import taking_back
 
     with in_earlier_run(run_id) as run:
+        if run.spec.name != spec.name:
+            # Another migration may want an approval that this one does not.
+            raise PreflightError([f"run {run_id} is of {run.spec.name}: trigger the DAG {run.spec.name}__rollback"])
         request = taking_back.ask(run, way, reason, by, moment)
-    lines = [f"**{by}** asks: {reason}", *request.told()]
+    # On one line: whoever asks must not write what looks like the lines below.
+    lines = [f"**{by}** asks: {' '.join(reason.split())}", *request.told()]
     return {"run": run_id, "by": by, "told": "\n".join(f"* {line}" for line in lines)}
+
+
+def _approval(spec: MigrationSpec) -> str:
+    return "Somebody else approves first, under Required Actions. " if _approves(spec) else ""
 
 
 def _approves(spec: MigrationSpec) -> bool:
