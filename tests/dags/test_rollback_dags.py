@@ -424,6 +424,25 @@ def test_what_is_judged_at_fixed_times_stands_or_goes_back(station: Station) -> 
 
 
 @pytest.mark.slow
+def test_a_judgement_that_cannot_be_made_is_told(station: Station) -> None:
+    in_place(station, "judged")
+    dag, admin = "judged__rollback_check", replace(station.target_server, name="postgres")
+    station.airflow.wait_for_dag(dag)
+    change(admin, "ALTER DATABASE judged ALLOW_CONNECTIONS false")
+    try:
+        dag_run = station.airflow.trigger(dag, {})
+        assert station.finish(dag, dag_run) == "failed"
+    finally:
+        change(admin, "ALTER DATABASE judged ALLOW_CONNECTIONS true")
+    tasks = station.airflow.tasks(dag, dag_run)
+    assert (tasks["judge"], tasks["go_back"], tasks["document"]) == ("failed", "upstream_failed", "skipped")
+    told = heard(station, "judged", "rollback check failed")
+    for words in (f"Run: {dag}/{dag_run}\n", "Step: judge\n", "not currently accepting connections"):
+        assert words in told
+    assert len(rows(station.target("judged"), NAMES)) == PEOPLE
+
+
+@pytest.mark.slow
 def test_a_rollback_killed_while_it_waits_is_retried_exactly(station: Station) -> None:
     target, dag = station.target("bereft"), "bereft__rollback"
     before = dump(target)
