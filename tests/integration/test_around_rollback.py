@@ -19,7 +19,7 @@ from cutover import report, taking_back
 from cutover.errors import CutoverError, PreflightError, RollbackError, VerificationError
 from cutover.local.servers import Server
 from cutover.run import NotStartedError, run_migration
-from cutover.steps import automatic, back, drill, switch
+from cutover.steps import automatic, back, drill, history, switch
 from cutover.steps.context import Run
 
 STOP, RESTART = "REVOKE SELECT ON elsewhere.notes FROM PUBLIC", "GRANT SELECT ON elsewhere.notes TO PUBLIC"
@@ -306,3 +306,11 @@ def test_where_nothing_was_there_nothing_has_to_be_loaded(shop: Server, target_d
     asked(run)
     taking_back.take_back(run)
     assert without(target_db, run.shadow) == before
+
+
+def test_a_run_that_may_be_at_work_has_to_be_named(shop: Server, live: Server) -> None:
+    run = ready(begin(shop, live, by("ddl_rollback"), replace_target=True))
+    with pytest.raises(PreflightError, match="has not ended: it may be at work"):
+        history.latest_change(run.ledger, "shop")
+    run.record("failed", changed_nothing=False)
+    assert history.latest_change(run.ledger, "shop") == run.id

@@ -263,6 +263,12 @@ class Triggers(Part):
     manual: Manual = Field(default_factory=Manual)
     scheduled: Scheduled = Field(default_factory=Scheduled)
 
+    @model_validator(mode="after")
+    def _may_be_taken_back(self) -> Triggers:
+        if self.scheduled.enabled and not self.manual.enabled:
+            raise refusal(("scheduled.enabled", "is true, and manual.enabled is false: nobody may take a run back"))
+        return self
+
 
 class PreRollback(Part):
     """What happens before a run that has been cut over is taken back.

@@ -44,11 +44,14 @@ def latest_change(ledger: Ledger, migration: str, back: bool = False) -> str:
     """Return a migration's latest run that changed the target and was not taken back; with ``back``, one that was.
 
     Raises:
-        PreflightError: there is none.
+        PreflightError: there is none, or it has not ended, as far as the ledger knows.
     """
     for run_id, _, _ in ledger.runs(migration):
         changed = any(e.detail["step"] == "create_schema" for e in ledger.events(run_id, "step_started"))
         if changed and taken_back(ledger, run_id) is back:
+            if not ledger.events(run_id, "completed", "failed", "went_back", "rolled_back"):
+                text = "has not ended: it may be at work. Name it, if it is known to have died, and it is taken back"
+                raise PreflightError([f"run {run_id}, the latest of {migration}, {text}"])
             return run_id
     which = "was taken back" if back else "changed the target and was not rolled back"
     raise PreflightError([f"{migration} has no run that {which}"])
