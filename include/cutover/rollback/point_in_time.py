@@ -15,7 +15,7 @@ from psycopg import sql
 from cutover.data.shadow import PREFIX
 from cutover.dialects import postgresql
 from cutover.errors import PreflightError
-from cutover.rollback import backups, recovery
+from cutover.rollback import backups, base, recovery
 from cutover.rollback.backup_restore import proven
 from cutover.rollback.strategy import Site
 from cutover.rollback.whole import Whole, at
@@ -31,16 +31,16 @@ class PointInTime(Whole):
 
     def lacking(self, site: Site) -> list[str]:
         """Return what the target, its archive or this machine lacks."""
-        return [*super().lacking(site), *recovery.lacking(site.target, _archive(site))]
+        return [*super().lacking(site), *base.lacking(site.target, _archive(site))]
 
     def prepare(self, site: Site) -> dict[str, Any]:
         """Take a base backup of the target's cluster."""
-        made = recovery.take(site.target, _base(site), site.timeout_ms / 1000)
+        made = base.take(site.target, _base(site), site.timeout_ms / 1000)
         return asdict(made) | {"path": str(made.path)}
 
     def unusable(self, site: Site, taken: Mapping[str, Any]) -> list[str]:
         """Return what is wrong with the base, and that the moment is before it."""
-        found = recovery.check(_base(site))
+        found = base.check(_base(site))
         mine = taken.get("point_in_time", {})
         if not found and site.moment is not None and site.moment < datetime.fromisoformat(mine["taken"]):
             found.append(f"{site.moment} is before the base backup, which was taken at {mine['taken']}")

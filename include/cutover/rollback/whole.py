@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any, ClassVar
 
 from cutover.dialects.endpoint import Endpoint
-from cutover.rollback import databases
+from cutover.rollback import databases, properties
 from cutover.rollback.strategy import Site
 
 
@@ -36,7 +36,7 @@ class Whole:
         if databases.exists(site.target, site.kept):
             return False
         coming = self.bring(site, taken)
-        databases.carry_properties(site.target, site.target.database, coming)
+        properties.carry(site.target, site.target.database, coming)
         databases.exchange(site.target, coming, site.kept, site.timeout_ms)
         return True
 
