@@ -28,6 +28,10 @@ class DdlRollback:
         """Nothing that would not stop the exchange itself, before it has changed anything."""
         return []
 
+    def is_back(self, site: Site) -> bool:
+        """Whether the old tables stand in the live schema."""
+        return not swap.swapped(site.target, site.shadow)
+
     def go_back(self, site: Site, taken: Mapping[str, Any]) -> bool:
         """Exchange the tables again.
 

@@ -72,6 +72,9 @@ class Strategy(Protocol):
     def unusable(self, site: Site, taken: Mapping[str, Any]) -> list[str]:
         """Return why the run cannot go back by it now; nothing is changed."""
 
+    def is_back(self, site: Site) -> bool:
+        """Whether :meth:`go_back` has done its work, of a run that was cut over."""
+
     def go_back(self, site: Site, taken: Mapping[str, Any]) -> bool:
         """Bring back what was there before the run; return False where it is back already.
 

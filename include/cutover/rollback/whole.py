@@ -25,6 +25,10 @@ class Whole:
         """Make what comes back beside the live database, and return the name of it."""
         raise NotImplementedError
 
+    def is_back(self, site: Site) -> bool:
+        """Whether the databases are exchanged: the one that was live is kept under its other name."""
+        return databases.exists(site.target, site.kept)
+
     def go_back(self, site: Site, taken: Mapping[str, Any]) -> bool:
         """Bring it, and exchange it with the live database.
 
@@ -33,7 +37,7 @@ class Whole:
             PreflightError: the server refuses something; nothing was changed.
             TransientError: the sessions on the database did not end in time; nothing was changed.
         """
-        if databases.exists(site.target, site.kept):
+        if self.is_back(site):
             return False
         coming = self.bring(site, taken)
         properties.carry(site.target, site.target.database, coming)
