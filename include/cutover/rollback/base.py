@@ -99,7 +99,7 @@ def lacking(target: Endpoint, archive: Path) -> list[str]:
     found = [f"{target}: {what}" for holds, what in states if holds]
     if replicates and senders:
         found += _not_let_in(target)
-    return found + _unready(major) + _unreadable(archive, archived)
+    return found + _unready(major) + unreadable(archive, archived)
 
 
 def _unready(major: int) -> list[str]:
@@ -124,7 +124,13 @@ def _not_let_in(target: Endpoint) -> list[str]:
     return []
 
 
-def _unreadable(archive: Path, archived: str | None) -> list[str]:
+def unreadable(archive: Path, archived: str | None = None) -> list[str]:
+    """Return why a recovery could not read the archive, with the cure.
+
+    Args:
+        archive: the folder.
+        archived: a segment that must be in it.
+    """
     try:
         readable = subprocess.run(["test", "-r", archive, "-a", "-x", archive], check=False, **as_os_user())
     except PreflightError:
