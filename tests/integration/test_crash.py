@@ -145,12 +145,12 @@ def test_a_way_back_that_died_is_gone_on_with(shop: Server, target_db: Server) -
     mysql(shop, "UPDATE customers SET name = 'Eva' WHERE id = 1")
     second = ready(begin(shop, target_db, UNPROVED))
     switch.cutover(second)
-    assert swap.go_back(second.target, second.live, second.shadow, 10_000)
+    assert swap.go_back(second.target, second.shadow, 10_000)
     # Forwards again ...
     switch.cutover(second)
     assert rows(target_db, NAMES)[0] == ("Eva",)
     # ... or back: the next run knows that it is the first one's schema that stands there.
-    swap.go_back(second.target, second.live, second.shadow, 10_000)
+    swap.go_back(second.target, second.shadow, 10_000)
     postgres(target_db, "DROP INDEX orders_note")
     back.rollback(second)
     assert rows(target_db, NAMES)[0] == ("Ana",)
@@ -163,7 +163,7 @@ def test_a_way_back_that_died_at_its_end_is_ended(shop: Server, target_db: Serve
     """It had dropped the run's schema already, and could not say so."""
     run = ready(begin(shop, target_db, UNPROVED))
     switch.cutover(run)
-    swap.go_back(run.target, run.live, run.shadow, 10_000)
+    swap.go_back(run.target, run.shadow, 10_000)
     run.record("went_back", tables=[])
     with pytest.raises(NotStartedError, match="is being taken back: cutover rollback shop --run"):
         run_migration(run)

@@ -24,7 +24,7 @@ from cutover.dialects.endpoint import Endpoint, Pool
 from cutover.errors import PreflightError, TransientError
 from cutover.local import servers
 from cutover.local.servers import Server
-from cutover.rollback import databases
+from cutover.rollback import databases, properties
 
 LIMIT = 20_000
 WORD = "SELECT word FROM marker"
@@ -267,7 +267,7 @@ def test_properties_are_carried_and_those_of_before_go(described: tuple[Server, 
         f"COMMENT ON DATABASE {new} IS 'another'",
     )
     for _ in range(2):
-        databases.carry_properties(endpoint(live), live.name, new)
+        properties.carry(endpoint(live), live.name, new)
         assert rows(live, SAYS, new) == rows(live, SAYS, live.name)
         assert rows(live, SETTINGS, new) == rows(live, SETTINGS, live.name)
     assert len(rows(live, SETTINGS, new)) == 2
@@ -280,7 +280,7 @@ def test_properties_of_a_plain_database_take_all_away(described: tuple[Server, s
     live, _, _ = described
     postgres(live, f"CREATE DATABASE {live.name}_plain")
     plain = f"{live.name}_plain"
-    databases.carry_properties(endpoint(live), plain, live.name)
+    properties.carry(endpoint(live), plain, live.name)
     ((described_so, grants, comment),) = rows(live, SAYS, live.name)
     ((expected, _, _),) = rows(live, SAYS, plain)
     assert (described_so, comment) == (expected, None)
@@ -301,10 +301,10 @@ def test_properties_are_carried_whole_or_not_at_all(both: Server) -> None:
         )
         before = rows(both, SAYS, new)
         with pytest.raises(PreflightError, match="permission denied to set parameter"):
-            databases.carry_properties(target, both.name, new)
+            properties.carry(target, both.name, new)
         assert rows(both, SAYS, new) == before
         with pytest.raises(PreflightError, match="database nowhere is not there"):
-            databases.carry_properties(target, "nowhere", new)
+            properties.carry(target, "nowhere", new)
 
 
 def test_an_owner_who_is_no_superuser_can_do_it_all(live: Server) -> None:
@@ -314,7 +314,7 @@ def test_an_owner_who_is_no_superuser_can_do_it_all(live: Server) -> None:
         assert databases.lacking(target, clones=False) == []
         databases.make_like(target, new.name)
         mark(new, "new")
-        databases.carry_properties(target, live.name, new.name)
+        properties.carry(target, live.name, new.name)
         assert rows(live, SAYS, new.name) == rows(live, SAYS, live.name)
         with psycopg.connect(replace(live, user=target.user, password=SECRET).url()):
             databases.exchange(target, new.name, beside(live, "old").name, LIMIT)
@@ -332,7 +332,7 @@ def test_a_member_of_the_owning_role_can_do_it_all(live: Server) -> None:
         postgres(live, f"ALTER ROLE {member} CREATEDB", f"GRANT {group.user} TO {member}")
         assert databases.lacking(target, clones=False) == []
         databases.make_like(target, new)
-        databases.carry_properties(target, live.name, new)
+        properties.carry(target, live.name, new)
         assert rows(live, SAYS, new) == rows(live, SAYS, live.name)
         databases.exchange(target, new, beside(live, "old").name, LIMIT)
         databases.drop(endpoint(live), beside(live, "old").name)

@@ -26,7 +26,7 @@ from cutover.errors import PreflightError, TerminalError
 from cutover.local import servers
 from cutover.local.servers import Server
 from cutover.rollback import recovery
-from cutover.rollback.recovery import Base
+from cutover.rollback.base import Base, check, lacking, take
 
 # Nothing of a path may mean anything to a shell, or to postgresql.conf.
 ARCHIVE = "it's the archive, %f\\"
@@ -97,7 +97,7 @@ def past(stage: Path, archive: Path, archiving: Server) -> Past:
         f"CREATE ROLE reader LOGIN PASSWORD '{SECRET}-of-then'",
         "GRANT SELECT ON people TO reader",
     )
-    base = recovery.take(endpoint(archiving), stage / "bases" / "one", PATIENCE)
+    base = take(endpoint(archiving), stage / "bases" / "one", PATIENCE)
     postgres(archiving, "INSERT INTO people VALUES ('Björn')")
     first = now(archiving)
     postgres(archiving, "INSERT INTO people VALUES ('桜')")
@@ -168,7 +168,7 @@ def test_each_moment_is_recovered_from_one_base(past: Past) -> None:
         assert not listens(there.port)
         assert beside(past.base.path) == []
     assert recovered == {past.first: ["Ana", "Björn"], past.second: ["Ana", "Björn", "桜"]}
-    assert recovery.check(past.base.path) == []
+    assert check(past.base.path) == []
     assert one(past.server, "SELECT to_regclass('people')") is None
 
 
@@ -228,7 +228,7 @@ def test_what_a_killed_process_left_goes(past: Past) -> None:
         child.send_signal(signal.SIGKILL)
     wait_for(lambda: not listens(port), "the server has ended with its parent")
     assert beside(past.base.path) == [left]
-    assert recovery.take(endpoint(past.server), past.base.path, PATIENCE) == past.base
+    assert take(endpoint(past.server), past.base.path, PATIENCE) == past.base
     with recovery.recovered(past.base.path, past.archive, past.first, past.reader, PATIENCE):
         assert left not in beside(past.base.path)
 
@@ -291,19 +291,19 @@ def test_what_cannot_run_here_is_refused(past: Past, stage: Path, change: dict[s
 
 
 def test_a_base_is_whole_and_its_owners_alone(past: Past) -> None:
-    assert recovery.check(past.base.path) == []
+    assert check(past.base.path) == []
     assert past.base.path.stat().st_mode & 0o777 == 0o700
     assert past.base.bytes > 20_000_000
     assert (past.base.path / "pg_wal" / past.base.started_wal).exists()
     assert datetime.fromisoformat(past.base.taken) < past.first
-    assert recovery.take(endpoint(past.server), past.base.path, 0) == past.base
+    assert take(endpoint(past.server), past.base.path, 0) == past.base
 
 
 @pytest.mark.parametrize("name", ["PG_VERSION", "global/pg_control", "cutover_base.json"])
 def test_a_missing_file_is_found(past: Past, tmp_path: Path, name: str) -> None:
     copy = Path(shutil.copytree(past.base.path, tmp_path / "base"))
     (copy / name).unlink()
-    (finding,) = recovery.check(copy)
+    (finding,) = check(copy)
     assert str(copy) in finding
     assert name in finding
     assert name in refused(past, past.first, copy)
@@ -313,32 +313,32 @@ def test_a_changed_file_is_found(past: Past, tmp_path: Path) -> None:
     copy = Path(shutil.copytree(past.base.path, tmp_path / "base"))
     copied = next(path for path in (copy / "pg_tblspc").glob("*/*/*/*") if path.stat().st_size)
     copied.write_bytes(copied.read_bytes()[:-1] + b"\1")
-    (finding,) = recovery.check(copy)
+    (finding,) = check(copy)
     assert "checksum mismatch" in finding
     assert copied.name in finding
 
 
 def test_no_base_is_found(tmp_path: Path) -> None:
-    (finding,) = recovery.check(tmp_path / "base")
+    (finding,) = check(tmp_path / "base")
     assert f"{tmp_path / 'base'} is no whole base backup" in finding
 
 
 def test_a_failed_backup_leaves_nothing(past: Past, tmp_path: Path) -> None:
     into = tmp_path / "base"
     with role(past.server) as name, pytest.raises(PreflightError, match=r"pg_basebackup of .* failed: ") as caught:
-        recovery.take(endpoint(past.server, user=name, password=SECRET), into, PATIENCE)
+        take(endpoint(past.server, user=name, password=SECRET), into, PATIENCE)
     assert SECRET not in str(caught.value)
     with pytest.raises(TerminalError, match="took longer than 0 s"):
-        recovery.take(endpoint(past.server), into, 0.01)
+        take(endpoint(past.server), into, 0.01)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_role_that_may_replicate_is_enough(past: Past, stage: Path) -> None:
     with role(past.server, options="LOGIN REPLICATION") as name:
         target = endpoint(past.server, user=name, password=SECRET)
-        assert recovery.lacking(target, past.archive) == []
-        base = recovery.take(target, stage / "another", PATIENCE)
-    assert recovery.check(base.path) == []
+        assert lacking(target, past.archive) == []
+        base = take(target, stage / "another", PATIENCE)
+    assert check(base.path) == []
 
 
 def test_what_the_role_and_the_archive_lack_is_named(past: Past, stage: Path) -> None:
@@ -346,13 +346,13 @@ def test_what_the_role_and_the_archive_lack_is_named(past: Past, stage: Path) ->
     empty.mkdir()
     with role(past.server) as name:
         target = endpoint(past.server, user=name, password=SECRET)
-        not_allowed, missing = recovery.lacking(target, stage / "nowhere")
+        not_allowed, missing = lacking(target, stage / "nowhere")
     assert f'ALTER ROLE "{name}" REPLICATION' in not_allowed
     assert f"{stage / 'nowhere'} is no folder of this machine" in missing
-    (other,) = recovery.lacking(endpoint(past.server), empty)
+    (other,) = lacking(endpoint(past.server), empty)
     assert f"{empty} lacks 0000" in other
     empty.chmod(0)
-    (closed,) = recovery.lacking(endpoint(past.server), empty)
+    (closed,) = lacking(endpoint(past.server), empty)
     user = pwd.getpwuid(os.geteuid() or pwd.getpwnam("postgres").pw_uid).pw_name
     assert f"{empty} cannot be read; let the OS user that recovers, {user}, read it" in closed
 
@@ -360,7 +360,7 @@ def test_what_the_role_and_the_archive_lack_is_named(past: Past, stage: Path) ->
 def test_what_the_server_lacks_is_named(lean: Path, archive: Path) -> None:
     settings = {"wal_level": "minimal", "max_wal_senders": "0", "fsync": "off"}
     with servers.postgresql(lean, settings=settings) as server:
-        found = recovery.lacking(endpoint(server), archive)
+        found = lacking(endpoint(server), archive)
     cures = ["set it to replica", "archive_mode is off; set it to on", "max_wal_senders is 0; set it to 2 or more"]
     assert len(found) == len(cures)
     for finding, cure in zip(found, cures, strict=True):
@@ -370,11 +370,11 @@ def test_what_the_server_lacks_is_named(lean: Path, archive: Path) -> None:
 
 def test_archiving_that_does_not_work_is_named(lean: Path, archive: Path) -> None:
     with servers.postgresql(lean, settings={"archive_mode": "on", "fsync": "off"}) as server:
-        (unset,) = recovery.lacking(endpoint(server), archive)
+        (unset,) = lacking(endpoint(server), archive)
         assert "neither archive_command nor archive_library is set; set one that archives into" in unset
         postgres(server, "ALTER SYSTEM SET archive_command = 'false'", "SELECT pg_reload_conf(), pg_switch_wal()")
         wait_for(lambda: one(server, "SELECT failed_count FROM pg_stat_archiver"), "archiving has failed")
-        (failing,) = recovery.lacking(endpoint(server), archive)
+        (failing,) = lacking(endpoint(server), archive)
         assert "archiving fails, last for 0000" in failing
 
 
@@ -384,7 +384,7 @@ def test_a_server_that_lets_no_backup_in_is_named(past: Past) -> None:
     Path(rules).write_text("host all all 127.0.0.1/32 scram-sha-256\n")
     postgres(past.server, "SELECT pg_reload_conf()")
     try:
-        (closed,) = wait_for(lambda: recovery.lacking(endpoint(past.server), past.archive), "the rules are read")
+        (closed,) = wait_for(lambda: lacking(endpoint(past.server), past.archive), "the rules are read")
     finally:
         Path(rules).write_text(kept)
         postgres(past.server, "SELECT pg_reload_conf()")
@@ -393,7 +393,7 @@ def test_a_server_that_lets_no_backup_in_is_named(past: Past) -> None:
 
 
 def test_a_tablespace_that_was_made_since_is_not_made_again(past: Past, stage: Path) -> None:
-    base = recovery.take(endpoint(past.server), stage / "bases-of-rooms" / "one", PATIENCE)
+    base = take(endpoint(past.server), stage / "bases-of-rooms" / "one", PATIENCE)
     room = owned(stage / "another room")
     postgres(past.server, f"CREATE TABLESPACE another LOCATION '{room}'", "CREATE TABLE inside () TABLESPACE another")
     moment = now(past.server)

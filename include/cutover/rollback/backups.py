@@ -11,7 +11,6 @@ import io
 import os
 import re
 import shutil
-import tempfile
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -27,6 +26,7 @@ from cutover.dialects import postgresql_programs as programs
 from cutover.dialects.endpoint import Endpoint
 from cutover.errors import PreflightError
 from cutover.rollback import archives, measured, sealing
+from cutover.rollback.base import beside
 
 MANIFEST = "manifest.json"
 SEALED = ".sealed"
@@ -394,7 +394,7 @@ def _plain(path: Path, manifest: _Manifest, key: str | None) -> Iterator[Path]:
         return
     if key is None:
         raise PreflightError([f"backup {path} is sealed; give the key that it was sealed with"])
-    with tempfile.TemporaryDirectory(prefix=f"{path.name}.", suffix=_PART, dir=path.parent) as name:
+    with beside(path) as folder:
         for sealed in path.glob(f"*{SEALED}"):
-            sealing.open_sealed(sealed, Path(name, sealed.name.removesuffix(SEALED)), key)
-        yield Path(name)
+            sealing.open_sealed(sealed, folder / sealed.name.removesuffix(SEALED), key)
+        yield folder

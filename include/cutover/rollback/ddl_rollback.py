@@ -38,6 +38,10 @@ class DdlRollback:
         if not swap.swapped(site.target, site.shadow):
             raise RollbackError(f"schema {site.shadow} of {site.target} does not hold the old tables")
 
+    def is_back(self, site: Site) -> bool:
+        """Whether the old tables stand in the live schema."""
+        return not swap.swapped(site.target, site.shadow)
+
     def go_back(self, site: Site, taken: Mapping[str, Any]) -> bool:
         """Exchange the tables again.
 

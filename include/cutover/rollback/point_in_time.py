@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -15,7 +14,7 @@ from psycopg import sql
 from cutover.data.shadow import PREFIX
 from cutover.dialects import postgresql
 from cutover.errors import PreflightError
-from cutover.rollback import backups, recovery
+from cutover.rollback import backups, base, recovery
 from cutover.rollback.backup_restore import proven
 from cutover.rollback.strategy import Site
 from cutover.rollback.whole import Whole, at
@@ -33,16 +32,16 @@ class PointInTime(Whole):
         """Return what the target, its archive or this machine lacks."""
         if site.archive is None:
             return ["no archive is given"]
-        return [*super().lacking(site), *recovery.lacking(site.target, site.archive)]
+        return [*super().lacking(site), *base.lacking(site.target, site.archive)]
 
     def prepare(self, site: Site) -> dict[str, Any]:
         """Take a base backup of the target's cluster."""
-        made = recovery.take(site.target, _base(site), site.timeout_ms / 1000)
+        made = base.take(site.target, _base(site), site.timeout_ms / 1000)
         return asdict(made) | {"path": str(made.path)}
 
     def unusable(self, site: Site, taken: Mapping[str, Any]) -> list[str]:
-        """Return what is wrong with the base, and that the moment is before it."""
-        found = recovery.check(_base(site))
+        """Return what is wrong with the base or the archive, and that the moment is before the base."""
+        found = [*base.check(_base(site)), *base.unreadable(_archive(site))]
         mine = taken.get("point_in_time", {})
         if not found and site.moment is not None and site.moment < datetime.fromisoformat(mine["taken"]):
             found.append(f"{site.moment} is before the base backup, which was taken at {mine['taken']}")
@@ -61,14 +60,14 @@ class PointInTime(Whole):
         timeout = site.timeout_ms / 1000
         with (
             recovery.recovered(_base(site), _archive(site), site.moment, site.target, timeout) as past,
-            tempfile.TemporaryDirectory(dir=site.backup.parent) as name,
+            base.beside(site.backup.with_name("moment")) as folder,
         ):
             # What the run had loaded by then is no part of what was there before it.
             with postgresql.session(past) as connection:
                 if site.shadow.startswith(PREFIX):
                     dropped = sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(sql.Identifier(site.shadow))
                     connection.execute(dropped)
-            archive = Path(name) / "moment"
+            archive = folder / "dump"
             backups.take(past, archive, owner=site.owner, jobs=site.workers)
             proven(site, archive, site.beside, key=None)
         return at(site.target, site.beside).database

@@ -79,6 +79,9 @@ class Strategy(Protocol):
             RollbackError: it would not bring back what was there before the run.
         """
 
+    def is_back(self, site: Site) -> bool:
+        """Whether :meth:`go_back` has done its work, of a run that was cut over."""
+
     def go_back(self, site: Site, taken: Mapping[str, Any]) -> bool:
         """Bring back what was there before the run; return False where it is back already.
 

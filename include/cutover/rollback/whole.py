@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any, ClassVar
 
 from cutover.dialects.endpoint import Endpoint
-from cutover.rollback import databases
+from cutover.rollback import databases, properties
 from cutover.rollback.strategy import Site
 
 
@@ -33,6 +33,10 @@ class Whole:
         """
         databases.drop(site.target, self.bring(site, taken))
 
+    def is_back(self, site: Site) -> bool:
+        """Whether the databases are exchanged: the one that was live is kept under its other name."""
+        return databases.exists(site.target, site.kept)
+
     def go_back(self, site: Site, taken: Mapping[str, Any]) -> bool:
         """Bring it, and exchange it with the live database.
 
@@ -41,10 +45,10 @@ class Whole:
             PreflightError: the server refuses something; nothing was changed.
             TransientError: the sessions on the database did not end in time; nothing was changed.
         """
-        if databases.exists(site.target, site.kept):
+        if self.is_back(site):
             return False
         coming = self.bring(site, taken)
-        databases.carry_properties(site.target, site.target.database, coming)
+        properties.carry(site.target, site.target.database, coming)
         databases.exchange(site.target, coming, site.kept, site.timeout_ms)
         return True
 

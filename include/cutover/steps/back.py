@@ -47,13 +47,14 @@ def rollback(run: Run, way: str | None = None, keep: bool = False) -> None:
         _refuse_wrong_target(run)
         by = ways.chosen(run, way) if run.ledger.last(run.id, "cut_over") is not None else "ddl_rollback"
         detail["way"] = by
+        # A database that is replaced holds what the run had nothing to do with, too.
+        keep = keep or STRATEGIES[by].whole
         try:
             detail["went_back"] = _go_back(run, by)
             record_rejects(run)
             if not keep:
-                STRATEGIES["ddl_rollback"].forget(ways.site(run))
-        except TransientError:
-            raise
+                for strategy in ways.strategies(run).values():
+                    strategy.forget(ways.site(run))
         except CutoverError as error:
             raise _failed(run, error, detail.get("went_back", False)) from error
         shutil.rmtree(run.staging, ignore_errors=True)
@@ -61,20 +62,29 @@ def rollback(run: Run, way: str | None = None, keep: bool = False) -> None:
 
 
 def _go_back(run: Run, way: Way) -> bool:
+    if history.went_back(run):
+        # An earlier attempt may have thrown away what it replaced, and died before it could say so.
+        return False
     here, taken = ways.site(run, way), ways.taken(run)
-    strategy, again = STRATEGIES[way], history.went_back(run)
-    if not again and (problems := strategy.unusable(here, taken)):
+    strategy = STRATEGIES[way]
+    if not strategy.is_back(here) and (problems := strategy.unusable(here, taken)):
         raise RollbackError(f"{way} cannot be: {'; '.join(problems)}")
     done = strategy.go_back(here, taken)
     # An earlier attempt may have died between the exchange and this event.
-    if done or (run.ledger.last(run.id, "cut_over") is not None and not again):
+    if done or run.ledger.last(run.id, "cut_over") is not None:
         run.record("went_back", tables=[table.name for table in run.plan.tables], way=way)
     return done
 
 
-def _failed(run: Run, error: CutoverError, went_back: bool) -> RollbackError:
+def _is_back(run: Run, way: Way) -> bool:
+    """Whether what was before a run that was cut over is live again, also where nobody could say so."""
+    return history.went_back(run) or STRATEGIES[way].is_back(ways.site(run, way))
+
+
+def _failed(run: Run, error: CutoverError, went_back: bool) -> CutoverError:
     stands = "is back" if went_back else "was not changed by this attempt"
-    return RollbackError(
+    kind = TransientError if isinstance(error, TransientError) else RollbackError
+    return kind(
         f"the way back failed: {error}. The live schema {run.live} {stands}; "
         f"schema {run.shadow} of {run.target} is left. "
         f"Remove the cause, then run: cutover rollback {run.spec.name} --run {run.id}"
@@ -111,6 +121,8 @@ def go_forth(run: Run) -> None:
 def refuse(run: Run, way: str | None, moment: datetime | None = None) -> Way:
     """Refuse what nobody may take back by hand, or what could not be; return the way that it would go.
 
+    What is back already, by an attempt that died, is never refused: it has only to be ended.
+
     Args:
         run: the run.
         way: one that it has prepared; the spec's own where it is not given.
@@ -123,9 +135,10 @@ def refuse(run: Run, way: str | None, moment: datetime | None = None) -> Way:
     manual = run.spec.rollback.triggers.manual
     by, findings = ways.chosen(run, way), []
     placed = history.placed(run)
-    if not manual.enabled:
+    begun = placed is not None and _is_back(run, by)
+    if not manual.enabled and not begun:
         findings.append(f"rollback.triggers.manual.enabled of {run.spec.name} is false")
-    if placed is not None and manual.rollback_window is not None:
+    if placed is not None and manual.rollback_window is not None and not begun:
         since = datetime.now(UTC) - placed
         if since > timedelta(milliseconds=manual.rollback_window):
             findings.append(
@@ -134,7 +147,7 @@ def refuse(run: Run, way: str | None, moment: datetime | None = None) -> Way:
             )
     if placed is not None and (later := history.standing(run)) not in (run.id, None):
         findings.append(f"run {later} has put its tables in place since; take that back first")
-    if placed is not None and not history.went_back(run):
+    if placed is not None and not begun:
         here = ways.site(run, by)
         findings += STRATEGIES[by].unusable(replace(here, moment=moment or here.moment), ways.taken(run))
     if findings:
@@ -149,7 +162,7 @@ def lost(run: Run, way: Way) -> list[Loss]:
         TransientError: the target could not be reached.
     """
     placed = run.ledger.last(run.id, "cut_over")
-    if placed is None or placed.detail.get("xid") is None or history.went_back(run):
+    if placed is None or placed.detail.get("xid") is None or _is_back(run, way):
         return []
     then: Mapping[str, int] = (run.finished("upgrade_schema") or {}).get("rows", {})
     brought = {(run.live, table.name): then.get(table.name) for table in run.plan.tables}
