@@ -35,7 +35,8 @@ from cutover.spec import load_spec
 from cutover.steps import history
 from cutover.steps.context import Params, endpoints, start
 
-pytestmark = pytest.mark.timeout(900)
+# An Airflow of its own takes a minute; what the steps do is proved by the default suite without one.
+pytestmark = [pytest.mark.timeout(900), pytest.mark.slow]
 
 OTHER = "second"
 NAMES = "SELECT name FROM public.people ORDER BY id"
@@ -309,7 +310,6 @@ def test_a_run_of_another_migration_is_refused(station: Station) -> None:
     assert why in station.log("returned__rollback", dag_run, "ask")
 
 
-@pytest.mark.slow
 def test_a_run_of_airflow_goes_back_and_by_the_command_line_forth(station: Station) -> None:
     target = station.target("returned")
     dag_run = station.start("returned")
@@ -340,7 +340,6 @@ def test_a_run_of_airflow_goes_back_and_by_the_command_line_forth(station: Stati
     assert station.report("returned", dag_run).status == report.COMPLETED
 
 
-@pytest.mark.slow
 def test_a_request_that_nobody_answers_changes_nothing(station: Station) -> None:
     in_place(station, "unheard")
     with untouched(station.target("unheard")):
@@ -349,7 +348,6 @@ def test_a_request_that_nobody_answers_changes_nothing(station: Station) -> None
     assert "nobody has answered in time; nothing was changed" in heard(station, "unheard", "rollback not approved")
 
 
-@pytest.mark.slow
 def test_after_the_window_nobody_may_ask(station: Station) -> None:
     run_id = in_place(station, "overdue")
     with untouched(station.target("overdue")):
@@ -361,7 +359,6 @@ def test_after_the_window_nobody_may_ask(station: Station) -> None:
     assert why in station.log("overdue__rollback", dag_run, "ask")
 
 
-@pytest.mark.slow
 def test_the_application_is_stopped_before_and_started_after(station: Station, supervisor: Supervisor) -> None:
     in_place(station, "announced")
     target = station.target("announced")
@@ -373,7 +370,6 @@ def test_the_application_is_stopped_before_and_started_after(station: Station, s
     assert rows(target, "SELECT body FROM public.kept WHERE id > 20") == [("going",)]
 
 
-@pytest.mark.slow
 def test_an_application_that_does_not_stop_keeps_its_tables(station: Station, supervisor: Supervisor) -> None:
     run_id = in_place(station, "refusing")
     with untouched(station.target("refusing")):
@@ -391,7 +387,6 @@ def test_an_application_that_does_not_stop_keeps_its_tables(station: Station, su
     assert documented(station, run_id)["status"] == "not taken back"
 
 
-@pytest.mark.slow
 def test_what_is_judged_at_fixed_times_stands_or_goes_back(station: Station) -> None:
     target, dag = station.target("judged"), "judged__rollback_check"
     station.airflow.wait_for_dag(dag)
@@ -423,7 +418,6 @@ def test_what_is_judged_at_fixed_times_stands_or_goes_back(station: Station) -> 
     assert "visits[7].score" in heard(station, "judged", "rolled back")
 
 
-@pytest.mark.slow
 def test_a_judgement_that_cannot_be_made_is_told(station: Station) -> None:
     in_place(station, "judged")
     dag, admin = "judged__rollback_check", replace(station.target_server, name="postgres")
@@ -442,7 +436,6 @@ def test_a_judgement_that_cannot_be_made_is_told(station: Station) -> None:
     assert len(rows(station.target("judged"), NAMES)) == PEOPLE
 
 
-@pytest.mark.slow
 def test_a_rollback_killed_while_it_waits_is_retried_exactly(station: Station) -> None:
     target, dag = station.target("bereft"), "bereft__rollback"
     before = dump(target)

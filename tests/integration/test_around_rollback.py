@@ -70,6 +70,7 @@ def test_the_application_is_stopped_before_and_started_after(
     assert rows(live, "SELECT name FROM customers WHERE id = 3") == [("old 3",)]
 
 
+@pytest.mark.slow
 def test_what_cannot_be_stopped_is_not_taken_back(shop: Server, live: Server, application: Application) -> None:
     run = completed(shop, live, by("ddl_rollback", **around(application.url, status=204)))
     asked(run)
@@ -156,6 +157,7 @@ def test_a_sealed_backup_is_restored_with_its_passphrase_alone(
     assert "correct horse" not in logged
 
 
+@pytest.mark.slow
 def test_backups_are_kept_by_their_number(
     shop: Server, live: Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -166,7 +168,13 @@ def test_backups_are_kept_by_their_number(
     assert there == {run.folder.name for run in runs[1:]}
 
 
-@pytest.mark.parametrize("way", ["ddl_rollback", "data_restore", "backup_restore", "snapshot_restore"])
+@pytest.mark.parametrize(
+    "way",
+    [
+        "backup_restore",
+        *(pytest.param(w, marks=pytest.mark.slow) for w in ("ddl_rollback", "data_restore", "snapshot_restore")),
+    ],
+)
 def test_a_drill_touches_nothing_that_is_live(shop: Server, live: Server, way: str) -> None:
     run = completed(shop, live, by(way))
     after, databases = dump(live), rows(live, "SELECT datname FROM pg_database ORDER BY 1")
@@ -188,6 +196,7 @@ def test_a_drill_by_the_command_finds_what_would_fail(shop: Server, live: Server
     assert "ddl_rollback: rehearsed in" in bad.stderr
 
 
+@pytest.mark.slow
 def test_a_run_that_takes_too_long_goes_back(shop: Server, live: Server) -> None:
     before = without(live, "cutover_none")
     run = begin(
@@ -198,6 +207,7 @@ def test_a_run_that_takes_too_long_goes_back(shop: Server, live: Server) -> None
     assert without(live, run.shadow) == before
 
 
+@pytest.mark.slow
 def test_a_share_of_refused_rows_ends_the_run_while_others_are_loaded(shop: Server, live: Server) -> None:
     before = without(live, "cutover_none")
     mysql(
@@ -220,6 +230,7 @@ def test_a_share_of_refused_rows_ends_the_run_while_others_are_loaded(shop: Serv
     assert without(live, "cutover_none") == before
 
 
+@pytest.mark.slow
 def test_a_query_that_becomes_too_slow_fails_the_run(shop: Server, live: Server) -> None:
     before = without(live, "cutover_none")
     mysql(
@@ -263,6 +274,7 @@ def test_a_failed_run_goes_back_by_itself_by_the_specs_way(shop: Server, live: S
     assert without(live, run.shadow) == before
 
 
+@pytest.mark.slow
 def test_approval_is_not_had_from_the_command_line(shop: Server, live: Server, tmp_path: Path) -> None:
     written = by("ddl_rollback", triggers={"manual": {"approvalRequired": True}})
     folder, environment = migrations(tmp_path, written), access(shop, live)

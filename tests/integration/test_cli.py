@@ -32,6 +32,7 @@ from program import cutover, started
 from typer.testing import CliRunner
 
 from cutover.cli import app
+from cutover.data.shadow import name_for
 from cutover.errors import PreflightError
 from cutover.ledger import Ledger
 from cutover.local.servers import Server
@@ -279,7 +280,7 @@ def test_status_report_and_rollback(shop: Server, target_db: Server, tmp_path: P
 
     back = cutover(["rollback", "shop"], environment)
     assert back.returncode == 0, back.stderr
-    assert schemas(target_db) == {"public"}
+    assert schemas(target_db) == {"public", name_for("shop", run_id)}
     assert rows(target_db, "SELECT tablename FROM pg_tables WHERE schemaname = 'public'") == []
     # The report tells the truth of the run: it is no longer complete.
     assert json.loads(printed("report", "shop", "--format", "json"))["status"] != "completed"

@@ -45,7 +45,7 @@ from cutover.steps.context import Run
 LAST, LAST_PROVED = 36, 50
 UNPROVED = spec(strategy={"execution": {"modes": {"safe": {"validateAfterMigration": False}}}})
 # The last of every five proves what it has loaded, too.
-SEEDS = [0, 4, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(50) if seed not in (0, 4))]
+SEEDS = [4, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(50) if seed != 4)]
 
 
 @pytest.fixture(scope="module")

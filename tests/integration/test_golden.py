@@ -65,7 +65,11 @@ def source(server: Server) -> Iterator[Server]:
 
 @pytest.mark.parametrize(
     ("server", "case"),
-    [pytest.param(kind, case, id=f"{kind}-{case.name}") for kind, case in PAIRS],
+    [
+        # Every second one in the default suite.
+        pytest.param(kind, case, id=f"{kind}-{case.name}", marks=[pytest.mark.slow] if number % 2 else [])
+        for number, (kind, case) in enumerate(PAIRS)
+    ],
     indirect=["server"],
 )
 def test_it_becomes_what_is_expected(

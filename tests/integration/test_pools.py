@@ -29,7 +29,7 @@ from pooling import QUICK, asked, inspected, number_of, on_source, on_target, po
 
 from cutover import report
 from cutover.dialects import mysql as source_side
-from cutover.dialects import pools
+from cutover.dialects import pools, postgresql_programs
 from cutover.dialects import postgresql as target_side
 from cutover.dialects.endpoint import Endpoint, Pool
 from cutover.errors import PreflightError, TransientError
@@ -152,7 +152,7 @@ TARGET_WAYS: dict[str, Callable[[Endpoint, Path], object]] = {
     "not kept": lambda target, _: number_of(target.keeping_none()),
     "inspector": lambda target, _: inspected(target),
     "ADBC": lambda target, _: list(target_side.read(target, "SELECT 1")),
-    "pg_dump": lambda target, folder: target_side.dump(target, ["public"], folder / "dump"),
+    "pg_dump": lambda target, folder: postgresql_programs.dump(target, folder / "dump", schemas=["public"]),
 }
 SOURCE_WAYS: dict[str, Callable[[Endpoint], object]] = {
     "kept": lambda source: asked(source, "SELECT 1"),

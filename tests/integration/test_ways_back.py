@@ -92,7 +92,9 @@ def test_back_and_forth_and_back(shop: Server, live: Server, way: str) -> None:
     assert without(live, again.shadow) == before
 
 
-@pytest.mark.parametrize("way", TYPES)
+@pytest.mark.parametrize(
+    "way", ["ddl_rollback", *(pytest.param(w, marks=pytest.mark.slow) for w in TYPES if w != "ddl_rollback")]
+)
 def test_twice_says_so_and_changes_nothing(shop: Server, live: Server, way: str) -> None:
     run = completed(shop, live, by(way))
     taken_back(run)

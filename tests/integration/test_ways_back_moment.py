@@ -32,6 +32,9 @@ LATE = "INSERT INTO customers VALUES (9001, 'late')"
 NEWER = "INSERT INTO customers VALUES (9002, 'newer')"
 NAMES = "SELECT name FROM customers WHERE id > 9000 ORDER BY id"
 
+# A cluster of its own with an archive, and its log replayed, are half a minute.
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def stage(server_folder: Path) -> Path:
@@ -170,7 +173,6 @@ def written_before_the_cutover(shop: Server, live: Server, written: MigrationSpe
     return run, between
 
 
-@pytest.mark.slow
 def test_a_moment_that_is_asked_for(shop: Server, live: Server, by_moment: MigrationSpec) -> None:
     expected = with_late_row(live)
     run, between = written_before_the_cutover(shop, live, by_moment)
@@ -184,7 +186,6 @@ def test_a_moment_that_is_asked_for(shop: Server, live: Server, by_moment: Migra
     assert rows(live, NAMES) == [("late",)]
 
 
-@pytest.mark.slow
 def test_killed_while_it_looks_at_the_past(shop: Server, live: Server, by_moment: MigrationSpec) -> None:
     """Neither the copy of the cluster nor the dump of it stays; the moment that was asked for is asked for again."""
     expected = with_late_row(live)

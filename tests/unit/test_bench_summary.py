@@ -74,7 +74,7 @@ def test_without_a_choice_every_case_is_measured() -> None:
 @pytest.mark.parametrize(
     ("environment", "message"),
     [
-        ({"BENCH_CASES": "wider"}, "there is no case 'wider'; there are narrow, dag, wide"),
+        ({"BENCH_CASES": "wider"}, "there is no case 'wider'; there are narrow, dag, rollback, wide"),
         ({"BENCH_SIZES": "wider=5"}, "there is no case 'wider'"),
         ({"BENCH_SIZES": "wide=many"}, "BENCH_SIZES: 'many' is no whole number from 1"),
         ({"BENCH_PAIRS": "0"}, "BENCH_PAIRS: '0' is no whole number from 1"),
