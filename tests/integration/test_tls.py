@@ -138,7 +138,8 @@ def test_a_certificate_of_another_authority_is_refused(empty: Secured, side: str
 
 @pytest.mark.parametrize("side", ["source", "target"])
 def test_a_certificate_for_another_host_is_refused(empty: Secured, side: str) -> None:
-    # This is where the server listens, but not what its certificate says. MariaDB's client takes localhost for a socket.
+    # This is where the server listens, but not what its certificate says.
+    # MariaDB's client takes localhost for a socket.
     name = "127.1" if side == "source" else "localhost"
     elsewhere = replace(empty, **{side: replace(getattr(empty, side), host=name)})
     assert "certificate could not be verified" in refused(elsewhere.ends(empty.right, empty.right))

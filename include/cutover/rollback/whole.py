@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, ClassVar
@@ -11,7 +12,7 @@ from cutover.rollback import databases, properties
 from cutover.rollback.strategy import Site
 
 
-class Whole:
+class Whole(ABC):
     """A database beside the live one takes its name, in one transaction; the live one stays under another."""
 
     whole: ClassVar[bool] = True
@@ -21,9 +22,9 @@ class Whole:
         """Return what the target lacks for making databases beside it and exchanging them."""
         return databases.lacking(site.target, clones=not self.needs_backup)
 
+    @abstractmethod
     def bring(self, site: Site, taken: Mapping[str, Any]) -> str:
         """Make what comes back beside the live database, and return the name of it."""
-        raise NotImplementedError
 
     def rehearse(self, site: Site, taken: Mapping[str, Any]) -> None:
         """Bring it, prove it, and drop it.
