@@ -269,6 +269,7 @@ def _writer_of(session: psycopg.Connection, table: str) -> int | None:
     return next(c.pid for c in psutil.net_connections("tcp") if c.laddr.port == row[0] and c.pid is not None)
 
 
+@pytest.mark.slow
 def test_outside_the_window_a_run_by_hand_ends_before_anything_changes(station: Station) -> None:
     target = station.target("closed")
     before = dump(target)
@@ -290,6 +291,7 @@ def test_outside_the_window_a_run_by_hand_ends_before_anything_changes(station: 
     assert station.report("closed", run_id).failed_step == "check_window"
 
 
+@pytest.mark.slow
 def test_a_dry_run_writes_scripts_and_changes_nothing(station: Station) -> None:
     target = station.target("rehearsed")
     before = dump(target)

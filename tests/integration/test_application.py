@@ -441,6 +441,7 @@ def test_renamed_columns_and_changed_values_are_told(source_db: Server, target_d
     ) in event.detail["warnings"]
 
 
+@pytest.mark.slow
 def test_a_whole_run_tells_what_it_found(shop: Server, target_db: Server) -> None:
     run = begin(shop, target_db, spec(schema=trying({"names": "SELECT `name` FROM customers"})))
     told = run_migration(run)

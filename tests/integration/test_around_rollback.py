@@ -183,6 +183,7 @@ def test_a_drill_touches_nothing_that_is_live(shop: Server, live: Server, way: s
     assert (dump(live), rows(live, "SELECT datname FROM pg_database ORDER BY 1")) == (after, databases)
 
 
+@pytest.mark.slow
 def test_a_drill_by_the_command_finds_what_would_fail(shop: Server, live: Server, tmp_path: Path) -> None:
     folder, environment = migrations(tmp_path, by("backup_restore")), access(shop, live)
     done = cutover(["run", "shop", "--migrations", str(folder), "--replace-target"], environment)

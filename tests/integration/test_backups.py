@@ -138,6 +138,7 @@ def test_what_is_told_in_other_words_is_no_difference(target_db: Server, other: 
     assert "the schema differs" in found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "prepare", [(), ("REVOKE USAGE ON SCHEMA public FROM PUBLIC",), ("ALTER SCHEMA public OWNER TO cutover",)]
 )
@@ -201,6 +202,7 @@ def test_an_empty_key_is_refused_before_anything_is_written(small: Server, tmp_p
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("schemas", [(), ("public",)])
 def test_a_restore_that_takes_too_long_is_ended(
     small: Server, other: Server, tmp_path: Path, schemas: tuple[str, ...]
@@ -472,6 +474,7 @@ def test_single_tables_rows_can_be_copied_back(full: Server, tmp_path: Path, key
     assert [file.name for file in tmp_path.iterdir()] == ["backup"]
 
 
+@pytest.mark.slow
 def test_rows_that_nobody_reads_are_passed_over(small: Server, tmp_path: Path) -> None:
     path = take(small, tmp_path / "backup").path
     oids = [table_oid(small, "customers"), table_oid(small, "orders")]
@@ -480,6 +483,7 @@ def test_rows_that_nobody_reads_are_passed_over(small: Server, tmp_path: Path) -
     assert list(backups.table_rows(path, None, [])) == []
 
 
+@pytest.mark.slow
 def test_rows_come_in_pieces(small: Server, tmp_path: Path) -> None:
     postgres(small, "INSERT INTO orders SELECT n, repeat('x', 1000) FROM generate_series(3, 5002) n")
     path = take(small, tmp_path / "backup").path

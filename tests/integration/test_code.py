@@ -176,6 +176,7 @@ def test_a_view_with_its_callers_rights_keeps_them(source_db: Server, target_db:
             postgres(target_db, f"{as_role} closed")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("rights", "unseen"),
     [

@@ -258,6 +258,7 @@ def test_a_stream_without_a_run_is_told(source: Server, target_db: Server) -> No
         caught_up(begin(source, target_db, spec(strategy=STREAMING)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(1))
 def test_a_stream_that_is_killed_while_the_source_changes(
     source: Server, target_db: Server, tmp_path: Path, seed: int

@@ -66,8 +66,8 @@ def source(server: Server) -> Iterator[Server]:
 @pytest.mark.parametrize(
     ("server", "case"),
     [
-        # Every second one in the default suite.
-        pytest.param(kind, case, id=f"{kind}-{case.name}", marks=[pytest.mark.slow] if number % 2 else [])
+        # Every third one in the default suite.
+        pytest.param(kind, case, id=f"{kind}-{case.name}", marks=[pytest.mark.slow] if number % 3 else [])
         for number, (kind, case) in enumerate(PAIRS)
     ],
     indirect=["server"],

@@ -177,6 +177,7 @@ def test_what_keeps_passes_from_being_made(source_db: Server, target_db: Server)
         check.preflight(begin(reader, target_db, passes("rows", overlap="1h")))
 
 
+@pytest.mark.slow
 def test_the_commands(source_db: Server, target_db: Server, tmp_path: Path) -> None:
     """As a DBA does it: print the log's SQL, run it, migrate, and bring what changed."""
     mysql(

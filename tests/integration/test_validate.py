@@ -123,6 +123,7 @@ def test_bad_input(shop: Server, target_db: Server) -> None:
         validated(None, shop, target_db, "post_migration")
 
 
+@pytest.mark.slow
 def test_the_command_line_answers_in_the_requirements_shape(
     done: Run, shop: Server, target_db: Server, tmp_path: Path
 ) -> None:
