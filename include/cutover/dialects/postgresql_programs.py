@@ -47,15 +47,14 @@ def dump(
     jobs = max(1, endpoint.at_most(jobs + 1) - 1)
     command = [program("pg_dump"), "--format=directory", f"--jobs={jobs}", "--compress=1", "--encoding=UTF8"]
     command += ["--file", str(into)]
-    command += _where(endpoint)
+    command += where(endpoint)
     # The pattern is quoted: an unquoted name would be folded, and * would match more.
     command += [f"--schema={postgresql.quoted(schema)}" for schema in schemas]
     command += [f"--snapshot={snapshot}"] if snapshot is not None else []
-    command += ["--no-password", endpoint.database]
 
     def attempt() -> None:
         shutil.rmtree(into, ignore_errors=True)
-        _run(endpoint, command, "pg_dump")
+        _run(endpoint, command)
 
     pools.close()
     pools.patient(endpoint, attempt, postgresql.full)
@@ -76,10 +75,9 @@ def restore(endpoint: Endpoint, archive: Path, *, jobs: int = 2, timeout: float 
         TransientError: the server was full for as long as the pool's ``acquire`` allows.
     """
     jobs = max(1, endpoint.at_most(jobs + 1) - 1)
-    command = [program("pg_restore"), f"--jobs={jobs}", "--exit-on-error", *_where(endpoint), "--no-password"]
-    command += ["--dbname", endpoint.database, str(archive)]
+    command = [program("pg_restore"), f"--jobs={jobs}", "--exit-on-error", *where(endpoint), str(archive)]
     pools.close()
-    pools.patient(endpoint, lambda: _run(endpoint, command, "pg_restore", timeout), postgresql.full)
+    ran(endpoint, command, timeout)
 
 
 def contents(archive: Path) -> list[str]:
@@ -103,16 +101,34 @@ def login(endpoint: Endpoint) -> dict[str, str]:
     return os.environ | options
 
 
-def _where(endpoint: Endpoint) -> list[str]:
-    return ["--host", endpoint.host, "--port", str(endpoint.port), "--username", endpoint.user]
+def where(endpoint: Endpoint) -> list[str]:
+    """Return the arguments that say where a program logs in; the password is not among them."""
+    at = ["--host", endpoint.host, "--port", str(endpoint.port), "--username", endpoint.user]
+    return [*at, "--no-password", "--dbname", endpoint.database]
 
 
-def _run(endpoint: Endpoint, command: Sequence[str], name: str, timeout: float | None = None) -> None:
+def ran(endpoint: Endpoint, command: Sequence[str], timeout: float | None = None) -> bytes:
+    """Return what a program prints; a server that is full is asked again.
+
+    Args:
+        endpoint: the database that it logs in to.
+        command: its path and its arguments.
+        timeout: seconds that it may take.
+
+    Raises:
+        PreflightError: it failed; its own words are in the message.
+        TerminalError: it took longer than ``timeout``; it was ended.
+        TransientError: the server was full for as long as the pool's ``acquire`` allows.
+    """
+    return pools.patient(endpoint, lambda: _run(endpoint, command, timeout), postgresql.full)
+
+
+def _run(endpoint: Endpoint, command: Sequence[str], timeout: float | None = None) -> bytes:
+    name = Path(command[0]).name
     try:
-        done = subprocess.run(
-            command, env=login(endpoint), capture_output=True, text=True, check=False, timeout=timeout
-        )
+        done = subprocess.run(command, env=login(endpoint), capture_output=True, check=False, timeout=timeout)
     except subprocess.TimeoutExpired:
         raise TerminalError(f"{name} of {endpoint} was ended: it took longer than {timeout:.0f} s") from None
     if done.returncode:
-        raise PreflightError([f"{name} of {endpoint} failed: {done.stderr.strip()}"])
+        raise PreflightError([f"{name} of {endpoint} failed: {done.stderr.decode(errors='replace').strip()}"])
+    return done.stdout

@@ -14,7 +14,7 @@ from typing import IO
 from cutover.dialects import pools, postgresql
 from cutover.dialects import postgresql_programs as programs
 from cutover.dialects.endpoint import Endpoint
-from cutover.errors import PreflightError, TerminalError
+from cutover.errors import PreflightError
 from cutover.rollback.measured import Position
 
 _CHUNK = 1 << 20
@@ -48,10 +48,10 @@ def restore_schemas(archive: Path, into: Endpoint, schemas: Sequence[str], jobs:
                 if line.startswith(b"ALTER SCHEMA "):
                     connection.execute(line)
     jobs = max(1, into.at_most(jobs + 1) - 1)
-    command = [programs.program("pg_restore"), f"--jobs={jobs}", "--exit-on-error", *login(into)]
+    command = [programs.program("pg_restore"), f"--jobs={jobs}", "--exit-on-error", *programs.where(into)]
     pools.close()
     with _listed([line for line in entries if line not in made]) as listing:
-        ran(into, [*command, f"--use-list={listing}", str(archive)], timeout)
+        programs.ran(into, [*command, f"--use-list={listing}", str(archive)], timeout)
 
 
 @dataclass(frozen=True)
@@ -117,27 +117,3 @@ def holds(entry: str, kind: str) -> bool:
 def oid(entry: str) -> int:
     """Return an entry's number in the catalogue, as in ``3350; 0 16396 TABLE DATA public customers owner``."""
     return int(entry.split(" ", 3)[2])
-
-
-def login(endpoint: Endpoint) -> list[str]:
-    """Return the arguments that say where a program logs in; the password is not among them."""
-    where = ["--host", endpoint.host, "--port", str(endpoint.port), "--username", endpoint.user]
-    return [*where, "--no-password", "--dbname", endpoint.database]
-
-
-def ran(endpoint: Endpoint, command: Sequence[str], timeout: float | None = None) -> bytes:
-    """Return what a program prints; a server that is full is asked again."""
-    name = Path(command[0]).name
-
-    def attempt() -> bytes:
-        try:
-            done = subprocess.run(
-                command, env=programs.login(endpoint), capture_output=True, check=False, timeout=timeout
-            )
-        except subprocess.TimeoutExpired:
-            raise TerminalError(f"{name} of {endpoint} was ended: it took longer than {timeout:.0f} s") from None
-        if done.returncode:
-            raise PreflightError([f"{name} of {endpoint} failed: {done.stderr.decode(errors='replace').strip()}"])
-        return done.stdout
-
-    return pools.patient(endpoint, attempt, postgresql.full)

@@ -220,9 +220,9 @@ def compare(path: Path, database: Endpoint) -> list[str]:
     found = measured.row_differences(manifest.tables, tables) + measured.position_differences(
         manifest.sequences, sequences
     )
-    command = [programs.program("pg_dump"), "--schema-only", *archives.login(database)]
+    command = [programs.program("pg_dump"), "--schema-only", *programs.where(database)]
     command += [f"--schema={postgresql.quoted(schema)}" for schema in manifest.schemas]
-    if measured.definitions(io.BytesIO(archives.ran(database, command))) != manifest.definitions:
+    if measured.definitions(io.BytesIO(programs.ran(database, command))) != manifest.definitions:
         found.append(
             "the schema differs: pg_dump --schema-only prints other definitions than of what was backed up "
             "(columns, indexes, constraints, views, routines, comments, owners or grants)"
