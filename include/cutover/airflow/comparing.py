@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +9,7 @@ from airflow.sdk import DAG, Param, TriggerRule, dag, get_current_context, task
 from airflow.sdk.exceptions import AirflowFailException
 
 from cutover.airflow.connections import in_run
-from cutover.airflow.following import RETRY_DELAY
+from cutover.airflow.following import shared
 from cutover.spec import MigrationSpec
 
 if TYPE_CHECKING:
@@ -112,19 +111,7 @@ def verify_dag(spec: MigrationSpec, folder: Path) -> DAG:
 
 
 def _shared(spec: MigrationSpec, tag: str) -> dict[str, Any]:
-    bulk = spec.strategy.types.data.bulk
-    return {
-        "schedule": None,
-        "start_date": datetime(2026, 1, 1, tzinfo=UTC),
-        "catchup": False,
-        "max_active_runs": 1,
-        "tags": ["cutover", tag],
-        "default_args": {
-            "retries": bulk.max_retries if bulk.retry_on_failure else 0,
-            "retry_delay": RETRY_DELAY,
-            "on_failure_callback": _on_failure,
-        },
-    }
+    return shared(spec, on_failure_callback=_on_failure) | {"schedule": None, "tags": ["cutover", tag]}
 
 
 def _params() -> dict[str, Param]:

@@ -35,7 +35,7 @@ def stream_dag(spec: MigrationSpec, folder: Path) -> DAG:
             )
         },
         tags=["cutover", "stream"],
-        **_shared(spec),
+        **shared(spec),
     )
     def streaming() -> None:
         @task(on_failure_callback=_on_failure)
@@ -66,7 +66,7 @@ def pass_dag(spec: MigrationSpec, folder: Path) -> DAG:
         f"where the last run or pass ended. {_WHEN_DONE}",
         schedule=timedelta(milliseconds=spec.pass_interval),
         tags=["cutover", str(spec.feed_name)],
-        **_shared(spec),
+        **shared(spec),
     )
     def passing() -> None:
         @task(on_failure_callback=_on_failure)
@@ -84,13 +84,15 @@ def pass_dag(spec: MigrationSpec, folder: Path) -> DAG:
     return passing()
 
 
-def _shared(spec: MigrationSpec) -> dict[str, Any]:
+def shared(spec: MigrationSpec, **defaults: Any) -> dict[str, Any]:
+    """Return what every DAG beside a migration's own is made with; ``defaults`` are further ones of its tasks."""
     bulk = spec.strategy.types.data.bulk
     return {
         "start_date": datetime(2026, 1, 1, tzinfo=UTC),
         "catchup": False,
         "max_active_runs": 1,
-        "default_args": {"retries": bulk.max_retries if bulk.retry_on_failure else 0, "retry_delay": RETRY_DELAY},
+        "default_args": {"retries": bulk.max_retries if bulk.retry_on_failure else 0, "retry_delay": RETRY_DELAY}
+        | defaults,
     }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -13,10 +13,10 @@ from airflow.sdk import DAG, Param, TriggerRule, chain, dag, get_current_context
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from cutover.airflow.connections import in_earlier_run, in_run
+from cutover.airflow.following import shared
 from cutover.errors import PreflightError
 from cutover.spec import MigrationSpec
 
-RETRY_DELAY = timedelta(seconds=5)
 _APPROVE, _REJECT = "Approve", "Reject"
 _SHOWN_AGAIN = 3
 # What is done once the request stands, each a task.
@@ -200,18 +200,7 @@ def _who(context: Any) -> str:
 
 
 def _shared(spec: MigrationSpec) -> dict[str, Any]:
-    bulk = spec.strategy.types.data.bulk
-    return {
-        "start_date": datetime(2026, 1, 1, tzinfo=UTC),
-        "catchup": False,
-        "max_active_runs": 1,
-        "tags": ["cutover", "rollback"],
-        "default_args": {
-            "retries": bulk.max_retries if bulk.retry_on_failure else 0,
-            "retry_delay": RETRY_DELAY,
-            "on_failure_callback": _on_failure,
-        },
-    }
+    return shared(spec, on_failure_callback=_on_failure) | {"tags": ["cutover", "rollback"]}
 
 
 def _on_failure(context: Any) -> None:
