@@ -38,6 +38,10 @@ def rollback(
         bool, typer.Option("--drill", help="rehearse the ways back of the run in place, beside the live database")
     ] = False,
     undo: Annotated[bool, typer.Option("--undo", help="put in place again what was taken back")] = False,
+    hooked: Annotated[
+        bool,
+        typer.Option("--hooks/--without-hooks", help="whether rollback.applications is done, or has been by hand"),
+    ] = True,
 ) -> None:
     """Put the target back as it was before a run, also after its cutover.
 
@@ -54,13 +58,18 @@ def rollback(
             raise PreflightError(
                 [f"rollback.triggers.manual.approvalRequired of {name} is true: trigger the DAG {name}__rollback"]
             )
-        request = taking_back.ask(this, way, reason, getpass.getuser(), moment)
+        request = taking_back.ask(this, way, reason, getpass.getuser(), moment, hooked)
         for line in request.told():
             render.complain(line)
         if look:
             return
     try:
-        (taking_back.put_in_place if undo else taking_back.take_back)(this)
+        if undo:
+            taking_back.put_in_place(this, hooked)
+        else:
+            taking_back.take_back(this)
+    except PreflightError:
+        raise  # Nothing was changed.
     except CutoverError as error:
         render.complain(str(error))
         raise typer.Exit(EXIT_ROLLED_BACK) from None

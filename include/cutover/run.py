@@ -65,7 +65,7 @@ def run_migration(run: Run) -> Report:
         try:
             _change(run)
         except BaseException as error:
-            if not rolls_back(run):
+            if not run.rolls_back:
                 run.record("failed", changed_nothing=False)
                 raise
             try:
@@ -86,15 +86,6 @@ def _refuse_taken_back(run: Run) -> None:
         raise NotStartedError(f"run {run.id} was taken back; start a new one, without --run")
     if history.went_back(run):
         raise NotStartedError(f"run {run.id} is being taken back: cutover rollback {run.spec.name} --run {run.id}")
-
-
-def rolls_back(run: Run) -> bool:
-    """Whether a failed run takes itself back: unless one of the spec's three switches says no."""
-    return (
-        run.spec.strategy.execution.modes.safe.auto_rollback_on_error
-        and run.spec.strategy.planning.scheduling.automated.auto_rollback
-        and run.spec.rollback.triggers.automatic.enabled
-    )
 
 
 def _change(run: Run) -> None:

@@ -43,7 +43,7 @@ class Request:
         return lines
 
 
-def ask(run: Run, way: str | None, reason: str, by: str, moment: str | None = None) -> Request:
+def ask(run: Run, way: str | None, reason: str, by: str, moment: str | None = None, hooked: bool = True) -> Request:
     """Find out whether a run can be taken back, and what that would lose; changes nothing but the ledger.
 
     Args:
@@ -52,17 +52,19 @@ def ask(run: Run, way: str | None, reason: str, by: str, moment: str | None = No
         reason: why.
         by: who asks.
         moment: with point_in_time, what to go back to (ISO 8601, with its zone); the cutover where it is not given.
+        hooked: whether the spec's hooks stop and start the application; whoever asks has done so otherwise.
 
     Raises:
         PreflightError: it cannot be; with every reason.
         TransientError: the target could not be reached.
     """
-    hooks.refuse_unset(run)
+    if hooked:
+        hooks.refuse(run)
     chosen = back.refuse(run, way, _moment(moment, ways.chosen(run, way)))
     kept = run.spec.rollback.execution.pre_rollback.backup_current_state
     request = Request(run.id, chosen, reason, by, tuple(back.lost(run, chosen)), kept)
     told = back.told(list(request.losses))
-    run.record("rollback_asked", way=chosen, reason=reason, by=by, moment=moment, kept=kept, losses=told)
+    run.record("rollback_asked", way=chosen, reason=reason, by=by, moment=moment, kept=kept, losses=told, hooked=hooked)
     return request
 
 
@@ -109,11 +111,14 @@ def take_back(run: Run) -> None:
         RollbackError: with what is left, and how to finish by hand.
         TransientError: a lock was not to be had, or the target was lost.
     """
+    hooked = asked(run).detail.get("hooked", True)
     try:
-        hooks.stop_applications(run)
+        if hooked:
+            hooks.stop_applications(run)
         go_back(run)
         back.validate_rollback(run)
-        hooks.restart_applications(run)
+        if hooked:
+            hooks.restart_applications(run)
     finally:
         document(run)
 
@@ -152,13 +157,14 @@ def report(run: Run) -> dict[str, object]:
         "status": "taken back" if history.taken_back(run.ledger, run.id) else "not taken back",
         "kept": event.detail["kept"],
         "lost": event.detail["losses"],
+        "hooks": "as the spec says" if event.detail.get("hooked", True) else "left to whoever asked",
         "steps": steps,
     }
 
 
 def _markdown(told: dict[str, object]) -> str:
     lines = [f"# Rollback of {told['migration']}: {told['status']}", ""]
-    for key in ("run", "target", "way", "reason", "asked_by", "approved_by", "asked", "ended", "seconds"):
+    for key in ("run", "target", "way", "reason", "asked_by", "approved_by", "hooks", "asked", "ended", "seconds"):
         lines.append(f"* {key.replace('_', ' ')}: {told[key] if told[key] is not None else 'nobody'}")
     lost, steps = told["lost"], told["steps"]
     assert isinstance(lost, list)
@@ -173,16 +179,23 @@ def _markdown(told: dict[str, object]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def put_in_place(run: Run) -> None:
-    """Put in place again what was taken back: the application is stopped and started around it, too.
+def put_in_place(run: Run, hooked: bool = True) -> None:
+    """Put in place again what was taken back.
+
+    Args:
+        run: the run.
+        hooked: whether the spec's hooks stop and start the application around it, too.
 
     Raises:
         RollbackError: there is nothing to put in place, or it is not what it was; what was changed is said.
         TransientError: a lock was not to be had, or the target was lost.
     """
-    hooks.stop_applications(run)
+    if hooked:
+        hooks.refuse(run)
+        hooks.stop_applications(run)
     back.go_forth(run)
     if differences := history.drifted(run):
         found = "; ".join(map(str, differences))
         raise RollbackError(f"run {run.id} is in place again, and not as it was verified: {found}")
-    hooks.restart_applications(run)
+    if hooked:
+        hooks.restart_applications(run)

@@ -181,9 +181,10 @@ def change(server: Server, *statements: str) -> None:
             connection.execute(statement)
 
 
-def dump(server: Server) -> str:
+def dump(server: Server, *options: str) -> str:
     """Everything in a database, schema and data, as pg_dump writes it."""
-    command = ["pg_dump", "-h", server.host, "-p", str(server.port), "-U", server.user, "--no-password", server.name]
+    login = ["-h", server.host, "-p", str(server.port), "-U", server.user, "--no-password"]
+    command = ["pg_dump", *login, *options, server.name]
     done = subprocess.run(
         command, env=os.environ | {"PGPASSWORD": server.password}, capture_output=True, text=True, check=True
     )

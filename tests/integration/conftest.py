@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from backward import LIVE
 from comparing import ROWS, SOURCE, TARGET
-from helpers import SHOP, access, mysql, postgres
+from helpers import SHOP, access, mysql, postgres, rows
 from versioned import VERSIONED, Make, Migration
 
 from cutover.local.servers import Server
@@ -46,3 +48,13 @@ def copied(source_db: Server, target_db: Server) -> tuple[Server, Server]:
     mysql(source_db, *SOURCE, *ROWS)
     postgres(target_db, *TARGET, *ROWS)
     return source_db, target_db
+
+
+@pytest.fixture
+def live(target_db: Server, pg_server: Server) -> Iterator[Server]:
+    """A target in use; what runs keep beside it goes in the end."""
+    postgres(target_db, *LIVE)
+    yield target_db
+    left = "SELECT datname FROM pg_database WHERE datname ~ '^cutover_(back|kept)_'"
+    for (name,) in rows(pg_server, left):
+        postgres(pg_server, f"DROP DATABASE {name} WITH (FORCE)")

@@ -9,11 +9,10 @@ from typing import Any
 
 import psycopg
 import pytest
+from backward import SHOP, by, completed, without
 from helpers import SECRET, access, begin, dump, endpoint, migrations, mysql, postgres, ready, rows, spec
 from program import cutover
 from test_endpoints import Application
-from test_rollback import LIVE, SHOP
-from test_ways_back import by, completed, without
 
 from cutover import report, taking_back
 from cutover.errors import CutoverError, PreflightError, RollbackError, VerificationError
@@ -29,12 +28,6 @@ STOP, RESTART = "REVOKE SELECT ON elsewhere.notes FROM PUBLIC", "GRANT SELECT ON
 def shop(source_db: Server) -> Server:
     mysql(source_db, *SHOP)
     return source_db
-
-
-@pytest.fixture
-def live(target_db: Server) -> Server:
-    postgres(target_db, *LIVE)
-    return target_db
 
 
 @pytest.fixture

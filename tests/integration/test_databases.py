@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import random
-import signal
 import subprocess
 import sys
 import threading
@@ -19,6 +18,7 @@ import psycopg
 import pytest
 from helpers import SECRET, dump, endpoint, one, postgres, quoted, role, rows, wait_for
 
+from clusters import stopped
 from cutover.dialects import postgresql
 from cutover.dialects.endpoint import Endpoint, Pool
 from cutover.errors import PreflightError, TransientError
@@ -444,18 +444,6 @@ def test_neither_a_role_that_does_not_own_both_nor_one_that_may_not_create_ends_
         with owner(both, new, options="LOGIN") as target, pytest.raises(PreflightError, match="CREATEDB"):
             databases.exchange(target, new, old, LIMIT)
         assert connection.execute(WORD).fetchone() == ("old",)
-
-
-@contextmanager
-def stopped(server: Server) -> Iterator[None]:
-    """A session of the database whose server process stands still, so that it does not end when it is told to."""
-    with psycopg.connect(server.url(), application_name="stuck") as connection:
-        process = connection.info.backend_pid
-        os.kill(process, signal.SIGSTOP)
-        try:
-            yield
-        finally:
-            os.kill(process, signal.SIGCONT)
 
 
 def test_a_session_that_does_not_end_leaves_all_as_it_was(both: Server) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import pwd
-import shlex
 import shutil
 import signal
 import socket
@@ -20,6 +19,8 @@ import psycopg
 import pytest
 from helpers import PATIENCE, SECRET, endpoint, one, postgres, role, rows, wait_for
 
+import clusters
+from clusters import owned
 from cutover.dialects import postgresql
 from cutover.dialects.endpoint import Endpoint
 from cutover.errors import PreflightError, TerminalError
@@ -72,17 +73,10 @@ def archive(stage: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def archiving(stage: Path, archive: Path) -> Iterator[Server]:
+def archiving(archive: Path) -> Iterator[Server]:
     """A server that archives, with settings and a tablespace of its own."""
-    into = shlex.quote(str(archive)).replace("%", "%%")
-    settings = {
-        "archive_mode": "on",
-        "archive_command": f"test ! -f {into}/%f && cp %p {into}/.part && mv {into}/.part {into}/%f",
-        "fsync": "off",
-        "max_connections": "37",
-        "shared_preload_libraries": "pg_stat_statements",
-    }
-    with servers.postgresql(stage / "archiving", name="people", settings=settings) as server:
+    settings = {"max_connections": "37", "shared_preload_libraries": "pg_stat_statements"}
+    with clusters.archiving(archive, name="people", **settings) as server:
         yield server
 
 
@@ -112,14 +106,6 @@ def past(stage: Path, archive: Path, archiving: Server) -> Past:
 def lean(stage: Path) -> Path:
     """The folder of servers that lack something."""
     return stage / "lean"
-
-
-def owned(folder: Path) -> Path:
-    """Make a folder into which the server's OS user writes."""
-    folder.mkdir()
-    if os.geteuid() == 0:
-        shutil.chown(folder, "postgres")
-    return folder
 
 
 def now(server: Server) -> datetime:

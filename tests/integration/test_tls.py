@@ -14,10 +14,12 @@ from urllib.parse import quote
 import psycopg
 import pytest
 import trustme
-from helpers import SECRET, access, account, begin, endpoint, mysql, rows, schemas, spec
+from helpers import NAMES, SECRET, access, account, begin, endpoint, mysql, rows, schemas, spec
 from program import cutover
 
+from cutover import report
 from cutover.dialects.endpoint import Endpoint
+from cutover.local.program import HOST
 from cutover.local.servers import Server, mariadb, postgresql
 from cutover.run import NotStartedError, run_migration
 from cutover.spec import MigrationSpec
@@ -47,9 +49,9 @@ class Secured:
         return found
 
 
-def certificate(folder: Path, name: str, authority: trustme.CA, owner: str) -> tuple[Path, Path]:
-    """Issue a certificate for the loopback address and return it and its key, which only ``owner`` may read."""
-    issued = authority.issue_cert("127.0.0.1")
+def certificate(folder: Path, name: str, authority: trustme.CA, owner: str, *hosts: str) -> tuple[Path, Path]:
+    """Issue a certificate for some names of a host and return it and its key, which only ``owner`` may read."""
+    issued = authority.issue_cert(*hosts)
     chain, key = folder / f"{name}.pem", folder / f"{name}.key"
     issued.private_key_pem.write_to_path(key)
     key.chmod(0o600)
@@ -69,9 +71,9 @@ def secured(server_folder: Path) -> Iterator[Secured]:
     right, wrong = folder / "right.pem", folder / "wrong.pem"
     authority.cert_pem.write_to_path(right)
     stranger.cert_pem.write_to_path(wrong)
-    chain, key = certificate(folder, "source", authority, "mysql")
+    chain, key = certificate(folder, "source", authority, "mysql", HOST, "localhost")
     options = [f"--ssl-cert={chain}", f"--ssl-key={key}", f"--ssl-ca={right}"]
-    chain, key = certificate(folder, "target", authority, "postgres")
+    chain, key = certificate(folder, "target", authority, "postgres", HOST)
     settings = {"ssl": "on", "ssl_cert_file": str(chain), "ssl_key_file": str(key)}
     with mariadb(folder, options=options) as source, postgresql(folder, settings=settings) as target:
         mysql(
@@ -116,6 +118,18 @@ def test_verified_servers_are_migrated_and_compared(empty: Secured) -> None:
     assert rows(empty.target, "SELECT word FROM shop.plain") == [("x",), ("x",)]
 
 
+def test_localhost_has_a_port_and_a_certificate_too(empty: Secured) -> None:
+    # MariaDB's client takes the word for a socket, behind which another server may be.
+    named = replace(empty, source=replace(empty.source, host="localhost"))
+    assert run_migration(begin(*named.ends(empty.right, empty.right), spec(into="shop"))).status == report.COMPLETED
+    assert rows(empty.target, "SELECT word FROM shop.plain") == [("x",), ("x",)]
+
+
+def test_localhost_has_a_port(shop: Server, target_db: Server) -> None:
+    assert run_migration(begin(replace(shop, host="localhost"), target_db)).status == report.COMPLETED
+    assert len(rows(target_db, NAMES)) == 3
+
+
 def test_a_spec_can_ask_for_it_too(empty: Secured, monkeypatch: pytest.MonkeyPatch) -> None:
     verified = {"tls": "verify", "tlsCa": str(empty.right)}
     ends = {"source": {"env": "SOURCE_DB"} | verified, "target": {"env": "TARGET_DB", "schema": "shop"} | verified}
@@ -139,7 +153,6 @@ def test_a_certificate_of_another_authority_is_refused(empty: Secured, side: str
 @pytest.mark.parametrize("side", ["source", "target"])
 def test_a_certificate_for_another_host_is_refused(empty: Secured, side: str) -> None:
     # This is where the server listens, but not what its certificate says.
-    # MariaDB's client takes localhost for a socket.
     name = "127.1" if side == "source" else "localhost"
     elsewhere = replace(empty, **{side: replace(getattr(empty, side), host=name)})
     assert "certificate could not be verified" in refused(elsewhere.ends(empty.right, empty.right))

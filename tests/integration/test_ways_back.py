@@ -3,36 +3,20 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from backward import PARTIAL, SHOP, TYPES, WHOLE, by, completed, without
 from helpers import access, begin, dump, migrations, mysql, postgres, rows, schemas, spec
 from program import cutover
-from test_rollback import LIVE, SHOP
 
 from cutover import report, taking_back
 from cutover.dialects import postgresql_programs
 from cutover.errors import PreflightError, RollbackError
 from cutover.local.servers import Server
-from cutover.rollback.registry import STRATEGIES
 from cutover.run import run_migration
-from cutover.spec import MigrationSpec
 from cutover.steps import back, history
 from cutover.steps.context import Run
-
-TYPES: dict[str, dict[str, Any]] = {
-    "ddl_rollback": {},
-    "data_restore": {"data": {"strategy": "data_restore"}},
-    "backup_restore": {"schema": {"strategy": "backup_restore"}},
-    "snapshot_restore": {"schema": {"strategy": "snapshot_restore"}},
-}
-WHOLE = [way for way in TYPES if STRATEGIES[way].whole]  # type: ignore[index]
-PARTIAL = [way for way in TYPES if way not in WHOLE]
-
-
-def by(way: str, **rollback: Any) -> MigrationSpec:
-    return spec(rollback={"types": TYPES[way], **rollback})
 
 
 @pytest.fixture
@@ -41,33 +25,10 @@ def shop(source_db: Server) -> Server:
     return source_db
 
 
-@pytest.fixture
-def live(target_db: Server, pg_server: Server) -> Iterator[Server]:
-    postgres(target_db, *LIVE)
-    yield target_db
-    left = "SELECT datname FROM pg_database WHERE datname ~ '^cutover_(back|kept)_'"
-    for (name,) in rows(pg_server, left):
-        postgres(pg_server, f"DROP DATABASE {name} WITH (FORCE)")
-
-
-def completed(shop: Server, live: Server, written: MigrationSpec) -> Run:
-    run = begin(shop, live, written, replace_target=True)
-    assert run_migration(run).status == report.COMPLETED
-    assert rows(live, "SELECT name FROM customers WHERE id = 3") == [("桜",)]
-    return run
-
-
 def taken_back(run: Run, **asked: Any) -> taking_back.Request:
     request = taking_back.ask(run, asked.get("way"), "it was wrong", "somebody")
     taking_back.take_back(run)
     return request
-
-
-def without(live: Server, schema: str) -> str:
-    """What the target holds, but for one schema."""
-    command = [postgresql_programs.program("pg_dump"), f"--exclude-schema={schema}", "--dbname", live.url()]
-    text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    return "\n".join(line for line in text.splitlines() if not line.startswith(("\\restrict", "\\unrestrict")))
 
 
 @pytest.mark.parametrize("way", TYPES)

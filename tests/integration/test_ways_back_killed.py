@@ -19,12 +19,11 @@ from typing import Any
 import psycopg
 import pytest
 import sqlalchemy as sa
+from backward import PARTIAL, SHOP, TYPES, WHOLE, by, completed, without
 from helpers import PATIENCE, access, begin, endpoint, held, migrations, mysql, postgres, rows, spec, wait_for, waiting
 from program import cutover, started
-from test_databases import stopped
-from test_rollback import LIVE, SHOP
-from test_ways_back import PARTIAL, TYPES, WHOLE, by, completed, without
 
+from clusters import stopped
 from cutover import report, taking_back
 from cutover.errors import PreflightError
 from cutover.ledger import Ledger
@@ -97,15 +96,6 @@ class Taken:
 def shop(source_db: Server) -> Server:
     mysql(source_db, *SHOP)
     return source_db
-
-
-@pytest.fixture
-def live(target_db: Server, pg_server: Server) -> Iterator[Server]:
-    postgres(target_db, *LIVE)
-    yield target_db
-    left = "SELECT datname FROM pg_database WHERE datname ~ '^cutover_(back|kept)_'"
-    for (name,) in rows(pg_server, left):
-        postgres(pg_server, f"DROP DATABASE {name} WITH (FORCE)")
 
 
 def taken(shop: Server, live: Server, written: MigrationSpec) -> Taken:
@@ -338,14 +328,16 @@ def test_a_run_that_fails_is_killed_on_its_way_back(shop: Server, live: Server, 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("way", WHOLE)
-def test_a_run_that_fails_keeps_no_database(shop: Server, live: Server, way: str) -> None:
+def test_a_run_that_fails_keeps_the_database_it_replaces(shop: Server, live: Server, way: str) -> None:
+    """Others write into a database, too, until the moment in which it is replaced."""
     postgres(live, *SPOILED)
     before = without(live, "cutover_none")
     run = begin(shop, live, by(way), replace_target=True)
     assert run_migration(run).status == report.ROLLED_BACK
     assert without(live, "cutover_none") == before
     here = ways.site(run)
-    assert not any(databases.exists(run.target, name) for name in (here.beside, here.kept))
+    assert not databases.exists(run.target, here.beside)
+    assert rows(replace(live, name=here.kept), "SELECT count(*) FROM public.fresh") == [(0,)]
 
 
 # What stands in the way.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 import shutil
 import signal
 from collections.abc import Iterator
@@ -15,14 +14,13 @@ from uuid import uuid4
 
 import psycopg
 import pytest
+from backward import LIVE, SHOP, completed, without
 from helpers import access, begin, dump, migrations, mysql, one, postgres, ready, rows, schemas, spec, wait_for, waiting
 from program import cutover, started
-from test_rollback import LIVE, SHOP
-from test_ways_back import completed, without
 
+import clusters
 from cutover import report
 from cutover.ledger import Ledger
-from cutover.local import servers
 from cutover.local.servers import Server
 from cutover.spec import MigrationSpec
 from cutover.steps import switch
@@ -46,22 +44,12 @@ def stage(server_folder: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def archive(stage: Path) -> Path:
-    folder = stage / "archive"
-    folder.mkdir()
-    if os.geteuid() == 0:
-        shutil.chown(folder, "postgres")
-    return folder
+    return clusters.owned(stage / "archive")
 
 
 @pytest.fixture(scope="module")
-def archiving(stage: Path, archive: Path) -> Iterator[Server]:
-    into = shlex.quote(str(archive))
-    settings = {
-        "archive_mode": "on",
-        "archive_command": f"test ! -f {into}/%f && cp %p {into}/.part && mv {into}/.part {into}/%f",
-        "fsync": "off",
-    }
-    with servers.postgresql(stage / "archiving", settings=settings) as server:
+def archiving(archive: Path) -> Iterator[Server]:
+    with clusters.archiving(archive) as server:
         yield server
 
 

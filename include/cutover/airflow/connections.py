@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import BaseHook
+from airflow.sdk import BaseHook, get_current_context
 from airflow.sdk.exceptions import AirflowFailException
 
 from cutover.dialects.endpoint import DEFAULT_PORTS, KINDS, Endpoint
@@ -59,9 +60,10 @@ def in_run(folder: Path, context: Mapping[str, Any]) -> Iterator[Run]:
         if ledger.last(identity, "run_started") is None:
             spec = load_spec(folder / "migration.yaml")
             given = {name: value for name, value in context["params"].items() if name in Params.__dataclass_fields__}
-            yield start(identity, spec, Params.from_mapping(given), ledger, *endpoints(spec, resolve), folder)
+            run = start(identity, spec, Params.from_mapping(given), ledger, *endpoints(spec, resolve), folder)
         else:
-            yield resume(identity, ledger, resolve)
+            run = resume(identity, ledger, resolve)
+        yield _within(run, context)
 
 
 @contextmanager
@@ -71,7 +73,13 @@ def in_earlier_run(identity: str) -> Iterator[Run]:
     from cutover.steps.context import resume
 
     with _failing_at_once():
-        yield resume(identity, Ledger(), resolve)
+        yield _within(resume(identity, Ledger(), resolve), get_current_context())
+
+
+def _within(run: Run, context: Mapping[str, Any]) -> Run:
+    from cutover.airflow.dags import TaskDags
+
+    return replace(run, dags=TaskDags(context["ti"]))
 
 
 @contextmanager

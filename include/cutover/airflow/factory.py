@@ -255,8 +255,6 @@ def _wire(spec: MigrationSpec, folder: Path) -> None:
 
     @task(trigger_rule=TriggerRule.ALL_DONE, retries=0)
     def rollback_gate() -> list[str]:
-        from cutover.run import rolls_back
-
         context = get_current_context()
         ti, this = context["ti"], context["dag_run"].run_id
         states = ti.get_task_states(dag_id=ti.dag_id, run_ids=[this], task_ids=list(GUARDED))[this]
@@ -264,7 +262,7 @@ def _wire(spec: MigrationSpec, folder: Path) -> None:
         if not failed:
             raise AirflowSkipException("nothing to roll back")
         with in_run(folder, context) as run:
-            if not rolls_back(run):
+            if not run.rolls_back:
                 raise AirflowSkipException("automatic rollback is switched off in the spec")
         return failed
 

@@ -86,7 +86,7 @@ def _engine(endpoint: Endpoint) -> sa.Engine:
         "mysql+mysqldb",
         endpoint.user,
         endpoint.password or None,
-        endpoint.host,
+        _host(endpoint),
         endpoint.port,
         endpoint.database,
     )
@@ -96,6 +96,11 @@ def _engine(endpoint: Endpoint) -> sa.Engine:
         connection.set_character_set(_CHARSET)
 
     return pools.engine(endpoint, url, _client_options(endpoint), pools.Ways(_prepare, renew, full))
+
+
+def _host(endpoint: Endpoint) -> str:
+    """Return the host as the C client takes it: as ``localhost`` it is a socket's, and the port is ignored."""
+    return "LOCALHOST" if endpoint.host == "localhost" else endpoint.host
 
 
 def _prepare(connection: Any) -> None:
@@ -181,7 +186,8 @@ def _read_with_connectorx(endpoint: Endpoint, statement: str, batch_rows: int) -
     login = quote(endpoint.user, safe="")
     if endpoint.password:
         login += ":" + quote(endpoint.password, safe="")
-    url = f"mysql://{login}@{endpoint.host}:{endpoint.port}/{quote(endpoint.database, safe='')}"
+    # Where a server's own socket has the path that this one names, prefer_socket would lead there.
+    url = f"mysql://{login}@{endpoint.host}:{endpoint.port}/{quote(endpoint.database, safe='')}?prefer_socket=false"
     try:
         yield from connectorx.read_sql(
             url,
@@ -215,7 +221,7 @@ def _connected(endpoint: Endpoint, **options: Any) -> Any:
     """Connect with the C client."""
     import MySQLdb
 
-    login = {"host": endpoint.host, "port": endpoint.port, "user": endpoint.user, "passwd": endpoint.password}
+    login = {"host": _host(endpoint), "port": endpoint.port, "user": endpoint.user, "passwd": endpoint.password}
     options |= _client_options(endpoint) | login | {"db": endpoint.database}
     return pools.patient(endpoint, lambda: MySQLdb.connect(**options), full)
 

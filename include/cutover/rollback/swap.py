@@ -11,11 +11,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
 import psycopg
-from psycopg import sql
+from psycopg import errors, sql
 from psycopg.types.json import Jsonb
 
 from cutover.data import shadow
@@ -287,6 +288,7 @@ def _exchange(
         m for m in sorted(leaving_now, key=lambda m: (m.kind != "VIEW", m.name)) if m.kind in ("TABLE", "VIEW")
     ]
     if relations:
+        _make_autovacuum_give_way(connection)
         # Views first: locking one locks what it reads, in the order in which a query would.
         names = sql.SQL(", ").join(sql.Identifier(live, movable.name) for movable in relations)
         _do(connection, sql.SQL("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE").format(names), said)
@@ -313,6 +315,16 @@ def _exchange(
                 _do(connection, move, said)
     _do(connection, sql.SQL("DROP SCHEMA {}").format(sql.Identifier(between)), said)
     return started
+
+
+def _make_autovacuum_give_way(connection: psycopg.Connection) -> None:
+    """Have the server see to it soon that its own maintenance is not waited for.
+
+    An autovacuum that holds a table's lock is cancelled when whoever waits for it has waited deadlock_timeout, a
+    second by default (PostgreSQL manual, Routine Vacuuming; Lock Management). Not every role may say another.
+    """
+    with suppress(errors.InsufficientPrivilege), connection.transaction():
+        connection.execute("SET LOCAL deadlock_timeout = '20ms'")
 
 
 def made_here(target: Endpoint, migration: str, live: str) -> set[Movable]:

@@ -17,20 +17,33 @@ class HttpCall(HttpRequest):
     timeout: Milliseconds = 30_000
 
 
+class DagRun(Part):
+    """A DAG of the user's own, which is run and has to succeed within the timeout; Airflow has to be there for it."""
+
+    id: Name
+    timeout: Milliseconds = 600_000
+
+
 class Hook(Part):
-    """One thing to do: an HTTP request, or a statement for the target such as REVOKE CONNECT ON DATABASE.
+    """One thing to do: an HTTP request, a statement for the target such as REVOKE CONNECT ON DATABASE, or a DAG.
 
     A statement is a transaction of its own; several hooks are done in their order, and the first that fails ends it.
     """
 
     http: HttpCall | None = None
     sql: Name | None = None
+    dag: DagRun | None = None
 
     @model_validator(mode="after")
     def _is_one(self) -> Hook:
-        if (self.http is None) == (self.sql is None):
-            raise refusal(("", "is http: {url: ...} or sql: STATEMENT, one of them"))
+        if [self.http, self.sql, self.dag].count(None) != 2:
+            raise refusal(("", "is http: {url: ...}, sql: STATEMENT or dag: {id: ...}, one of them"))
         return self
+
+    def __str__(self) -> str:
+        if self.http is not None:
+            return f"{self.http.method} {self.http.url}"
+        return f"DAG {self.dag.id}" if self.dag is not None else str(self.sql)
 
 
 class Applications(Part):

@@ -17,7 +17,7 @@ from cutover.schema.choose import choose
 from cutover.schema.model import Schema
 from cutover.schema.profile import profile
 from cutover.schema.rehearse import rehearse
-from cutover.steps import application, examine, feeds, obstacles, trial, versions
+from cutover.steps import application, examine, feeds, hooks, obstacles, trial, versions
 from cutover.steps.context import Run
 from cutover.verify import suites, summaries
 
@@ -44,6 +44,8 @@ def preflight(run: Run) -> None:
     with run.step("preflight") as detail:
         _refuse_disabled_mode(run)
         application.refuse_unset(run)
+        if run.rolls_back:
+            hooks.refuse(run)
         preflight_servers(run)
         # What was read before an interruption must still be what is there: its mark stays.
         before = run.finished("preflight") if run.finished("create_schema") is not None else None

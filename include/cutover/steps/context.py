@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from cutover import ledger as ledgers
 from cutover import window
@@ -74,11 +74,25 @@ class Params:
         return params
 
 
+class Dags(Protocol):
+    """The DAGs of the Airflow that a run is at work in."""
+
+    def lacking(self, dag: str) -> str | None:
+        """Return why a DAG cannot be run now, with the cure."""
+
+    def ran(self, dag: str, run_id: str, conf: Mapping[str, Any], timeout: float) -> str:
+        """Return the state in which a run of a DAG ended, or is after ``timeout`` seconds.
+
+        One of that id that is there already is waited for; one that has failed is run again.
+        """
+
+
 @dataclass
 class Run:
     """One run; steps take it and record what they do through it.
 
-    ``home`` is the migration's own folder; a migration that was given as two URLs has none.
+    ``home`` is the migration's own folder; a migration that was given as two URLs has none. ``dags`` are there
+    only within Airflow.
     """
 
     id: str
@@ -88,6 +102,7 @@ class Run:
     ledger: Ledger
     params: Params = field(default_factory=Params)
     home: Path | None = None
+    dags: Dags | None = field(default=None, repr=False, compare=False)
 
     @property
     def suites(self) -> Path | None:
@@ -167,6 +182,15 @@ class Run:
     def losses_allowed(self) -> bool:
         """Whether objects of the source may stay behind."""
         return self.params.allow_losses or self.spec.schema_.settings.allow_losses
+
+    @property
+    def rolls_back(self) -> bool:
+        """Whether it takes itself back when it fails: unless one of the spec's three switches says no."""
+        return (
+            self.spec.strategy.execution.modes.safe.auto_rollback_on_error
+            and self.spec.strategy.planning.scheduling.automated.auto_rollback
+            and self.spec.rollback.triggers.automatic.enabled
+        )
 
     def beside_others(self) -> Run:
         """Return the run as a piece of work sees it that others are done beside: it keeps no connection.
