@@ -68,6 +68,8 @@ def rollback(
             taking_back.put_in_place(this, hooked)
         else:
             taking_back.take_back(this)
+            for line in taking_back.recounted(this):
+                render.complain(line)
     except PreflightError:
         raise  # Nothing was changed.
     except CutoverError as error:

@@ -119,8 +119,33 @@ def take_back(run: Run) -> None:
         back.validate_rollback(run)
         if hooked:
             hooks.restart_applications(run)
+        count_lost(run)
     finally:
         document(run)
+
+
+def count_lost(run: Run) -> None:
+    """Count again what a way back has lost, which was written until the moment of it; where it was kept, that is.
+
+    Raises:
+        TransientError: the target could not be reached.
+    """
+    event = asked(run)
+    done = run.ledger.last(run.id, "rolled_back")
+    # One that was taken back before has told it then.
+    if done is None or done.number < event.number or not done.detail["kept"]:
+        return
+    if not run.ledger.events(run.id, "losses_counted", after=event.number):
+        run.record("losses_counted", losses=back.told(back.lost_in_all(run, event.detail["way"])))
+
+
+def recounted(run: Run) -> list[str]:
+    """Say what a way back has lost, where that is not what was said when it was asked for."""
+    event = asked(run)
+    counted = run.ledger.events(run.id, "losses_counted", after=event.number)
+    if not counted or counted[-1].detail["losses"] == event.detail["losses"]:
+        return []
+    return [f"Counted again after it: {each['told']}" for each in counted[-1].detail["losses"]]
 
 
 def document(run: Run) -> None:
@@ -150,13 +175,14 @@ def report(run: Run) -> dict[str, object]:
         "asked_by": event.detail["by"],
         "reason": event.detail["reason"],
         "approved_by": next((e.detail["by"] for e in since if e.kind == "rollback_approved"), None),
+        "refused": next((e.detail["why"] for e in since if e.kind == "rollback_refused"), None),
         "way": event.detail["way"],
         "asked": event.at.isoformat(timespec="seconds"),
         "ended": ended.isoformat(timespec="seconds"),
         "seconds": round((ended - event.at).total_seconds(), 1),
         "status": "taken back" if history.taken_back(run.ledger, run.id) else "not taken back",
         "kept": event.detail["kept"],
-        "lost": event.detail["losses"],
+        "lost": next((e.detail["losses"] for e in since if e.kind == "losses_counted"), event.detail["losses"]),
         "hooks": "as the spec says" if event.detail.get("hooked", True) else "left to whoever asked",
         "steps": steps,
     }
@@ -164,6 +190,8 @@ def report(run: Run) -> dict[str, object]:
 
 def _markdown(told: dict[str, object]) -> str:
     lines = [f"# Rollback of {told['migration']}: {told['status']}", ""]
+    if told["refused"] is not None:
+        lines += [f"Not approved: {told['refused']}.", ""]
     for key in ("run", "target", "way", "reason", "asked_by", "approved_by", "hooks", "asked", "ended", "seconds"):
         lines.append(f"* {key.replace('_', ' ')}: {told[key] if told[key] is not None else 'nobody'}")
     lost, steps = told["lost"], told["steps"]

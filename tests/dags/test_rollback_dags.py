@@ -163,6 +163,7 @@ def test_a_request_that_is_rejected_changes_nothing(station: Station, written: s
     assert f"{OTHER} has rejected it" in station.log("approving__rollback", dag_run, "approved")
     told = documented(station, written)
     assert (told["status"], told["approved_by"]) == ("not taken back", None)
+    assert told["refused"] == f"{OTHER} has rejected it"
 
 
 def test_another_user_is_shown_what_would_be_lost_and_approves(station: Station, written: str, other: Airflow) -> None:

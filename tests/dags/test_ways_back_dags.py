@@ -111,7 +111,7 @@ def station(mysql_server: Server, archiving: Server, archive: Path, stage: Path,
     specs = [going_back(way, retries=1, types=types(way, archive)) for way in STRATEGIES]
     specs += [
         hooked("drained", "stop", "start"),
-        hooked("stuck", "stuck", "start"),
+        hooked("blocked", "stuck", "start"),
         hooked("alone", "nobody", "asleep"),
     ]
     webhook = {"conn_type": "slackwebhook", "schema": "http", "host": f"{HOST}:{slack.port}/services"}
@@ -263,13 +263,13 @@ def test_a_failed_run_stops_the_application_with_them_too(station: Station) -> N
 def test_a_dag_that_fails_keeps_the_tables_in_place(station: Station) -> None:
     for dag in ("stuck", "start"):
         station.airflow.wait_for_dag(dag)
-    target, lever = station.target("stuck"), station.folder / "lever"
-    dag_run = station.start("stuck")
-    assert station.finish("stuck", dag_run) == "success"
+    target, lever = station.target("blocked"), station.folder / "lever"
+    dag_run = station.start("blocked")
+    assert station.finish("blocked", dag_run) == "success"
     with untouched(target):
-        state, tasks = ended(station, "stuck", ask(station, "stuck"))
+        state, tasks = ended(station, "blocked", ask(station, "blocked"))
     assert (state, tasks["stop_applications"], tasks["go_back"]) == ("failed", "failed", "upstream_failed")
-    assert "stop_applications: number 1, DAG stuck: its run" in heard(station, "stuck", "rollback failed")
+    assert "stop_applications: number 1, DAG stuck: its run" in heard(station, "blocked", "rollback failed")
     lever.touch()
-    assert ended(station, "stuck", ask(station, "stuck"))[0] == "success"
+    assert ended(station, "blocked", ask(station, "blocked"))[0] == "success"
     assert rows(target, NAMES) == OLD

@@ -27,7 +27,7 @@ from cutover.errors import PreflightError, TerminalError
 from cutover.local import servers
 from cutover.local.servers import Server
 from cutover.rollback import recovery
-from cutover.rollback.base import Base, check, lacking, take
+from cutover.rollback.base import Base, check, lacking, take, unreachable
 
 # Nothing of a path may mean anything to a shell, or to postgresql.conf.
 ARCHIVE = "it's the archive, %f\\"
@@ -321,9 +321,11 @@ def test_a_failed_backup_leaves_nothing(past: Past, tmp_path: Path) -> None:
 
 def test_a_role_that_may_replicate_is_enough(past: Past, stage: Path) -> None:
     with role(past.server, options="LOGIN REPLICATION") as name:
+        postgres(past.server, f"GRANT EXECUTE ON FUNCTION pg_switch_wal() TO {name}")
         target = endpoint(past.server, user=name, password=SECRET)
         assert lacking(target, past.archive) == []
         base = take(target, stage / "another", PATIENCE)
+        postgres(past.server, f"REVOKE EXECUTE ON FUNCTION pg_switch_wal() FROM {name}")
     assert check(base.path) == []
 
 
@@ -332,8 +334,9 @@ def test_what_the_role_and_the_archive_lack_is_named(past: Past, stage: Path) ->
     empty.mkdir()
     with role(past.server) as name:
         target = endpoint(past.server, user=name, password=SECRET)
-        not_allowed, missing = lacking(target, stage / "nowhere")
+        not_allowed, not_switched, missing = lacking(target, stage / "nowhere")
     assert f'ALTER ROLE "{name}" REPLICATION' in not_allowed
+    assert f'GRANT EXECUTE ON FUNCTION pg_switch_wal() TO "{name}"' in not_switched
     assert f"{stage / 'nowhere'} is no folder of this machine" in missing
     (other,) = lacking(endpoint(past.server), empty)
     assert f"{empty} lacks 0000" in other
@@ -341,6 +344,14 @@ def test_what_the_role_and_the_archive_lack_is_named(past: Past, stage: Path) ->
     (closed,) = lacking(endpoint(past.server), empty)
     user = pwd.getpwuid(os.geteuid() or pwd.getpwnam("postgres").pw_uid).pw_name
     assert f"{empty} cannot be read; let the OS user that recovers, {user}, read it" in closed
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root lets another OS user recover")
+def test_a_folder_that_the_os_user_cannot_reach_is_named(stage: Path, tmp_path: Path) -> None:
+    assert unreachable(stage / "bases" / "not there yet") == []
+    tmp_path.chmod(0o700)
+    (found,) = unreachable(tmp_path / "bases")
+    assert f"the OS user that recovers, postgres, cannot reach {tmp_path}; let it enter there" in found
 
 
 def test_what_the_server_lacks_is_named(lean: Path, archive: Path) -> None:

@@ -83,6 +83,25 @@ def test_what_was_written_since_is_counted_first(shop: Server, live: Server, way
     assert rows(live, "SELECT count(*) FROM customers WHERE name LIKE 'late%'") == [(2,)]
 
 
+@pytest.mark.parametrize(
+    "way", ["ddl_rollback", "snapshot_restore", *(pytest.param(w, marks=pytest.mark.slow) for w in ("data_restore",))]
+)
+def test_what_is_written_after_it_was_asked_for_is_counted_too(shop: Server, live: Server, way: str) -> None:
+    run = completed(shop, live, by(way))
+    postgres(live, "INSERT INTO customers (name) VALUES ('late')")
+    taking_back.ask(run, None, "it was wrong", "somebody")
+    postgres(live, "INSERT INTO customers (name) VALUES ('later')", "DELETE FROM fresh")
+    taking_back.take_back(run)
+    told = [
+        "public.customers: 2 rows that were written since are lost",
+        "public.fresh: 0 rows that were written since are lost, and 1 that were changed or deleted come back as they "
+        "were",
+    ]
+    assert sorted(taking_back.recounted(run)) == [f"Counted again after it: {line}" for line in told]
+    text = (run.folder / "rollback.md").read_text()
+    assert all(f"* {line}\n" in text for line in told)
+
+
 @pytest.mark.parametrize("way", WHOLE)
 def test_what_was_written_anywhere_is_counted_first(shop: Server, live: Server, way: str) -> None:
     run = completed(shop, live, by(way))

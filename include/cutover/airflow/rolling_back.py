@@ -113,9 +113,12 @@ def _wire(spec: MigrationSpec, request: Any) -> None:
         elif user == request["by"] and not spec.rollback.triggers.manual.self_approval:
             problem = f"{user} asked for it and must not approve it"
         else:
-            with in_earlier_run(request["run"]) as run:
+            problem = None
+        with in_earlier_run(request["run"]) as run:
+            if problem is None:
                 run.record("rollback_approved", by=user)
-            return
+                return
+            run.record("rollback_refused", by=user, why=problem)
         raise AirflowFailException(f"run {request['run']} is not taken back: {problem}; nothing was changed")
 
     @task
@@ -135,6 +138,7 @@ def _wire(spec: MigrationSpec, request: Any) -> None:
         if request is None:
             raise AirflowSkipException("no run was to be taken back")
         with in_earlier_run(request["run"]) as run:
+            taking_back.count_lost(run)
             taking_back.document(run)
             if history.taken_back(run.ledger, run.id):
                 alerts.rolled_back(run, get_current_context())

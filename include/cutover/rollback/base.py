@@ -36,7 +36,8 @@ SELECT r.rolsuper OR r.rolreplication, current_setting('wal_level'), current_set
        current_setting('archive_command'), coalesce(current_setting('archive_library', true), ''),
        current_setting('max_wal_senders')::int, current_setting('server_version_num')::int / 10000,
        a.last_archived_wal, a.last_failed_wal,
-       coalesce(a.last_failed_time > coalesce(a.last_archived_time, '-infinity'), false)
+       coalesce(a.last_failed_time > coalesce(a.last_archived_time, '-infinity'), false),
+       has_function_privilege('pg_switch_wal()', 'EXECUTE')
 FROM pg_roles r, pg_stat_archiver a WHERE r.rolname = current_user"""
 _TABLESPACES = """
 SELECT oid::text, pg_tablespace_location(oid) FROM pg_tablespace WHERE pg_tablespace_location(oid) LIKE '/%'"""
@@ -85,7 +86,7 @@ def lacking(target: Endpoint, archive: Path) -> list[str]:
     with postgresql.session(target) as connection:
         row = connection.execute(_FACTS).fetchone()
     assert row is not None
-    replicates, level, mode, command, library, senders, major, archived, failed, failing = row
+    replicates, level, mode, command, library, senders, major, archived, failed, failing, switches = row
     grant = f"ALTER ROLE {postgresql.quoted(target.user)} REPLICATION"
     unset = mode != "off" and not command and not library
     states = (
@@ -94,6 +95,11 @@ def lacking(target: Endpoint, archive: Path) -> list[str]:
         (mode == "off", "archive_mode is off; set it to on and restart the server"),
         (unset, f"neither archive_command nor archive_library is set; set one that archives into {archive}"),
         (senders == 0, "max_wal_senders is 0; set it to 2 or more and restart the server"),
+        (
+            not switches,
+            f"the role {target.user} may not have the log archived that has just been written; "
+            f"GRANT EXECUTE ON FUNCTION pg_switch_wal() TO {postgresql.quoted(target.user)}",
+        ),
         (failing, f"archiving fails, last for {failed}; the server's log says why"),
     )
     found = [f"{target}: {what}" for holds, what in states if holds]
@@ -122,6 +128,20 @@ def _not_let_in(target: Endpoint) -> list[str]:
         said = postgresql.first_line(error)
         return [f"{target}: no replication connection is let in: {said}; add a line for it to pg_hba.conf"]
     return []
+
+
+def unreachable(folder: Path) -> list[str]:
+    """Return that the OS user of a recovery cannot get into a folder, which need not be there yet; with the cure."""
+    there = next(path for path in (folder, *folder.parents) if path.is_dir())
+    try:
+        if subprocess.run(["test", "-x", there], check=False, **as_os_user()).returncode == 0:
+            return []
+    except PreflightError:
+        return []
+    return [
+        f"the OS user that recovers, {os_name()}, cannot reach {there}; let it enter there, or keep backups elsewhere "
+        "(backupLocation, CUTOVER_HOME)"
+    ]
 
 
 def unreadable(archive: Path, archived: str | None = None) -> list[str]:

@@ -37,13 +37,16 @@ class Loss:
         return f"{self.table}: {self.written} rows that were written since are lost{back}"
 
 
-def since(target: Endpoint, xid: int, tables: Mapping[tuple[str, str], int | None]) -> list[Loss]:
+def since(
+    target: Endpoint, xid: int, tables: Mapping[tuple[str, str], int | None], known_as: str | None = None
+) -> list[Loss]:
     """Count, in each table, what was written after a transaction; tables that are not there are left out.
 
     Args:
         target: the database.
         xid: the transaction, as pg_current_xact_id() gives it.
         tables: schema and name of each, with how many rows it had at that moment where that is known.
+        known_as: the schema that they were live in, where that is another one.
 
     Raises:
         TransientError: the target could not be reached.
@@ -61,5 +64,5 @@ def since(target: Endpoint, xid: int, tables: Mapping[tuple[str, str], int | Non
             now, written = counted
             gone = None if then is None else max(0, then - (now - written))
             if written or gone:
-                found.append(Loss(f"{schema}.{name}", written, gone))
+                found.append(Loss(f"{known_as or schema}.{name}", written, gone))
     return found

@@ -20,6 +20,8 @@ from cutover.rollback.strategy import Site
 from cutover.rollback.whole import Whole, at
 
 _POLL = 0.2
+# The server itself tries three times in a row, and then only once a minute (PostgreSQL manual, 26.3).
+_FAILURES = 3
 
 
 class PointInTime(Whole):
@@ -32,7 +34,8 @@ class PointInTime(Whole):
         """Return what the target, its archive or this machine lacks."""
         if site.archive is None:
             return ["no archive is given"]
-        return [*super().lacking(site), *base.lacking(site.target, site.archive)]
+        found = [*super().lacking(site), *base.lacking(site.target, site.archive)]
+        return [*found, *base.unreachable(_base(site).parent)]
 
     def prepare(self, site: Site) -> dict[str, Any]:
         """Take a base backup of the target's cluster."""
@@ -83,12 +86,23 @@ def _archive(site: Site) -> Path:
 
 
 def _archived(site: Site) -> None:
-    """Have the server archive what it has written until now, and wait for it."""
+    """Have the server archive what it has written until now, and wait for it.
+
+    Raises:
+        PreflightError: it fails to, again and again, or takes too long.
+    """
     with postgresql.beside(site.target) as connection:
-        row = connection.execute("SELECT pg_walfile_name(pg_switch_wal())").fetchone()
-    assert row is not None
-    deadline = time.monotonic() + site.timeout_ms / 1000
-    while not (_archive(site) / row[0]).exists():
-        if time.monotonic() > deadline:
-            raise PreflightError([f"the server has not archived {row[0]} into {site.archive}; its log says why"])
-        time.sleep(_POLL)
+        row = connection.execute(
+            "SELECT pg_walfile_name(pg_switch_wal()), failed_count FROM pg_stat_archiver"
+        ).fetchone()
+        assert row is not None
+        segment, failed = row
+        deadline = time.monotonic() + site.timeout_ms / 1000
+        while not (_archive(site) / segment).exists():
+            now = connection.execute("SELECT failed_count FROM pg_stat_archiver").fetchone()
+            assert now is not None
+            if now[0] - failed >= _FAILURES:
+                raise PreflightError([f"{site.target} fails to archive its log into {site.archive}; its log says why"])
+            if time.monotonic() > deadline:
+                raise PreflightError([f"the server has not archived {segment} into {site.archive}; its log says why"])
+            time.sleep(_POLL)

@@ -10,11 +10,13 @@ from typing import Any
 
 from cutover.data import shadow
 from cutover.dialects import postgresql
+from cutover.dialects.endpoint import Endpoint
 from cutover.errors import CutoverError, PreflightError, RollbackError, TransientError
 from cutover.ledger import Event
 from cutover.rollback import losses
 from cutover.rollback.losses import Loss
 from cutover.rollback.registry import STRATEGIES
+from cutover.rollback.whole import at
 from cutover.schema import inspect_postgresql
 from cutover.spec.rollback import Way
 from cutover.steps import history, ways
@@ -161,18 +163,34 @@ def lost(run: Run, way: Way) -> list[Loss]:
     Raises:
         TransientError: the target could not be reached.
     """
+    return [] if _is_back(run, way) else _lost(run, way, run.target, run.live)
+
+
+def lost_in_all(run: Run, way: Way) -> list[Loss]:
+    """Return what a way back has lost, counted in what it has replaced and kept, where nobody writes any more.
+
+    Raises:
+        TransientError: the target could not be reached.
+    """
+    if STRATEGIES[way].whole:
+        return _lost(run, way, at(run.target, ways.site(run).kept), run.live)
+    return _lost(run, way, run.target, run.shadow)
+
+
+def _lost(run: Run, way: Way, target: Endpoint, schema: str) -> list[Loss]:
+    """Count where the run's tables are: in a schema of a database."""
     placed = run.ledger.last(run.id, "cut_over")
-    if placed is None or placed.detail.get("xid") is None or _is_back(run, way):
+    if placed is None or placed.detail.get("xid") is None:
         return []
     then: Mapping[str, int] = (run.finished("upgrade_schema") or {}).get("rows", {})
-    brought = {(run.live, table.name): then.get(table.name) for table in run.plan.tables}
-    found = losses.since(run.target, placed.detail["xid"], brought)
+    brought = {(schema, table.name): then.get(table.name) for table in run.plan.tables}
+    found = losses.since(target, placed.detail["xid"], brought, known_as=run.live)
     before = ways.taken(run)
     if STRATEGIES[way].whole and "xid" in before:
-        others = {table: None for table in _tables(run) if table not in brought}
+        others = {table: None for table in _tables(run, target) if table not in brought}
         # The moment of the cutover is gone back to, unless another was asked for: that was after the backup.
         at_cutover = way == "point_in_time" and ways.site(run, way).moment == _moment(placed)
-        found += losses.since(run.target, placed.detail["xid"] if at_cutover else before["xid"], others)
+        found += losses.since(target, placed.detail["xid"] if at_cutover else before["xid"], others)
     return found
 
 
@@ -180,14 +198,14 @@ def _moment(placed: Event) -> datetime:
     return datetime.fromisoformat(placed.detail["moment"])
 
 
-def _tables(run: Run) -> list[tuple[str, str]]:
+def _tables(run: Run, target: Endpoint) -> list[tuple[str, str]]:
     """Return the tables of the whole database that hold rows of somebody's; the run's own books are not among them."""
     query = (
         "SELECT n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
         "WHERE c.relkind = 'r' AND n.nspname NOT LIKE 'pg\\_%%' AND n.nspname <> 'information_schema' "
         "AND NOT (n.nspname = %s AND c.relname LIKE 'cutover\\_%%') ORDER BY 1, 2"
     )
-    with postgresql.session(run.target) as connection:
+    with postgresql.session(target) as connection:
         return connection.execute(query, (run.shadow,)).fetchall()
 
 

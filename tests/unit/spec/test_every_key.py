@@ -54,7 +54,12 @@ OWN_KEYS = {  # Cutover's, not the requirement's
     *(
         f"rollback.applications.{when}.{key}"
         for when in ("stop", "restart")
-        for key in ("sql", *(f"http.{part}" for part in ("url", "method", "status", "timeout", "headers")))
+        for key in (
+            "sql",
+            *(f"http.{part}" for part in ("url", "method", "status", "timeout", "headers")),
+            "dag.id",
+            "dag.timeout",
+        )
     ),
     *(f"data.transformation.enrichment.dataCalculation.calculatedMetrics.{key}" for key in ("table", "expression")),
 }
