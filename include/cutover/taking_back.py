@@ -25,6 +25,7 @@ class Request:
         by: who asks.
         losses: what was written since, and would not be live any more.
         kept: whether what is replaced stays, so that it can be put in place again.
+        done: whether the run has been taken back before, so that nothing of the target is left to be changed.
     """
 
     run: str
@@ -33,9 +34,12 @@ class Request:
     by: str
     losses: tuple[Loss, ...]
     kept: bool
+    done: bool = False
 
     def told(self) -> list[str]:
         """Say what would happen, line by line."""
+        if self.done:
+            return [f"Run {self.run} has been taken back before: the target is not changed."]
         lines = [f"Run {self.run} would be taken back by {self.way}."]
         lines += [str(loss) for loss in self.losses] or ["Nothing was written since that would be lost."]
         if self.kept:
@@ -62,7 +66,8 @@ def ask(run: Run, way: str | None, reason: str, by: str, moment: str | None = No
         hooks.refuse(run)
     chosen = back.refuse(run, way, _moment(moment, ways.chosen(run, way)))
     kept = run.spec.rollback.execution.pre_rollback.backup_current_state
-    request = Request(run.id, chosen, reason, by, tuple(back.lost(run, chosen)), kept)
+    done = history.taken_back(run.ledger, run.id)
+    request = Request(run.id, chosen, reason, by, tuple(back.lost(run, chosen)), kept, done)
     told = back.told(list(request.losses))
     run.record("rollback_asked", way=chosen, reason=reason, by=by, moment=moment, kept=kept, losses=told, hooked=hooked)
     return request

@@ -60,8 +60,9 @@ def test_twice_says_so_and_changes_nothing(shop: Server, live: Server, way: str)
     run = completed(shop, live, by(way))
     taken_back(run)
     before = dump(live)
-    back.rollback(run, way)
+    request = taken_back(run)
     assert dump(live) == before
+    assert request.told() == [f"Run {run.id} has been taken back before: the target is not changed."]
     assert (run.finished("rollback") or {})["nothing"] == "the run has been taken back before"
 
 

@@ -45,7 +45,7 @@ def show(screen: Console, found: Sequence[dict[str, Any]]) -> None:
     for entry in found:
         what = f"{entry['engine']}, {entry['case']}, {entry['rows']:,} rows"
         if entry.get("steps"):
-            steps = ", ".join(f"{name} {seconds:.1f}" for name, seconds in entry["steps"].items() if seconds >= 0.1)
+            steps = ", ".join(f"{name} {seconds:.2f}" for name, seconds in entry["steps"].items() if seconds >= 0.01)
             say(screen, f"{what}: {steps}")
         for failure in entry.get("failed", ()):
             say(screen, f"{what}: NO RESULT: {failure}")
