@@ -133,6 +133,7 @@ def count_lost(run: Run) -> None:
     """Count again what a way back has lost, which was written until the moment of it; where it was kept, that is.
 
     Raises:
+        RollbackError: the run is back, and this cannot be counted.
         TransientError: the target could not be reached.
     """
     event = asked(run)
@@ -140,8 +141,13 @@ def count_lost(run: Run) -> None:
     # One that was taken back before has told it then.
     if done is None or done.number < event.number or not done.detail["kept"]:
         return
-    if not run.ledger.events(run.id, "losses_counted", after=event.number):
-        run.record("losses_counted", losses=back.told(back.lost_in_all(run, event.detail["way"])))
+    if run.ledger.events(run.id, "losses_counted", after=event.number):
+        return
+    try:
+        lost = back.lost_in_all(run, event.detail["way"])
+    except PreflightError as error:
+        raise RollbackError(f"run {run.id} is taken back; what that lost cannot be counted again: {error}") from error
+    run.record("losses_counted", losses=back.told(lost))
 
 
 def recounted(run: Run) -> list[str]:

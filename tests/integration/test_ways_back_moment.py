@@ -149,6 +149,24 @@ def test_what_cannot_be_recovered_is_refused(
     assert without(live, run.shadow) == before
 
 
+def test_an_archive_that_takes_nothing_more_is_named(
+    shop: Server, live: Server, by_moment: MigrationSpec, archive: Path
+) -> None:
+    before = without(live, "cutover_none")
+    run = completed(shop, live, by_moment)
+    after, mode = dump(live), archive.stat().st_mode
+    archive.chmod(0o555)
+    try:
+        failed = cutover(rollback(run.id), access(shop, live))
+    finally:
+        archive.chmod(mode)
+    assert (failed.returncode, f"fails to archive its log into {archive}" in failed.stderr) == (1, True)
+    assert dump(live) == after
+    done = cutover(rollback(run.id), access(shop, live))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert without(live, run.shadow) == before
+
+
 def written_before_the_cutover(shop: Server, live: Server, written: MigrationSpec) -> tuple[Run, datetime]:
     """A run before whose cutover two rows are written; and the moment between them."""
     run = ready(begin(shop, live, written, replace_target=True))
