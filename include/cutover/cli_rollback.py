@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from cutover import render, report, taking_back
+from cutover import render, taking_back
 from cutover.cli_ends import endpoint
 from cutover.cli_options import Name, RunId, new_id
 from cutover.dialects.endpoint import from_url
@@ -52,6 +52,7 @@ def rollback(
         _rehearse(_run(ledger, name, run_id, target, undo))
         return
     this = _run(ledger, name, run_id, target, undo)
+    request = None
     if not undo:
         # Airflow's DAG for it knows who has approved.
         if this.spec.rollback.triggers.manual.approval_required and not look:
@@ -64,7 +65,7 @@ def rollback(
         if look:
             return
     try:
-        if undo:
+        if request is None:
             taking_back.put_in_place(this, hooked)
         else:
             taking_back.take_back(this)
@@ -75,7 +76,16 @@ def rollback(
     except CutoverError as error:
         render.complain(str(error))
         raise typer.Exit(EXIT_ROLLED_BACK) from None
-    render.show_report(report.build(ledger, this.id), render.console())
+    render.tell(f"{name}: run {this.id} is in place again" if request is None else _ended(this, request))
+
+
+def _ended(run: Run, request: taking_back.Request) -> str:
+    if request.done:
+        return f"{run.spec.name}: run {run.id} was taken back before"
+    seconds = taking_back.report(run)["seconds"]
+    written = run.spec.rollback.execution.post_rollback.documentation
+    where = f"; {run.folder / 'rollback.md'} says all of it" if written else ""
+    return f"{run.spec.name}: run {run.id} is taken back by {request.way}, {seconds} s after it was asked for{where}"
 
 
 def _rehearse(of: Run) -> None:

@@ -245,6 +245,11 @@ def progress_table(state: Progress) -> Table:
     return table
 
 
+def tell(text: str) -> None:
+    """Say a line where results are said."""
+    console().print(text, markup=False, highlight=False, soft_wrap=True)
+
+
 def complain(text: str) -> None:
     """Say what went wrong, in red, where errors are said."""
     console(stderr=True).print(text, style="red", markup=False, highlight=False, soft_wrap=True)

@@ -280,6 +280,7 @@ def test_status_report_and_rollback(shop: Server, target_db: Server, tmp_path: P
 
     back = cutover(["rollback", "shop"], environment)
     assert back.returncode == 0, back.stderr
+    assert f"shop: run {run_id} is taken back by ddl_rollback, " in back.stdout
     assert schemas(target_db) == {"public", name_for("shop", run_id)}
     assert rows(target_db, "SELECT tablename FROM pg_tables WHERE schemaname = 'public'") == []
     # The report tells the truth of the run: it is no longer complete.
