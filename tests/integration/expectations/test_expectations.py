@@ -3,156 +3,28 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-import psycopg
 import pytest
+from expecting import ALL, CAMERAS, KIND, PASSWORD, ROWS, SCHEMA, assert_secret, check, column, failures, run
 
 from cutover.dialects.endpoint import Endpoint
-from cutover.errors import SpecError, TransientError, VerificationError
-from cutover.local.servers import Server
-from cutover.route import ColumnRoute, TableRoute
+from cutover.errors import VerificationError
+from cutover.route import TableRoute
 from cutover.schema.checks import of_labels
-from cutover.schema.model import ForeignKey, Index
-from cutover.schema.target import EnumType, TargetCheck, TargetTable
-from cutover.verify import engine, expectations, suites
+from cutover.schema.target import TargetTable
+from cutover.verify import engine, expectations
 from cutover.verify.expectations import Result
-from cutover.verify.generated import KINDS
 from cutover.verify.questions import GUARANTEED, SCANNED
 from cutover.verify.ranges import Range
 
-SCHEMA = "cutover Shadow_1"
-PASSWORD = "pa$HOME${x}@:/%'\\é"
-ALL = frozenset(KINDS)
-DIRECTIONS = (("A", "in"), ("B", "o:ut'{}\\"), ("C", None))
-ROWS = {"cameras": 3, "Order: {x}": 4}
-
-
-@pytest.fixture(autouse=True)
-def _without_pages() -> None:
-    """Here they are looked at."""
-
-
-def column(name: str, type_: str, arrow: str = "string", nullable: bool = True, **more: object) -> ColumnRoute:
-    made = ColumnRoute(name, type_, "{c}", arrow, name, type_, arrow, nullable, nullable)
-    return replace(made, **more)  # type: ignore[arg-type]
-
-
-CAMERAS = TargetTable(
-    TableRoute(
-        "cameras",
-        "cameras",
-        (
-            column("id", "integer", "int32", nullable=False),
-            column("site", "integer", "int32", nullable=False),
-            column("name", "varchar(20)"),
-            column("installed", "timestamp(0)", "timestamp", source_nullable=False),
-        ),
-        ("id",),
-    ),
-    checks=(TargetCheck("cameras_site", "site > 0 OR name LIKE '%:x{}'", "site"),),
-    indexes=(
-        Index.over("cameras_place", ("site", "name"), True),
-        Index.over("cameras_name", ("name",), False),
-    ),
-)
-KIND = column("kind", "text", labels=("a", "b", "c"))
-ORDERS = TargetTable(
-    TableRoute(
-        "Order: {x}",
-        "Order: {x}",
-        (
-            column("id", "bigint", "int64", nullable=False),
-            column("camera", "integer", "int32"),
-            column("di%rection", "text", values=DIRECTIONS, default="none"),
-            KIND,
-            column("mood", '"mood"', "enum", labels=("good", "b'ad")),
-            column("flag", "boolean", "bool", values=(("Y", True), ("N", False))),
-        ),
-        ("id",),
-        duplicates=(("kind",),),
-    ),
-    checks=(of_labels("orders", KIND),),
-    enums=(EnumType('"mood"', ("good", "b'ad")),),
-    foreign_keys=(ForeignKey("order_camera", ("camera",), "cameras", ("id",)),),
-)
-GOOD = """
-    CREATE TABLE cameras (id int PRIMARY KEY, site int NOT NULL, name varchar(20),
-        installed timestamp(0) NOT NULL,
-        CONSTRAINT cameras_site CHECK (site > 0 OR name LIKE '%:x{}'));
-    CREATE UNIQUE INDEX cameras_place ON cameras (site, name);
-    INSERT INTO cameras VALUES (1, 1, 'a', now()), (2, 1, 'b', now()), (3, 2, NULL, now());
-    CREATE TYPE mood AS ENUM ('good', 'b''ad');
-    CREATE TABLE "Order: {x}" (id bigint PRIMARY KEY, camera int REFERENCES cameras, "di%rection" text,
-        kind text, mood mood, flag boolean);
-    INSERT INTO "Order: {x}" VALUES (1, 1, 'in', 'a', 'good', true), (2, 1, 'o:ut''{}\\', 'b', 'b''ad', false),
-        (3, NULL, 'none', 'c', NULL, NULL), (4, 3, NULL, NULL, NULL, NULL);
-"""
 LOOSE = """
     ALTER TABLE "Order: {x}" DROP CONSTRAINT "Order: {x}_camera_fkey", DROP CONSTRAINT "Order: {x}_pkey",
         ALTER id DROP NOT NULL;
     ALTER TABLE cameras DROP CONSTRAINT cameras_pkey, ALTER installed DROP NOT NULL, DROP CONSTRAINT cameras_site;
     DROP INDEX cameras_place;
 """
-
-
-@pytest.fixture
-def target(target_db: Server) -> Iterator[Endpoint]:
-    """A target with a user whose password has every character that could come out on the way."""
-    quoted = PASSWORD.replace("'", "''")
-    with psycopg.connect(target_db.url(), autocommit=True) as connection:
-        connection.execute(f"CREATE ROLE gx_{target_db.name} LOGIN SUPERUSER PASSWORD '{quoted}'")
-        connection.execute(f'CREATE SCHEMA "{SCHEMA}"')
-    here = (target_db.host, target_db.port, target_db.name)
-    endpoint = Endpoint("postgresql", *here, f"gx_{target_db.name}", PASSWORD)
-    run(endpoint, GOOD)
-    yield endpoint
-    with psycopg.connect(target_db.url("postgres"), autocommit=True) as connection:
-        connection.execute(f"DROP DATABASE {target_db.name} WITH (FORCE)")
-        connection.execute(f"DROP ROLE gx_{target_db.name}")
-
-
-def run(target: Endpoint, statements: str) -> None:
-    login = {"host": target.host, "port": target.port, "user": target.user, "dbname": target.database}
-    with psycopg.connect(**login, password=target.password) as connection:  # type: ignore[arg-type]
-        connection.execute(f'SET search_path TO "{SCHEMA}"')
-        connection.execute(statements)
-
-
-def check(
-    target: Endpoint,
-    docs: Path,
-    kinds: frozenset[str] = ALL,
-    folder: Path | None = None,
-    relaxed: tuple[str, ...] = (),
-    ranges: tuple[Range, ...] = (),
-) -> list[Result]:
-    return expectations.validate(
-        (CAMERAS, ORDERS),
-        target,
-        SCHEMA,
-        ROWS,
-        frozenset(relaxed),
-        suites.read(folder, (CAMERAS, ORDERS)) if folder else [],
-        docs,
-        kinds,
-        {"cameras": ranges},
-    )
-
-
-def failures(results: list[Result]) -> list[str]:
-    return [str(result) for result in results if not result.success]
-
-
-def assert_secret(docs: Path, text: str) -> None:
-    assert PASSWORD not in text
-    files = [path for path in docs.rglob("*") if path.is_file()]
-    assert docs / "index.html" in files
-    for path in files:
-        for secret in (PASSWORD, "pa$HOME", "pa%24HOME", "CUTOVER_TARGET_URL"):
-            assert secret.encode() not in path.read_bytes(), path
 
 
 def test_a_good_load_passes(target: Endpoint, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -369,75 +241,6 @@ def test_outcomes_are_sorted_by_what_they_are_about() -> None:
 def test_a_table_that_is_not_there(target: Endpoint, tmp_path: Path) -> None:
     run(target, 'DROP TABLE "Order: {x}"')
     assert failures(check(target, tmp_path)) == ["Order: {x}: expect the table: it does not exist"]
-
-
-SUITE = r"""
-table: cameras
-expectations:
-  - type: expect_column_values_to_be_in_set
-    kwargs: {column: site, value_set: [1]}
-    severity: warning
-  - type: expect_table_column_count_to_equal
-    kwargs: {value: 5}
-  - type: expect_column_values_to_not_be_null
-    kwargs: {column: id}
-  - type: unexpected_rows_expectation
-    kwargs:
-      unexpected_rows_query: |
-        SELECT c.id FROM {batch} AS c JOIN "Order: {{x}}" AS o ON o.camera = c.id ORDER BY 1;
-  - type: unexpected_rows_expectation
-    kwargs: {unexpected_rows_query: "SELECT nothing FROM {batch}"}
-  - type: unexpected_rows_expectation
-    kwargs: {unexpected_rows_query: "SELECT nextval('numbers') FROM {batch}"}
-"""
-
-
-def test_the_users_own_suite(target: Endpoint, tmp_path: Path) -> None:
-    run(target, "CREATE SEQUENCE numbers")
-    folder = tmp_path / "own"
-    folder.mkdir()
-    (folder / "cameras.yaml").write_text(SUITE)
-    results = check(target, tmp_path / "docs", frozenset(), folder)
-    assert [r.success for r in results] == [False, False, True, False, False, False]
-    assert results[0].severity == "warning"
-    assert [result.keys for result in results[:4]] == [("3",), (), (), ("1", "3")]
-    shown = failures(results)
-    assert shown[:3] == [
-        "cameras.site: expect_column_values_to_be_in_set (cameras.yaml): 1 unexpected, e.g. [3] 2",
-        "cameras: expect_table_column_count_to_equal (cameras.yaml): found 4",
-        "cameras: unexpected_rows_expectation (cameras.yaml): 3 unexpected rows, "
-        "e.g. [{'id': 1}, {'id': 1}, {'id': 3}]",
-    ]
-    assert 'column "nothing" does not exist' in shown[3]
-    assert "read-only transaction" in shown[4]
-    assert_secret(tmp_path / "docs", repr(results))
-    assert failures(check(target, tmp_path / "docs", frozenset({"rows"}))) == []
-
-
-def test_what_is_written_twice_is_answered_twice(target: Endpoint, tmp_path: Path) -> None:
-    once = "{type: expect_column_values_to_not_be_null, kwargs: {column: %s}}"
-    written = ", ".join(once % name for name in ("id", "id", "name", "name"))
-    for name in ("own.yaml", "own.json.yaml", "own-columns.yaml", "generated.yml"):
-        (tmp_path / name).write_text(f"{{table: cameras, expectations: [{written}]}}")
-    results = check(target, tmp_path / "docs", frozenset({"rows"}), tmp_path)
-    assert [r.success for r in results] == [True, True, *[True, True, False, False] * 4]
-
-
-def test_a_wrong_suite_stops_everything(target: Endpoint, tmp_path: Path) -> None:
-    (tmp_path / "cameras.json").write_text('{"table": "camera", "expectations": []}')
-    with pytest.raises(SpecError, match=r"cameras.json: .*no table 'camera'; did you mean 'cameras'"):
-        check(target, tmp_path / "docs", ALL, tmp_path)
-    assert not (tmp_path / "docs").exists()
-
-
-def test_a_lost_server_may_come_back(target: Endpoint, tmp_path: Path) -> None:
-    (tmp_path / "cameras.yaml").write_text("""
-        {table: cameras, expectations: [{type: unexpected_rows_expectation, kwargs: {unexpected_rows_query:
-        "SELECT pg_terminate_backend(pg_backend_pid()) FROM {batch}"}}]}
-    """)
-    with pytest.raises(TransientError, match="lost during the expectations") as caught:
-        check(target, tmp_path / "docs", ALL, tmp_path)
-    assert PASSWORD not in str(caught.value)
 
 
 def test_what_great_expectations_cannot_do_is_told_without_secrets(
