@@ -16,6 +16,7 @@ import psutil
 import psycopg
 import pytest
 
+import clusters
 from cutover.local.servers import Server, mariadb, postgresql
 
 # What a server has told the kernel survives the server's death; only the machine's would lose it.
@@ -45,6 +46,27 @@ def mysql_server(server_folder: Path) -> Iterator[Server]:
 @pytest.fixture(scope="session")
 def pg_server(server_folder: Path) -> Iterator[Server]:
     with postgresql(server_folder, settings=HASTY_POSTGRESQL) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def stage(server_folder: Path, request: pytest.FixtureRequest) -> Path:
+    """A folder of a test module's own that the servers' OS users can reach."""
+    folder = server_folder / request.module.__name__
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture(scope="module")
+def archive(stage: Path) -> Path:
+    """The folder that ``archiving`` archives into."""
+    return clusters.owned(stage / "archive")
+
+
+@pytest.fixture(scope="module")
+def archiving(archive: Path) -> Iterator[Server]:
+    """A PostgreSQL of a test module's own that archives its log."""
+    with clusters.archiving(archive) as server:
         yield server
 
 

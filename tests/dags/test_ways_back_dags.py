@@ -88,25 +88,6 @@ def hooked(name: str, stop: str, restart: str) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def stage(server_folder: Path) -> Path:
-    """A folder that the server's OS user can reach."""
-    folder = server_folder / "ways"
-    folder.mkdir()
-    return folder
-
-
-@pytest.fixture(scope="module")
-def archive(stage: Path) -> Path:
-    return clusters.owned(stage / "archive")
-
-
-@pytest.fixture(scope="module")
-def archiving(archive: Path) -> Iterator[Server]:
-    with clusters.archiving(archive) as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
 def station(mysql_server: Server, archiving: Server, archive: Path, stage: Path, slack: Slack) -> Iterator[Station]:
     specs = [going_back(way, retries=1, types=types(way, archive)) for way in STRATEGIES]
     specs += [

@@ -60,14 +60,6 @@ class Past:
 
 
 @pytest.fixture(scope="module")
-def stage(server_folder: Path) -> Path:
-    """A folder that the server's OS user can reach."""
-    folder = server_folder / "recovery"
-    folder.mkdir()
-    return folder
-
-
-@pytest.fixture(scope="module")
 def archive(stage: Path) -> Path:
     return owned(stage / ARCHIVE)
 

@@ -18,7 +18,6 @@ from backward import LIVE, SHOP, completed, without
 from helpers import access, begin, dump, migrations, mysql, one, postgres, ready, rows, schemas, spec, wait_for, waiting
 from program import cutover, started
 
-import clusters
 from cutover import report
 from cutover.ledger import Ledger
 from cutover.local.servers import Server
@@ -32,25 +31,6 @@ NAMES = "SELECT name FROM customers WHERE id > 9000 ORDER BY id"
 
 # A cluster of its own with an archive, and its log replayed, are half a minute.
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module")
-def stage(server_folder: Path) -> Path:
-    """A folder that the server's OS user can reach."""
-    folder = server_folder / "moments"
-    folder.mkdir()
-    return folder
-
-
-@pytest.fixture(scope="module")
-def archive(stage: Path) -> Path:
-    return clusters.owned(stage / "archive")
-
-
-@pytest.fixture(scope="module")
-def archiving(archive: Path) -> Iterator[Server]:
-    with clusters.archiving(archive) as server:
-        yield server
 
 
 @pytest.fixture

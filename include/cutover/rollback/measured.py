@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TypeVar
 
 import psycopg
 from psycopg import sql
@@ -71,6 +72,9 @@ class Position:
     name: str
     last_value: int
     is_called: bool
+
+
+_Measured = TypeVar("_Measured", Table, Position)
 
 
 @contextmanager
@@ -155,30 +159,36 @@ def _cast_members(found: re.Match[bytes]) -> bytes:
 
 def row_differences(backed_up: Sequence[Table], there: Sequence[Table]) -> list[str]:
     """Say in which tables, and how, the rows differ."""
-    found = []
-    now = {(table.schema, table.name): table for table in there}
-    for table in backed_up:
-        name, other = f"{table.schema}.{table.name}", now.pop((table.schema, table.name), None)
-        if other is None:
-            found.append(f"table {name} is missing")
-        elif other.rows != table.rows:
-            found.append(f"table {name}: {other.rows} rows, {table.rows} were backed up")
-        elif other.content != table.content:
-            found.append(f"table {name}: rows differ")
-    return found + [f"table {schema}.{name} was not backed up" for schema, name in now]
+
+    def how(then: Table, now: Table) -> str | None:
+        if now.rows != then.rows:
+            return f": {now.rows} rows, {then.rows} were backed up"
+        return ": rows differ" if now.content != then.content else None
+
+    return _differences("table", backed_up, there, how)
 
 
 def position_differences(backed_up: Sequence[Position], there: Sequence[Position]) -> list[str]:
     """Say which sequences stand elsewhere."""
-    found = []
-    now = {(position.schema, position.name): position for position in there}
-    for position in backed_up:
-        name, other = f"{position.schema}.{position.name}", now.pop((position.schema, position.name), None)
-        if other is None:
-            found.append(f"sequence {name} is missing")
-        elif other != position:
-            found.append(f"sequence {name} stands at {_place(other)}, {_place(position)} was backed up")
-    return found + [f"sequence {schema}.{name} was not backed up" for schema, name in now]
+
+    def how(then: Position, now: Position) -> str | None:
+        return f" stands at {_place(now)}, {_place(then)} was backed up" if now != then else None
+
+    return _differences("sequence", backed_up, there, how)
+
+
+def _differences(
+    kind: str,
+    backed_up: Sequence[_Measured],
+    there: Sequence[_Measured],
+    how: Callable[[_Measured, _Measured], str | None],
+) -> list[str]:
+    found, now = [], {(each.schema, each.name): each for each in there}
+    for then in backed_up:
+        other = now.pop((then.schema, then.name), None)
+        if differs := " is missing" if other is None else how(then, other):
+            found.append(f"{kind} {then.schema}.{then.name}{differs}")
+    return found + [f"{kind} {schema}.{name} was not backed up" for schema, name in now]
 
 
 def _place(position: Position) -> str:
