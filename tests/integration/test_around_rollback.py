@@ -299,10 +299,23 @@ def test_a_failed_run_stops_the_application_that_has_its_tables(
     assert rows(live, "SELECT name FROM customers WHERE id = 3") == [("old 3",)]
 
 
-def test_hooks_whose_variables_are_not_set_are_refused_first(shop: Server, live: Server) -> None:
-    run = completed(shop, live, by("ddl_rollback", **around("${NOWHERE_TO_BE_SEEN}")))
-    with pytest.raises(PreflightError, match="environment variable NOWHERE_TO_BE_SEEN is not set"):
+def test_hooks_whose_variables_are_not_set_are_refused_first(
+    shop: Server, live: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written = by("ddl_rollback", **around("${NOWHERE_TO_BE_SEEN}"))
+    said = r"rollback\.applications\.stop: number 1, POST .*: environment variable NOWHERE_TO_BE_SEEN is not set"
+    with pytest.raises(NotStartedError, match=said):
+        run_migration(begin(shop, live, written, replace_target=True))
+    with monkeypatch.context() as patch:
+        patch.setenv("NOWHERE_TO_BE_SEEN", "http://127.0.0.1:9")
+        run = completed(shop, live, written)
+    with pytest.raises(PreflightError, match=said):
         asked(run)
+    # Whoever has stopped it by hand needs none of them.
+    taking_back.ask(run, None, "it was wrong", "somebody", hooked=False)
+    taking_back.take_back(run)
+    assert rows(live, "SELECT name FROM customers WHERE id = 3") == [("old 3",)]
+    assert "* hooks: left to whoever asked" in (run.folder / "rollback.md").read_text()
 
 
 def test_where_nothing_was_there_nothing_has_to_be_loaded(shop: Server, target_db: Server) -> None:

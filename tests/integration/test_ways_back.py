@@ -122,6 +122,19 @@ def test_rows_come_from_the_backup_whatever_became_of_the_old_tables(shop: Serve
     assert without(live, run.shadow) == before
 
 
+def test_only_a_table_that_is_not_as_it_was_is_loaded(shop: Server, live: Server) -> None:
+    """A table that is emptied and loaded gets a file of its own."""
+    before = without(live, "cutover_none")
+    files = "SELECT pg_relation_filenode('customers'), pg_relation_filenode('orders')"
+    ((customers, orders),) = rows(live, files)
+    run = completed(shop, live, by("data_restore"))
+    postgres(live, f"UPDATE \"{run.shadow}\".customers SET name = 'x' WHERE id = 7")
+    taken_back(run)
+    assert without(live, run.shadow) == before
+    ((customers_now, orders_now),) = rows(live, files)
+    assert (customers_now != customers, orders_now == orders) == (True, True)
+
+
 def test_a_way_that_was_not_prepared_is_refused(shop: Server, live: Server) -> None:
     run = completed(shop, live, by("ddl_rollback"))
     with pytest.raises(PreflightError, match="cannot go back by snapshot_restore; it has prepared ddl_rollback"):

@@ -230,20 +230,26 @@ def compare(path: Path, database: Endpoint) -> list[str]:
     return found
 
 
-def differing(path: Path, connection: psycopg.Connection, oids: Collection[int]) -> list[str]:
-    """Say in what single tables differ from what was backed up, as a transaction sees them that may have made them.
+def changed(path: Path, connection: psycopg.Connection, oids: Collection[int]) -> dict[int, str]:
+    """Say which of single tables differ from what was backed up, and in what, as a transaction that is open sees them.
 
     Args:
         path: the backup's folder; no key is needed.
-        connection: the database that was backed up; its settings of how values are written are others afterwards.
-        oids: the tables' numbers in the catalogue.
+        connection: the database that was backed up.
+        oids: the tables' numbers in the catalogue; one that was not backed up is passed over.
 
     Raises:
         PreflightError: the manifest cannot be read.
     """
-    backed_up = [table for table in _read(path).tables if table.oid in oids]
-    measured.write_whole(connection)
-    return measured.row_differences(backed_up, [measured.again(connection, table) for table in backed_up])
+    found = {}
+    # How values are written is the session's own again afterwards.
+    with connection.transaction(force_rollback=True):
+        measured.write_whole(connection)
+        for table in _read(path).tables:
+            if table.oid in oids:
+                for difference in measured.row_differences([table], [measured.again(connection, table)]):
+                    found[table.oid] = difference
+    return found
 
 
 def table_rows(path: Path, key: str | None, oids: Collection[int]) -> Iterator[tuple[str, Iterator[bytes]]]:

@@ -1,4 +1,7 @@
-"""The old tables back in their place, with the rows of the backup: what became of their own rows does not matter."""
+"""The old tables back in their place, with the rows of the backup: what became of their own rows does not matter.
+
+Only what is not as it was backed up is loaded.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,7 @@ from cutover.schema.target import Movable
 
 
 class DataRestore(DdlRollback):
-    """The schema comes back by exchange; the rows of its tables are thrown away and loaded, in the same transaction."""
+    """The schema comes back by exchange; where a table's rows differ, they are loaded anew in the same transaction."""
 
     needs_backup: ClassVar[bool] = True
 
@@ -44,7 +47,7 @@ class DataRestore(DdlRollback):
         databases.drop(site.target, site.beside)
 
     def go_back(self, site: Site, taken: Mapping[str, Any]) -> bool:
-        """Exchange the tables again and load their rows.
+        """Exchange the tables again and load the rows of those that have not kept theirs.
 
         Raises:
             RollbackError: the rows are not those that were backed up; nothing was changed.
@@ -60,12 +63,16 @@ def _reload(connection: psycopg.Connection, back: Collection[Movable], path: Pat
     oids = {there[movable].oid: movable.name for movable in back if movable.kind == "TABLE"}
     if not oids:
         return
-    with guards.lifted(connection, live, sorted(oids.values())):
-        emptied = sql.SQL(", ").join(sql.Identifier(live, name) for name in sorted(oids.values()))
+    if not (touched := backups.changed(path, connection, oids)):
+        return
+    names = sorted(oids[oid] for oid in touched)
+    with guards.lifted(connection, live, names):
+        emptied = sql.SQL(", ").join(sql.Identifier(live, name) for name in names)
         connection.execute(sql.SQL("TRUNCATE {}").format(emptied))
-        for statement, chunks in backups.table_rows(path, key, oids):
+        for statement, chunks in backups.table_rows(path, key, touched):
             with connection.cursor().copy(statement.encode()) as copy:
                 for chunk in chunks:
                     copy.write(chunk)
-    if differences := backups.differing(path, connection, oids):
-        raise RollbackError(f"the rows that were loaded are not those of the backup: {'; '.join(differences)}")
+    if differences := backups.changed(path, connection, touched):
+        said = "; ".join(differences.values())
+        raise RollbackError(f"the rows that were loaded are not those of the backup: {said}")

@@ -34,6 +34,8 @@ from cutover.errors import PreflightError, TerminalError, TransientError
 from cutover.rollback.base import Record, as_os_user, beside, check, os_name, os_user, program, read, server_program
 
 _HOST = "127.0.0.1"
+# Seconds that a server may take to end at once.
+_PATIENCE = 10
 _SEGMENT = re.compile(r"[0-9A-F]{24}")
 _MADE_TABLESPACE = re.compile(r'\bCREATE \d+ "(.*)"')
 _LAST_TRANSACTION = re.compile(r"last completed transaction was at log time (.+)")
@@ -191,7 +193,12 @@ def _running(server: Path, data: Path, log: Path, timeout: float, what: str) -> 
     finally:
         # Without a checkpoint: nothing of it is to be kept.
         process.send_signal(signal.SIGQUIT)
-        process.wait()
+        try:
+            process.wait(_PATIENCE)
+        except subprocess.TimeoutExpired:
+            # A shell's background jobs ignore the signal, and so does the server that one starts, for a moment.
+            process.kill()
+            process.wait()
 
 
 def _open(data: Path) -> bool:

@@ -22,11 +22,14 @@ from cutover.local.servers import Server
 from cutover.run import EXIT_COMPLETE, EXIT_LOSSES
 
 BACK = "taken back"
+# What became of an old table makes a difference to this way alone: its rows are measured, or loaded anew.
+GONE = "data_restore, a row gone"
 WAYS = {
     "ddl_rollback": "{}",
     "snapshot_restore": "{schema: {strategy: snapshot_restore}}",
     "backup_restore": "{schema: {strategy: backup_restore}}",
     "data_restore": "{data: {strategy: data_restore}}",
+    GONE: "{data: {strategy: data_restore}}",
 }
 _SPEC = """
 name: {name}
@@ -51,6 +54,8 @@ def back(place: Place, case: Case, rows: int, contest: Contest) -> Measured:
     run = _written(place, case, rows, WAYS[contest.engine])
     _command(place, run, where)
     _command(place, run, where)
+    if contest.engine == GONE:
+        _lose_a_row(place.target, name)
     seconds, peak = _command(place, ["rollback", name], where)
     require_rows(place.target, rows, case.counted)
     (told,) = (place.folder / "runs" / name).rglob("rollback.json")
@@ -98,6 +103,20 @@ def _database(target: Server, name: str, make: bool) -> None:
         session.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
         if make:
             session.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(sql.Identifier(name)))
+
+
+def _lose_a_row(target: Server, name: str) -> None:
+    """Delete a row of the largest of the old tables, where the run keeps them."""
+    largest = (
+        "SELECT n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
+        "WHERE c.relkind = 'r' AND n.nspname ~ %s ORDER BY pg_relation_size(c.oid) DESC"
+    )
+    with psycopg.connect(target.url()) as session:
+        found = session.execute(largest, (f"^cutover_{name}_[0-9a-f]{{8}}$",)).fetchone()
+        if found is None:
+            raise NoResultError(f"{name} keeps no old table")
+        table = sql.Identifier(*found)
+        session.execute(sql.SQL("DELETE FROM {} WHERE ctid = (SELECT min(ctid) FROM {})").format(table, table))
 
 
 def _command(place: Place, arguments: list[str], where: dict[str, str]) -> tuple[float, float]:
