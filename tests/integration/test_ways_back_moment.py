@@ -16,11 +16,14 @@ import psycopg
 import pytest
 from backward import LIVE, SHOP, completed, without
 from helpers import access, begin, dump, migrations, mysql, one, postgres, ready, rows, schemas, spec, wait_for, waiting
+from planting import AROUND, BACK_STEPS, ROOTS, STEPS, PlantedError, failing, taken_back
 from program import cutover, started
 
 from cutover import report
+from cutover.errors import RollbackError
 from cutover.ledger import Ledger
 from cutover.local.servers import Server
+from cutover.run import run_migration
 from cutover.spec import MigrationSpec
 from cutover.steps import switch
 from cutover.steps.context import Run
@@ -48,7 +51,7 @@ def live(archiving: Server, stage: Path, monkeypatch: pytest.MonkeyPatch) -> Ite
 
 @pytest.fixture
 def shop(source_db: Server) -> Server:
-    mysql(source_db, *SHOP)
+    mysql(source_db, *SHOP, "CREATE VIEW notes AS SELECT id, note FROM orders")
     return source_db
 
 
@@ -145,6 +148,38 @@ def test_an_archive_that_takes_nothing_more_is_named(
     done = cutover(rollback(run.id), access(shop, live))
     assert done.returncode == 0, done.stdout + done.stderr
     assert without(live, run.shadow) == before
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_a_run_that_fails_leaves_the_target_as_it_was(
+    shop: Server, live: Server, by_moment: MigrationSpec, step: str
+) -> None:
+    before = without(live, "cutover_none")
+    run = begin(shop, live, with_trials(by_moment), replace_target=True)
+    with failing(step):
+        told = run_migration(run)
+    assert (told.status, told.failed_step, told.cause) == (report.ROLLED_BACK, step, f"{step} fails on purpose")
+    assert without(live, "cutover_none") == before
+
+
+@pytest.mark.parametrize("step", BACK_STEPS)
+def test_a_way_back_that_fails_is_gone_on_with(shop: Server, live: Server, by_moment: MigrationSpec, step: str) -> None:
+    before = without(live, "cutover_none")
+    around = by_moment.model_dump(mode="json", by_alias=True, exclude_unset=True)
+    around["rollback"] |= AROUND
+    run = completed(shop, live, MigrationSpec.model_validate(around))
+    after = without(live, run.shadow)
+    with failing(step), pytest.raises((PlantedError, RollbackError), match=f"{step} fails on purpose"):
+        taken_back(run)
+    assert without(live, run.shadow) == (after if step == "stop_applications" else before)
+    taken_back(run)
+    assert without(live, run.shadow) == before
+
+
+def with_trials(written: MigrationSpec) -> MigrationSpec:
+    """The migration with every step that a bulk run can have."""
+    made = written.model_dump(mode="json", by_alias=True, exclude_unset=True)
+    return MigrationSpec.model_validate(made | {"schema": {"validation": ROOTS}})
 
 
 def written_before_the_cutover(shop: Server, live: Server, written: MigrationSpec) -> tuple[Run, datetime]:

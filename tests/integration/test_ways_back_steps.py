@@ -4,58 +4,26 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 from backward import SHOP, TYPES, WHOLE, by, completed, without
 from helpers import access, begin, migrations, mysql, rows, spec, wait_for
+from planting import AROUND, BACK_STEPS, PIECES, ROOTS, STEPS, PlantedError, failing, taken_back
 from program import cutover, started
 
-from cutover import report, taking_back
-from cutover import run as running
-from cutover.errors import RollbackError, TerminalError
+from cutover import report
+from cutover.errors import RollbackError
 from cutover.ledger import Ledger
 from cutover.local.servers import Server
 from cutover.run import run_migration
 from cutover.spec import MigrationSpec
-from cutover.steps import history, ways
+from cutover.steps import ways
 from cutover.steps.context import Run
 
 # Dozens of runs, each of which takes seconds.
 pytestmark = pytest.mark.slow
-
-PIECES = ("load", "validate_rows")
-STEPS = (
-    "backup",
-    "create_schema",
-    "load",
-    "finish_schema",
-    "validate_rows",
-    "validate_views",
-    "validate_expectations",
-    "validate_application",
-    "validate_performance",
-    "upgrade_schema",
-    "cutover",
-    "validate_cutover",
-)
-BACK_STEPS = ("stop_applications", "rollback", "validate_rollback", "restart_applications")
-ROOTS = {
-    "postMigration": {"performanceValidation": True, "applicationValidation": True},
-    "queries": {"of all": "SELECT id, word FROM fresh ORDER BY id"},
-    "rules": {"performance": {"onDegradation": "warn", "runs": 1}},
-}
-AROUND = {
-    "execution": {"preRollback": {"stopApplications": True}, "postRollback": {"restartApplications": True}},
-    "applications": {"stop": [{"sql": "SELECT 1"}], "restart": [{"sql": "SELECT 2"}]},
-}
-
-
-class PlantedError(TerminalError):
-    """What fails on purpose."""
 
 
 def tried(way: str) -> MigrationSpec:
@@ -67,31 +35,6 @@ def tried(way: str) -> MigrationSpec:
 def shop(source_db: Server) -> Server:
     mysql(source_db, *SHOP, "CREATE VIEW notes AS SELECT id, note FROM orders")
     return source_db
-
-
-@contextmanager
-def failing(step: str) -> Iterator[None]:
-    """Let a step fail when its work is done."""
-    step_of, side_by_side = Run.step, running.side_by_side
-    pieces = iter(PIECES)
-
-    @contextmanager
-    def failing_step(run: Run, name: str, guarded: bool = True) -> Iterator[dict[str, Any]]:
-        with step_of(run, name, guarded) as detail:
-            yield detail
-            if name == step:
-                raise PlantedError(f"{step} fails on purpose")
-
-    def failing_pieces(run: Run, *args: Any) -> None:
-        side_by_side(run, *args)
-        if next(pieces) == step:
-            with run.noting_failure(step):
-                raise PlantedError(f"{step} fails on purpose")
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Run, "step", failing_step)
-        patch.setattr(running, "side_by_side", failing_pieces)
-        yield
 
 
 @pytest.mark.parametrize("step", STEPS)
@@ -185,10 +128,3 @@ def databases_of(server: Server) -> set[str]:
 def replaced(run: Run, way: str) -> bool:
     """Whether a run that goes back replaces the whole database."""
     return way in WHOLE and run.ledger.last(run.id, "cut_over") is not None
-
-
-def taken_back(run: Run) -> None:
-    if not history.taken_back(run.ledger, run.id):
-        taking_back.ask(run, None, "it was wrong", "somebody")
-    taking_back.take_back(run)
-    assert history.taken_back(run.ledger, run.id)
