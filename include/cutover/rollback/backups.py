@@ -6,7 +6,6 @@ in the database, and what its files must be. The manifest holds no rows; with a 
 
 from __future__ import annotations
 
-import hashlib
 import io
 import os
 import re
@@ -16,10 +15,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
 
 import psycopg
-from pydantic import AwareDatetime, TypeAdapter, ValidationError
 
 from cutover.dialects import postgresql
 from cutover.dialects import postgresql_programs as programs
@@ -27,8 +24,8 @@ from cutover.dialects.endpoint import Endpoint
 from cutover.errors import PreflightError
 from cutover.rollback import archives, measured, sealing
 from cutover.rollback.base import beside
+from cutover.rollback.manifest import MANIFEST, File, Manifest, encoded, read, sha256
 
-MANIFEST = "manifest.json"
 SEALED = ".sealed"
 _PART = ".part"
 _ENCODING = re.compile(rb"SET client_encoding = '(\w+)';")
@@ -53,32 +50,6 @@ class Backup:
     tables: int
     sealed: bool
     taken: str
-
-
-@dataclass(frozen=True)
-class _File:
-    name: str
-    bytes: int
-    sha256: str
-
-
-@dataclass(frozen=True)
-class _Manifest:
-    format: Literal[1]
-    owner: dict[str, str]
-    server: str
-    database: str
-    schemas: tuple[str, ...]
-    taken: AwareDatetime
-    xmin: int
-    sealed: bool
-    definitions: str
-    tables: tuple[measured.Table, ...]
-    sequences: tuple[measured.Position, ...]
-    files: tuple[_File, ...]
-
-
-_ADAPTER = TypeAdapter(_Manifest)
 
 
 def take(
@@ -128,7 +99,7 @@ def take(
         with archives.printed(part, entries, "--schema-only") as printed:
             definitions = measured.definitions(printed.lines)
         seen = archives.positions(part)
-        manifest = _Manifest(
+        manifest = Manifest(
             format=1,
             owner=dict(owner),
             server=target.identity,
@@ -142,7 +113,7 @@ def take(
             sequences=tuple(seen[position.schema, position.name] for position in sequences),
             files=_closed(part, key),
         )
-        _write(part / MANIFEST, _ADAPTER.dump_json(manifest, indent=1))
+        _write(part / MANIFEST, encoded(manifest))
         part.rename(into)
         _settle(into.parent)
     finally:
@@ -161,11 +132,11 @@ def check(path: Path, digest: str | None, owner: Mapping[str, str]) -> list[str]
     if not path.is_dir():
         return [f"backup {path} is missing"]
     try:
-        manifest = _read(path)
+        manifest = read(path)
     except PreflightError as error:
         return list(error.findings)
     problems = []
-    if digest is not None and _sha256(path / MANIFEST) != digest:
+    if digest is not None and sha256(path / MANIFEST) != digest:
         problems.append(f"{path / MANIFEST} was changed after the backup was taken")
     if manifest.owner != dict(owner):
         problems.append(f"backup {path} is of {_named(manifest.owner)}, not of {_named(owner)}")
@@ -195,7 +166,7 @@ def restore(path: Path, into: Endpoint, *, jobs: int, key: str | None, timeout: 
         TerminalError: pg_restore took longer than ``timeout``.
         TransientError: the server was lost or full.
     """
-    manifest = _read(path)
+    manifest = read(path)
     with _plain(path, manifest, key) as archive:
         if manifest.schemas:
             archives.restore_schemas(archive, into, manifest.schemas, jobs, timeout)
@@ -214,7 +185,7 @@ def compare(path: Path, database: Endpoint) -> list[str]:
         PreflightError: the manifest cannot be read, or the server or pg_dump refused something.
         TransientError: the server was lost or full.
     """
-    manifest = _read(path)
+    manifest = read(path)
     with measured.snapshot(database) as connection:
         tables, sequences = measured.measured(connection, manifest.schemas)
     found = measured.row_differences(manifest.tables, tables) + measured.position_differences(
@@ -245,7 +216,7 @@ def changed(path: Path, connection: psycopg.Connection, oids: Collection[int]) -
     # How values are written is the session's own again afterwards.
     with connection.transaction(force_rollback=True):
         measured.write_whole(connection)
-        for table in _read(path).tables:
+        for table in read(path).tables:
             if table.oid in oids:
                 for difference in measured.row_differences([table], [measured.again(connection, table)]):
                     found[table.oid] = difference
@@ -266,7 +237,7 @@ def table_rows(path: Path, key: str | None, oids: Collection[int]) -> Iterator[t
     Raises:
         PreflightError: the key is missing or wrong, or pg_restore failed or ended within a table.
     """
-    with _plain(path, _read(path), key) as archive:
+    with _plain(path, read(path), key) as archive:
         entries = [
             line
             for line in programs.contents(archive)
@@ -303,7 +274,7 @@ def expire(folder: Path, keep: int, spare: Collection[Path]) -> list[Path]:
         # A .part is one that is being made, or that a killed attempt left.
         if not file.parent.name.endswith(_PART):
             try:
-                found.append((_read(file.parent).taken, file.parent))
+                found.append((read(file.parent).taken, file.parent))
             except PreflightError:
                 continue  # Another program's, or one that only a person should judge.
     kept = {path.resolve() for path in spare}
@@ -321,7 +292,7 @@ def _begun(connection: psycopg.Connection) -> tuple[str, int, datetime]:
     return row
 
 
-def _closed(folder: Path, key: str | None) -> tuple[_File, ...]:
+def _closed(folder: Path, key: str | None) -> tuple[File, ...]:
     """Leave the files of a dump to their owner alone, sealed where there is a key; return what they are."""
     salt = sealing.new_salt()
     files = []
@@ -332,7 +303,7 @@ def _closed(folder: Path, key: str | None) -> tuple[_File, ...]:
             file.unlink()
             file = sealed
         file.chmod(0o600)
-        files.append(_File(file.name, file.stat().st_size, _sha256(file)))
+        files.append(File(file.name, file.stat().st_size, sha256(file)))
     return tuple(files)
 
 
@@ -354,46 +325,29 @@ def _settle(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _read(path: Path) -> _Manifest:
-    file = path / MANIFEST
-    try:
-        return _ADAPTER.validate_json(file.read_bytes())
-    except OSError as error:
-        raise PreflightError([f"backup {path} has no manifest that can be read: {error.strerror}"]) from None
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise PreflightError([f"{file} is damaged, or no backup's manifest: {where} {first['msg']}"]) from None
-
-
 def _described(path: Path) -> Backup:
-    manifest = _read(path)
+    manifest = read(path)
     total = sum(file.bytes for file in manifest.files)
     return Backup(
-        path, total, _sha256(path / MANIFEST), len(manifest.tables), manifest.sealed, manifest.taken.isoformat()
+        path, total, sha256(path / MANIFEST), len(manifest.tables), manifest.sealed, manifest.taken.isoformat()
     )
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _named(owner: Mapping[str, str]) -> str:
     return ", ".join(f"{what} {name}" for what, name in owner.items())
 
 
-def _damage(path: Path, file: _File) -> Iterator[str]:
+def _damage(path: Path, file: File) -> Iterator[str]:
     if not path.is_file():
         yield f"{path} is missing"
     elif path.stat().st_size != file.bytes:
         yield f"{path} has {path.stat().st_size} bytes, {file.bytes} were written"
-    elif _sha256(path) != file.sha256:
+    elif sha256(path) != file.sha256:
         yield f"{path} was changed after the backup was taken"
 
 
 @contextmanager
-def _plain(path: Path, manifest: _Manifest, key: str | None) -> Iterator[Path]:
+def _plain(path: Path, manifest: Manifest, key: str | None) -> Iterator[Path]:
     """Give a folder that pg_restore reads: the backup's own, or one with its files opened, which goes afterwards."""
     if not manifest.sealed:
         yield path

@@ -89,7 +89,7 @@ def test_what_pg_restore_cannot_read_is_named(small: Server, tmp_path: Path) -> 
     contents.write_bytes(b"x" * contents.stat().st_size)
     manifest = json.loads((taken.path / backups.MANIFEST).read_text())
     (entry,) = (file for file in manifest["files"] if file["name"] == "toc.dat")
-    entry["sha256"] = backups._sha256(contents)
+    entry["sha256"] = backups.sha256(contents)
     (taken.path / backups.MANIFEST).write_text(json.dumps(manifest))
     (found,) = backups.check(taken.path, None, OWNER)
     assert "pg_restore cannot read" in found
