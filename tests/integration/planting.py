@@ -7,10 +7,12 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from backward import without
 
+from cutover import report, taking_back
 from cutover import run as running
-from cutover import taking_back
-from cutover.errors import TerminalError
+from cutover.errors import RollbackError, TerminalError
+from cutover.local.servers import Server
 from cutover.steps import history
 from cutover.steps.context import Run
 
@@ -68,6 +70,23 @@ def failing(step: str) -> Iterator[None]:
         patch.setattr(Run, "step", failing_step)
         patch.setattr(running, "side_by_side", failing_pieces)
         yield
+
+
+def fails_at(run: Run, step: str) -> None:
+    """The run fails at a step, says so, and takes itself back."""
+    with failing(step):
+        told = running.run_migration(run)
+    assert (told.status, told.failed_step, told.cause) == (report.ROLLED_BACK, step, f"{step} fails on purpose")
+
+
+def fails_back_at(run: Run, live: Server, step: str, before: str) -> None:
+    """The way back of a run fails at a step; there is nothing between old and new, and the next attempt ends it."""
+    after = without(live, run.shadow)
+    with failing(step), pytest.raises((PlantedError, RollbackError), match=f"{step} fails on purpose"):
+        taken_back(run)
+    assert without(live, run.shadow) == (after if step == "stop_applications" else before)
+    taken_back(run)
+    assert without(live, run.shadow) == before
 
 
 def taken_back(run: Run) -> None:

@@ -16,14 +16,19 @@ import psycopg
 import pytest
 from backward import LIVE, SHOP, completed, without
 from helpers import access, begin, dump, migrations, mysql, one, postgres, ready, rows, schemas, spec, wait_for, waiting
-from planting import AROUND, BACK_STEPS, ROOTS, STEPS, PlantedError, failing, taken_back
+from planting import (
+    AROUND,
+    BACK_STEPS,
+    ROOTS,
+    STEPS,
+    fails_at,
+    fails_back_at,
+)
 from program import cutover, started
 
 from cutover import report
-from cutover.errors import RollbackError
 from cutover.ledger import Ledger
 from cutover.local.servers import Server
-from cutover.run import run_migration
 from cutover.spec import MigrationSpec
 from cutover.steps import switch
 from cutover.steps.context import Run
@@ -156,9 +161,7 @@ def test_a_run_that_fails_leaves_the_target_as_it_was(
 ) -> None:
     before = without(live, "cutover_none")
     run = begin(shop, live, with_trials(by_moment), replace_target=True)
-    with failing(step):
-        told = run_migration(run)
-    assert (told.status, told.failed_step, told.cause) == (report.ROLLED_BACK, step, f"{step} fails on purpose")
+    fails_at(run, step)
     assert without(live, "cutover_none") == before
 
 
@@ -168,12 +171,7 @@ def test_a_way_back_that_fails_is_gone_on_with(shop: Server, live: Server, by_mo
     around = by_moment.model_dump(mode="json", by_alias=True, exclude_unset=True)
     around["rollback"] |= AROUND
     run = completed(shop, live, MigrationSpec.model_validate(around))
-    after = without(live, run.shadow)
-    with failing(step), pytest.raises((PlantedError, RollbackError), match=f"{step} fails on purpose"):
-        taken_back(run)
-    assert without(live, run.shadow) == (after if step == "stop_applications" else before)
-    taken_back(run)
-    assert without(live, run.shadow) == before
+    fails_back_at(run, live, step, before)
 
 
 def with_trials(written: MigrationSpec) -> MigrationSpec:

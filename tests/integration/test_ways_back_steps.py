@@ -10,11 +10,19 @@ from typing import Any
 import pytest
 from backward import SHOP, TYPES, WHOLE, by, completed, without
 from helpers import access, begin, migrations, mysql, rows, spec, wait_for
-from planting import AROUND, BACK_STEPS, PIECES, ROOTS, STEPS, PlantedError, failing, taken_back
+from planting import (
+    AROUND,
+    BACK_STEPS,
+    PIECES,
+    ROOTS,
+    STEPS,
+    fails_at,
+    fails_back_at,
+    taken_back,
+)
 from program import cutover, started
 
 from cutover import report
-from cutover.errors import RollbackError
 from cutover.ledger import Ledger
 from cutover.local.servers import Server
 from cutover.run import run_migration
@@ -44,9 +52,7 @@ def test_a_run_that_fails_leaves_the_target_as_it_was(
 ) -> None:
     before = without(live, "cutover_none")
     run = begin(shop, live, tried(way), replace_target=True)
-    with failing(step):
-        told = run_migration(run)
-    assert (told.status, told.failed_step, told.cause) == (report.ROLLED_BACK, step, f"{step} fails on purpose")
+    fails_at(run, step)
     assert without(live, "cutover_none") == before
     # A database that is replaced holds what others have written until then: it is kept until a run succeeds.
     assert databases_of(pg_server) == ({ways.site(run).kept} if replaced(run, way) else set())
@@ -62,12 +68,7 @@ def test_a_run_that_fails_leaves_the_target_as_it_was(
 def test_a_way_back_that_fails_is_gone_on_with(shop: Server, live: Server, way: str, step: str) -> None:
     before = without(live, "cutover_none")
     run = completed(shop, live, by(way, **AROUND))
-    after = without(live, run.shadow)
-    with failing(step), pytest.raises((PlantedError, RollbackError), match=f"{step} fails on purpose"):
-        taken_back(run)
-    assert without(live, run.shadow) == (after if step == "stop_applications" else before)
-    taken_back(run)
-    assert without(live, run.shadow) == before
+    fails_back_at(run, live, step, before)
 
 
 @pytest.mark.parametrize("kind", ["rollback_asked", "step_started", "went_back", "rolled_back", "step_finished"])

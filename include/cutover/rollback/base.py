@@ -130,11 +130,20 @@ def _not_let_in(target: Endpoint) -> list[str]:
     return []
 
 
+def enters(folder: Path) -> bool:
+    """Whether the OS user of a recovery gets into a folder.
+
+    Raises:
+        PreflightError: as root, there is no ``postgres``.
+    """
+    return subprocess.run(["test", "-x", folder], check=False, **as_os_user()).returncode == 0
+
+
 def unreachable(folder: Path) -> list[str]:
     """Return that the OS user of a recovery cannot get into a folder, which need not be there yet; with the cure."""
     there = next(path for path in (folder, *folder.parents) if path.is_dir())
     try:
-        if subprocess.run(["test", "-x", there], check=False, **as_os_user()).returncode == 0:
+        if enters(there):
             return []
     except PreflightError:
         return []

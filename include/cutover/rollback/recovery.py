@@ -31,7 +31,18 @@ from psycopg import sql
 from cutover.dialects import postgresql
 from cutover.dialects.endpoint import Endpoint
 from cutover.errors import PreflightError, TerminalError, TransientError
-from cutover.rollback.base import Record, as_os_user, beside, check, os_name, os_user, program, read, server_program
+from cutover.rollback.base import (
+    Record,
+    as_os_user,
+    beside,
+    check,
+    enters,
+    os_name,
+    os_user,
+    program,
+    read,
+    server_program,
+)
 
 _HOST = "127.0.0.1"
 # Seconds that a server may take to end at once.
@@ -163,7 +174,7 @@ def _give_away(folder: Path, sockets: Path) -> None:
     if (user := os_user()) is not None:
         for path in (folder, *folder.rglob("*"), sockets):
             os.chown(path, user.pw_uid, user.pw_gid, follow_symlinks=False)
-    if subprocess.run(["test", "-x", folder], check=False, **as_os_user()).returncode:
+    if not enters(folder):
         raise PreflightError([f"the OS user {os_name()} cannot reach {folder.parent}; keep base backups elsewhere"])
 
 

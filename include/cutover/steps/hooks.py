@@ -96,6 +96,8 @@ def _do(run: Run, step: str, number: int, hook: Hook) -> None:
         if answer.problem is not None:
             raise PreflightError([answer.problem.rpartition(f"{hook.http.url}: ")[2]])
     elif hook.dag is not None:
+        if problem := _problem(run, hook):
+            raise PreflightError([problem])
         _run_dag(run, step, number, hook.dag)
     elif hook.sql is not None:
         with postgresql.session(run.target) as connection:
@@ -103,10 +105,7 @@ def _do(run: Run, step: str, number: int, hook: Hook) -> None:
 
 
 def _run_dag(run: Run, step: str, number: int, dag: DagRun) -> None:
-    if run.dags is None:
-        raise PreflightError(["it can be run only within Airflow"])
-    if problem := run.dags.lacking(dag.id):
-        raise PreflightError([problem])
+    assert run.dags is not None
     # A retry finds the run that it has begun; whoever asks anew, or does the step once more, begins another.
     times = len(run.ledger.events(run.id, "rollback_asked"))
     times += sum(event.detail["step"] == step for event in run.ledger.events(run.id, "step_finished"))
